@@ -1,0 +1,44 @@
+// Objects in memory: for tests, and the reference for the contract.
+#pragma once
+
+#include <map>
+#include <memory>
+
+#include "backend/backend.h"
+#include "base/mutex.h"
+
+namespace backstay::backend {
+
+class MemoryBackend final : public Backend {
+ public:
+  explicit MemoryBackend(const Clock& clock) : clock_(clock) {}
+
+  using Backend::put;
+  Result<void> put(std::string_view name, std::span<const ByteView> pieces) override;
+  Result<void> barrier() override;
+  Result<Bytes> get(std::string_view name, std::uint64_t size_max) override;
+  Result<void> get_range(std::string_view name, std::uint64_t offset, MutableByteView out) override;
+  Result<ObjectInfo> head(std::string_view name) override;
+  Result<void> list(std::string_view prefix,
+                    const std::function<Result<void>(const ObjectInfo&)>& each) override;
+  Result<void> remove(std::string_view name) override;
+  Result<Timestamp> store_time() override;
+  [[nodiscard]] Capabilities capabilities() const override;
+  [[nodiscard]] std::string describe() const override { return "memory"; }
+
+  // A copy of everything stored, and one made from such a copy: tests cut a run at any point with these.
+  using Objects = std::map<std::string, Bytes, std::less<>>;
+  [[nodiscard]] Objects objects() const;
+  void set_objects(Objects objects);
+
+ private:
+  struct Stored {
+    Bytes bytes;
+    Timestamp modified;
+  };
+  const Clock& clock_;
+  mutable Mutex mutex_;
+  std::map<std::string, Stored, std::less<>> objects_ GUARDED_BY(mutex_);
+};
+
+}  // namespace backstay::backend

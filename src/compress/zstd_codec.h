@@ -1,0 +1,43 @@
+// Compression of frames with zstd (RFC 8878). Contexts are kept, so one codec per thread.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+
+#include "base/bytes.h"
+#include "base/error.h"
+
+namespace backstay::compress {
+
+// These numbers are stored in repositories: do not change them.
+enum class Codec : std::uint8_t { kStored = 0, kZstd = 1 };
+
+inline constexpr int kLevelMin = -7;
+inline constexpr int kLevelMax = 22;
+
+class ZstdCodec {
+ public:
+  ZstdCodec();
+  ~ZstdCodec();
+  ZstdCodec(ZstdCodec&&) noexcept;
+  ZstdCodec& operator=(ZstdCodec&&) noexcept;
+
+  // Appends the compressed form of `raw` to `out` and returns its size, or returns 0 and leaves `out`
+  // alone when less than about 3 % would be saved: such frames are stored as they are. Above level 3,
+  // where zstd itself is slow to give up, the entropy of samples is looked at first.
+  Result<std::size_t> compress(ByteView raw, int level, Bytes& out);
+
+  // Fills `out` exactly. Fails with corruption when `packed` is not one zstd frame of that very size:
+  // nothing is ever written past `out`, whatever `packed` claims.
+  Result<void> decompress(ByteView packed, MutableByteView out);
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+// True when samples of `raw` look random (order-0 entropy above 7.7 bits a byte).
+[[nodiscard]] bool looks_incompressible(ByteView raw);
+
+}  // namespace backstay::compress

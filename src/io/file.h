@@ -1,0 +1,98 @@
+// Files and folders by descriptor. This room is the only one that includes <unistd.h>.
+//
+// Paths are bytes. Functions that take a `Dir` and a name work inside that folder without following a
+// symbolic link in the last component. Every failure names what was done and to which name.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/clock.h"
+#include "base/error.h"
+
+namespace backstay::io {
+
+// Owns a file descriptor.
+class Fd {
+ public:
+  Fd() = default;
+  explicit Fd(int fd) : fd_(fd) {}
+  ~Fd() { reset(); }
+  Fd(Fd&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+  Fd& operator=(Fd&& other) noexcept {
+    if (this != &other) {
+      reset();
+      fd_ = std::exchange(other.fd_, -1);
+    }
+    return *this;
+  }
+  [[nodiscard]] int get() const { return fd_; }
+  [[nodiscard]] explicit operator bool() const { return fd_ >= 0; }
+  void reset();
+
+ private:
+  int fd_ = -1;
+};
+
+struct FileInfo {
+  std::uint64_t size = 0;
+  Timestamp modified;
+  bool is_directory = false;
+  bool is_regular = false;
+};
+
+enum class Durability : std::uint8_t { kSynced, kUnsynced };
+
+// ---- whole files and folders by path: for the repository, the cache and key files
+Result<void> make_directories(const std::string& path, unsigned mode = 0700);
+Result<Bytes> read_file(const std::string& path, std::uint64_t size_max);
+Result<FileInfo> file_info(const std::string& path);
+// Names in a folder without "." and "..", in no order.
+Result<std::vector<std::string>> list_directory(const std::string& path);
+// kAlreadyExists-free removal: a file that is not there counts as removed.
+Result<void> remove_file(const std::string& path);
+Result<void> remove_tree(const std::string& path);
+Result<void> sync_directory(const std::string& path);
+// Writes the pieces to a new file `path` that must not exist (kAlreadyExists), mode 0600. The name
+// appears only when all bytes are there: an unnamed file (O_TMPFILE) linked into place, or where the file
+// system has none, a file named ".tmp-..." that is renamed without replacing. With kSynced the bytes are
+// on the disk before the name appears; the folder's entry is durable after sync_directory().
+Result<void> create_file(const std::string& path, std::span<const ByteView> pieces, Durability durability);
+// Replaces or creates `path` in one step (temporary file and rename). For caches only.
+Result<void> replace_file(const std::string& path, ByteView bytes);
+
+// ---- open files
+enum class OpenMode : std::uint8_t { kRead, kReadNoAtime };
+Result<Fd> open_file(const std::string& path, OpenMode mode);
+// Reads until `out` is full or the file ends; returns the bytes read. Retries EINTR and short reads.
+Result<std::size_t> read_full(int fd, MutableByteView out);
+Result<std::size_t> pread_full(int fd, MutableByteView out, std::uint64_t offset);
+Result<void> write_full(int fd, ByteView bytes);
+Result<void> pwrite_full(int fd, ByteView bytes, std::uint64_t offset);
+
+// A file mapped read-only, for index runs. Keeps the mapping as long as it lives.
+class MappedFile {
+ public:
+  static Result<std::unique_ptr<MappedFile>> open(const std::string& path);
+  ~MappedFile();
+  MappedFile(const MappedFile&) = delete;
+  MappedFile& operator=(const MappedFile&) = delete;
+  [[nodiscard]] ByteView bytes() const { return bytes_; }
+
+ private:
+  explicit MappedFile(ByteView bytes) : bytes_(bytes) {}
+  ByteView bytes_;
+};
+
+// Free bytes that this user may still write on the file system that holds `path`.
+Result<std::uint64_t> free_bytes(const std::string& path);
+
+}  // namespace backstay::io

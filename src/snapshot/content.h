@@ -1,0 +1,78 @@
+// Where the bytes of a file are: a list of extents that cover it from 0 to its size
+// (docs/format.md section 6.3). Long lists are kept in list chunks, in levels, so that an entry stays small.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/error.h"
+#include "chunk/chunk.h"
+
+namespace backstay::snapshot {
+
+enum class ExtentKind : std::uint8_t {
+  kChunk = 0,  // bytes of a chunk
+  kHole = 1,   // nothing allocated: reads as zeros
+  kZeros = 2,  // allocated zeros
+  kList = 3,   // a list chunk that holds more extents; only inside ContentRoot levels >= 1
+};
+
+struct Extent {
+  ExtentKind kind = ExtentKind::kChunk;
+  std::uint64_t length = 0;   // bytes of the file that it covers
+  chunk::ChunkId id;          // kChunk and kList
+  std::uint32_t list_length = 0;  // kList: bytes of the list chunk
+  friend bool operator==(const Extent&, const Extent&) = default;
+};
+
+// What an entry holds: level 0 has the extents themselves, higher levels hold kList extents.
+struct ContentRoot {
+  std::uint8_t level = 0;
+  std::vector<Extent> extents;
+  friend bool operator==(const ContentRoot&, const ContentRoot&) = default;
+};
+
+inline constexpr std::size_t kInlineContentMax = 4096;  // encoded bytes
+inline constexpr std::uint8_t kContentLevelMax = 8;
+
+void encode_content(const ContentRoot& content, Bytes& out);
+Result<ContentRoot> decode_content(ByteView encoded);
+
+// Collects the extents of one file in order and gives its root at the end. Adjacent holes and adjacent
+// zeros are joined. Memory is bounded: full lists are written as chunks at once. Not thread-safe.
+class ContentBuilder {
+ public:
+  explicit ContentBuilder(chunk::ChunkWriter& lists) : lists_(lists) {}
+  Result<void> add(const Extent& extent);
+  Result<ContentRoot> finish();
+  [[nodiscard]] std::uint64_t length() const { return length_; }
+
+ private:
+  struct Level {
+    Bytes encoded;           // the items of the open list
+    std::uint64_t covered = 0;
+    std::vector<Extent> items;
+  };
+  Result<void> append(std::size_t level, const Extent& extent);
+  Result<void> close(std::size_t level);
+
+  chunk::ChunkWriter& lists_;
+  std::vector<Level> levels_;
+  Extent pending_{};           // a hole or zeros that may still grow
+  std::uint64_t length_ = 0;
+};
+
+// Calls `each` for the extents in file order with their offsets, reading list chunks as needed. Fails with
+// corruption when lists are nested too deep, cover a different length than they say, or the sum is not
+// `size_bytes`.
+Result<void> for_each_extent(
+    const ContentRoot& content, std::uint64_t size_bytes, chunk::ChunkReader& lists,
+    const std::function<Result<void>(std::uint64_t offset, const Extent& extent)>& each);
+
+// Calls `each` for every list chunk that the content refers to, outermost first (for check).
+Result<void> for_each_list_chunk(const ContentRoot& content, chunk::ChunkReader& lists,
+                                 const std::function<Result<void>(const chunk::ChunkRef&)>& each);
+
+}  // namespace backstay::snapshot

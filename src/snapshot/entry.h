@@ -1,0 +1,63 @@
+// One entry of a snapshot: everything that is kept of a file except its bytes (docs/format.md section 6.2).
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "snapshot/content.h"
+
+namespace backstay::snapshot {
+
+// These numbers are stored in repositories: do not change them.
+enum class EntryType : std::uint8_t {
+  kFile = 1,
+  kDirectory = 2,
+  kSymlink = 3,
+  kFifo = 4,
+  kSocket = 5,
+  kCharDevice = 6,
+  kBlockDevice = 7,
+};
+[[nodiscard]] std::string_view to_string(EntryType type);  // "file", "directory", "symlink", ...
+
+struct ExtendedAttribute {
+  std::string name;
+  Bytes value;
+  friend bool operator==(const ExtendedAttribute&, const ExtendedAttribute&) = default;
+};
+
+struct Entry {
+  EntryType type = EntryType::kFile;
+  std::uint32_t mode = 0;  // the twelve low bits: permissions, set-id, sticky
+  std::uint32_t uid = 0;
+  std::uint32_t gid = 0;
+  Timestamp modified;
+  Timestamp changed;
+  std::optional<Timestamp> accessed;  // only when asked for
+  std::optional<Timestamp> born;      // where the file system knows it
+  std::uint64_t size_bytes = 0;       // logical size of a regular file
+  std::uint64_t inode = 0;
+  std::uint64_t device = 0;           // of the file system it was on; with inode, names a hard link group
+  std::uint64_t links = 1;
+  std::uint64_t special_device = 0;   // major << 32 | minor, for device nodes
+  std::string symlink_target;
+  std::vector<ExtendedAttribute> xattrs;  // sorted by name; POSIX ACLs and capabilities are among them
+  std::uint32_t inode_flags = 0;      // FS_IOC_GETFLAGS, only those that can be set
+  std::uint32_t project_id = 0;
+  bool changed_while_read = false;    // the bytes may mix two states of the file
+  ContentRoot content;                // regular files only
+
+  friend bool operator==(const Entry&, const Entry&) = default;
+};
+
+// Appends the record of `entry` to `out`. The same entry always gives the same bytes.
+void encode_entry(const Entry& entry, Bytes& out);
+// Fails with corruption on anything that encode_entry could not have written, unknown fields aside.
+Result<Entry> decode_entry(ByteView record);
+
+}  // namespace backstay::snapshot

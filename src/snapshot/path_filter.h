@@ -1,0 +1,42 @@
+// Which paths belong to a backup or a restore: glob patterns as restic reads them.
+//
+// `*` and `?` and `[...]` match within one component, `**` any number of components. A pattern with a
+// leading '/' is matched from the root, any other from every component on ("*.o", "cache/tmp"). A pattern that
+// matches a folder matches everything below it. A leading '!' takes back what an earlier pattern matched.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/error.h"
+
+namespace backstay::snapshot {
+
+enum class Case : std::uint8_t { kSensitive, kInsensitive };
+
+class PathFilter {
+ public:
+  // Fails with invalid_argument and names the pattern that is malformed.
+  Result<void> add(std::string_view pattern, Case sensitivity);
+  // A file of patterns: one a line, '#' starts a comment line, blank lines are skipped.
+  Result<void> add_lines(std::string_view text, Case sensitivity);
+
+  [[nodiscard]] bool empty() const { return patterns_.empty(); }
+  // True when the last pattern that matches `path` (absolute, or one of its parent folders) is positive.
+  [[nodiscard]] bool matches(std::string_view path) const;
+  // False only when nothing below the folder `path` can match: lets an --include restore skip whole folders.
+  [[nodiscard]] bool may_match_below(std::string_view path) const;
+
+ private:
+  struct Pattern {
+    std::vector<std::string> components;
+    bool anchored = false;
+    bool negated = false;
+    Case sensitivity = Case::kSensitive;
+  };
+  std::vector<Pattern> patterns_;
+};
+
+}  // namespace backstay::snapshot
