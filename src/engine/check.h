@@ -1,0 +1,61 @@
+// The verb check: is everything there and whole, and what does each damage touch?
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "engine/activity.h"
+#include "repo/repository.h"
+
+namespace backstay::engine {
+
+// Which packs are read whole.
+struct ReadData {
+  enum class Mode : std::uint8_t { kNone, kAll, kPart, kPercent, kBytes };
+  Mode mode = Mode::kNone;
+  std::uint32_t part = 0;   // kPart: part N (from 1) of M, by pack name, so that M runs cover everything
+  std::uint32_t parts = 0;
+  double percent = 0;       // kPercent: at random
+  std::uint64_t bytes = 0;  // kBytes: at random, about so many
+};
+Result<ReadData> parse_read_data_subset(std::string_view text);  // "1/10", "5%", "2GiB"
+
+struct CheckOptions {
+  ReadData read_data;
+  std::optional<std::chrono::seconds> max_duration;
+  std::size_t threads = 0;
+};
+
+struct Damage {
+  std::string object;    // "data/3f/3f…", "snapshots/…"
+  std::string what;      // "bytes do not match their name"
+  std::vector<std::string> affects;  // "snapshot 1a2b3c4d: /etc/passwd"; at most kAffectedMax
+  std::uint64_t affected_total = 0;
+};
+inline constexpr std::size_t kAffectedMax = 20;
+
+struct CheckReport {
+  std::uint64_t snapshots = 0;
+  std::uint64_t packs = 0;
+  std::uint64_t packs_read = 0;
+  std::uint64_t bytes_read = 0;
+  std::uint64_t chunks = 0;
+  std::uint64_t pages = 0;
+  std::uint64_t objects_verified = 0;
+  std::uint64_t packs_unindexed = 0;  // left by interrupted runs: harmless, freed by prune
+  bool stopped_by_time = false;
+  std::vector<Damage> damages;
+};
+
+// Structure: every object that something refers to exists with the right size; every tree page and content list is read and
+// every chunk of every file is in the index. With read_data also every byte of the chosen packs: name, directory, frames,
+// chunk ids. Damage is in the report, never a failure; a failure means that the check could not be done.
+Result<CheckReport> check(repo::Repository& repository, const CheckOptions& options, Activity& activity);
+
+// Needs no key: every object's bytes against its name or its checksum.
+Result<CheckReport> check_names(backend::Backend& store, const CheckOptions& options, Activity& activity);
+
+}  // namespace backstay::engine

@@ -1,0 +1,71 @@
+// The index: which chunk is where (docs/format.md section 5.5).
+//
+// Sorted immutable runs of 40-byte entries, mapped from the cache, each with a blocked Bloom filter of 12 bits an
+// entry in front: that filter is what stays resident, 1.5 bytes a chunk. Runs are merged as they are written.
+#pragma once
+
+#include <array>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "backend/backend.h"
+#include "base/mutex.h"
+#include "base/rng.h"
+#include "chunk/chunk.h"
+#include "repo/index_run.h"
+#include "repo/key_slot.h"
+#include "repo/location.h"
+
+namespace backstay::repo {
+
+class Index {
+ public:
+  struct Options {
+    std::string cache_directory;  // empty: runs are held in memory
+    std::uint64_t generation = 1;
+    std::vector<ObjectId> condemned;       // packs that count as absent
+    std::uint64_t merged_entries_max = 1024 * 1024;
+  };
+  Index(backend::Backend& store, const Keyring& keyring, const Config& config, Rng& rng, Options options);
+  ~Index();
+
+  using DamagedRun = std::function<void(const ObjectId&, const Error&)>;
+  // Lists the runs and takes in those that are new; forgets those that are gone.
+  Result<void> load(const DamagedRun& damaged);
+
+  // Thread-safe, also while runs are added.
+  [[nodiscard]] std::optional<ChunkLocation> find(const chunk::ChunkId& id) const;
+  [[nodiscard]] bool contains(const chunk::ChunkId& id) const { return find(id).has_value(); }
+
+  // Stores a run for packs that are durable already, makes it durable and findable, and merges where the
+  // rule of section 5.5 asks for it. Returns the bytes stored. One thread at a time.
+  Result<std::uint64_t> add(std::vector<PackEntries> packs);
+
+  struct Totals {
+    std::uint64_t runs = 0;
+    std::uint64_t entries = 0;
+    std::uint64_t filter_bytes = 0;  // resident
+    std::uint64_t body_bytes = 0;    // on disk or mapped
+  };
+  [[nodiscard]] Totals totals() const;
+
+  // Every pack that a run names, once, with its size; and every entry of one pack. For check and stats.
+  struct Pack {
+    ObjectId id;
+    PackKind kind = PackKind::kData;
+    std::uint64_t size_bytes = 0;
+  };
+  [[nodiscard]] std::vector<Pack> packs() const;
+  // Every entry of every run with its place, duplicates included.
+  void for_each_entry(const std::function<void(const IdPrefix&, const ChunkLocation&)>& each) const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace backstay::repo

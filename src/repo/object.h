@@ -1,0 +1,77 @@
+// The shell around everything stored: names, the 64-byte header, plain objects (docs/format.md section 3).
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "base/bytes.h"
+#include "base/error.h"
+#include "base/strong_id.h"
+#include "crypto/aead.h"
+#include "crypto/hash.h"
+
+namespace backstay::repo {
+
+enum class ObjectKind : std::uint8_t {
+  kConfig = 1,
+  kKeySlot = 2,
+  kDataPack = 3,
+  kMetaPack = 4,
+  kIndexRun = 5,
+  kSnapshot = 6,
+  kLease = 7,
+  kGeneration = 8,
+};
+[[nodiscard]] std::string_view to_string(ObjectKind kind);  // "config", "key slot", "data pack", ...
+
+enum class KeyMode : std::uint8_t { kNone = 0, kDerived = 1, kSealed = 2 };
+
+using RepositoryId = StrongId<struct RepositoryIdTag, 16>;
+using Salt = StrongId<struct SaltTag>;
+// BLAKE3-256 of an object's stored bytes: its name.
+using ObjectId = StrongId<struct ObjectIdTag>;
+
+inline constexpr std::size_t kHeaderSize = 64;
+inline constexpr std::size_t kPlainObjectMax = 1024 * 1024;
+inline constexpr std::uint32_t kFrameMax = 16 * 1024 * 1024;  // plaintext of a chunk, frame, page
+
+// "data/3f/3f…", "index/…": the name of an object that is called by its hash.
+[[nodiscard]] std::string object_name(ObjectKind kind, const ObjectId& id);
+// "data/", "snapshots/", ...
+[[nodiscard]] std::string_view name_prefix(ObjectKind kind);
+// The hash in a name of this kind; invalid_argument when the name is not of that form.
+Result<ObjectId> parse_object_name(ObjectKind kind, std::string_view name);
+[[nodiscard]] ObjectId id_of(ByteView stored);
+
+struct Header {
+  ObjectKind kind = ObjectKind::kConfig;
+  crypto::Suite suite = crypto::Suite::kPlain;
+  KeyMode key_mode = KeyMode::kNone;
+  std::uint32_t epoch = 0;
+  RepositoryId repository;
+  Salt salt;
+};
+void encode_header(const Header& header, MutableByteView out);  // kHeaderSize bytes
+// unsupported for versions and modes of the future, corruption for anything else that is off.
+Result<Header> decode_header(ByteView stored);
+// As above, and refuses another kind or another repository's object.
+Result<Header> decode_header(ByteView stored, ObjectKind kind, const RepositoryId& repository);
+
+[[nodiscard]] Bytes encode_plain_object(ObjectKind kind, const RepositoryId& repository, ByteView record);
+struct PlainObject {
+  Header header;
+  Bytes record;
+};
+// Checks the trailing BLAKE3 and the kind.
+Result<PlainObject> decode_plain_object(ObjectKind kind, ByteView stored);
+
+enum class Purpose : std::uint32_t { kFrame = 1, kDirectory = 2, kIndexSegment = 3, kSnapshot = 4 };
+// The nonce of a sealed segment that starts at `offset` of its object (docs/format.md section 4.3).
+struct Nonce {
+  std::uint8_t bytes[crypto::kNonceSize];
+  Nonce(std::uint64_t offset, Purpose purpose);
+  [[nodiscard]] ByteView view() const { return bytes; }
+};
+
+}  // namespace backstay::repo

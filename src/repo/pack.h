@@ -1,0 +1,66 @@
+// Packs: frames of chunks with a directory at the end (docs/format.md section 5.4).
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/error.h"
+#include "base/rng.h"
+#include "chunk/chunk.h"
+#include "repo/config.h"
+#include "repo/index_run.h"
+#include "repo/key_slot.h"
+#include "repo/location.h"
+
+namespace backstay::repo {
+
+inline constexpr std::size_t kPackTrailerSize = 16;
+
+struct FrameRecord {
+  std::uint32_t sealed_length = 0;
+  std::uint32_t raw_length = 0;
+  compress::Codec codec = compress::Codec::kStored;
+  std::vector<chunk::ChunkRef> chunks;
+};
+
+struct PackDirectory {
+  std::vector<FrameRecord> frames;
+  std::uint64_t padding = 0;
+};
+void encode_directory(const PackDirectory& directory, Bytes& out);
+// Checks every rule of section 5.4 that can be checked without the frames.
+Result<PackDirectory> decode_directory(ByteView plaintext);
+
+// Reads the directory of a whole pack in memory, authenticated; offsets fit the pack exactly.
+struct PackView {
+  Header header;
+  crypto::Secret key;
+  PackDirectory directory;
+};
+Result<PackView> open_pack(ByteView stored, PackKind kind, const Keyring& keyring,
+                           const RepositoryId& repository);
+
+// Decrypts and decodes one frame. `sealed` is what stands at `offset` of the pack.
+class FrameDecoder {
+ public:
+  FrameDecoder();
+  ~FrameDecoder();
+  FrameDecoder(FrameDecoder&&) noexcept;
+  Result<Bytes> decode(ByteView sealed, const FrameLocation& frame, crypto::Suite suite,
+                       const crypto::Secret& pack_key);
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+// What a finished pack is: the bytes to store and what goes into the index.
+struct FinishedPack {
+  ObjectId id;
+  Bytes stored;
+  PackEntries entries;
+};
+
+}  // namespace backstay::repo

@@ -1,0 +1,111 @@
+// An open repository: its config and keys, its snapshots, its index, and the way to its chunks.
+//
+// Thread contract: const methods and those of ChunkReader are thread-safe; load_index() and the
+// methods that write are called by one thread at a time.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "backend/backend.h"
+#include "base/clock.h"
+#include "base/rng.h"
+#include "chunk/chunk.h"
+#include "repo/config.h"
+#include "repo/index.h"
+#include "repo/key_slot.h"
+#include "snapshot/snapshot.h"
+
+namespace backstay::repo {
+
+struct InitOptions {
+  std::optional<crypto::Suite> suite;  // nothing: the faster one here
+  Compression compression;
+  crypto::Argon2Parameters argon2;
+  std::string label;                   // of the first key slot
+  std::uint32_t pack_bytes = 16 * 1024 * 1024;
+};
+
+struct OpenOptions {
+  // A folder for decrypted index runs; empty for none (they are then held in memory).
+  std::string cache_directory;
+};
+
+// What the outside world gives.
+struct World {
+  const Clock& clock;
+  Rng& rng;
+};
+
+struct StoredSnapshot {
+  snapshot::SnapshotId id;
+  snapshot::Snapshot snapshot;
+};
+
+struct KeySlotEntry {
+  ObjectId id;
+  SlotInfo info;
+  bool opened_this_session = false;
+};
+
+// Decoded plaintext of one frame, shared among its readers.
+using FrameData = std::shared_ptr<const Bytes>;
+
+class Repository final : public chunk::ChunkReader {
+ public:
+  // already_exists when there is a config object. Writes the generation, the first slot, the config.
+  static Result<std::unique_ptr<Repository>> init(std::unique_ptr<backend::Backend> backend,
+                                                  const Credential& credential,
+                                                  const InitOptions& options, World world);
+  // no_repository when there is no config; wrong_key when no slot opens; corruption; unsupported.
+  static Result<std::unique_ptr<Repository>> open(std::unique_ptr<backend::Backend> backend,
+                                                  const Credential& credential,
+                                                  const OpenOptions& options, World world);
+  ~Repository() override;
+
+  [[nodiscard]] const Config& config() const;
+  [[nodiscard]] const Keyring& keyring() const;
+  [[nodiscard]] backend::Backend& store() const;
+  [[nodiscard]] World world() const;
+  [[nodiscard]] std::uint64_t generation() const;
+  [[nodiscard]] const std::string& cache_directory() const;  // of this repository; empty for none
+
+  // ---- snapshots
+  // All readable snapshots, oldest first; those that are damaged go to `damaged` with the reason.
+  using DamagedSnapshot = std::function<void(const snapshot::SnapshotId&, const Error&)>;
+  Result<std::vector<StoredSnapshot>> snapshots(const DamagedSnapshot& damaged);
+  Result<snapshot::Snapshot> read_snapshot(const snapshot::SnapshotId& id);
+  // The commit. Everything that it refers to was made durable before (docs/format.md section 8.1).
+  Result<snapshot::SnapshotId> commit_snapshot(const snapshot::Snapshot& snapshot);
+
+  // ---- index and chunks
+  // Lists and maps the runs; call it after snapshots(). Runs that are damaged go to `damaged`; the rest serve.
+  using DamagedRun = std::function<void(const ObjectId&, const Error&)>;
+  Result<void> load_index(const DamagedRun& damaged);
+  [[nodiscard]] Index& index() const;
+
+  Result<Bytes> read(const chunk::ChunkRef& ref) override;
+  // Fetches, authenticates and decodes one frame. corruption, not_found (the pack is gone).
+  Result<FrameData> read_frame(const FrameLocation& frame);
+  // Cuts a chunk out of a frame and checks it against its id.
+  Result<ByteView> chunk_in_frame(const Bytes& frame, std::uint32_t offset_in_frame,
+                                  const chunk::ChunkRef& ref) const;
+  [[nodiscard]] chunk::ChunkId chunk_id(ByteView plaintext) const;
+
+  // ---- keys
+  Result<std::vector<KeySlotEntry>> key_slots();
+  // Adds a slot for the credential and returns its name.
+  Result<ObjectId> add_key_slot(const SlotInfo& info, const Credential& credential);
+  // conflict when it is the last slot that opens the repository.
+  Result<void> remove_key_slot(const ObjectId& id);
+
+ private:
+  struct State;
+  explicit Repository(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace backstay::repo
