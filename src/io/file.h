@@ -1,7 +1,7 @@
 // Files and folders by descriptor. This room is the only one that includes <unistd.h>.
 //
-// Paths are bytes. Functions that take a `Dir` and a name work inside that folder without following a
-// symbolic link in the last component. Every failure names what was done and to which name.
+// Paths are bytes. Every failure of a function that takes a path names it; those that take a
+// descriptor leave that to the caller.
 #pragma once
 
 #include <cstdint>
@@ -49,12 +49,16 @@ struct FileInfo {
   bool is_regular = false;
 };
 
+// Whether a symbolic link in the last component of a path is followed. Where it is not, the link
+// itself is described: neither a folder nor a regular file.
+enum class Links : std::uint8_t { kFollow, kStay };
+
 enum class Durability : std::uint8_t { kSynced, kUnsynced };
 
 // ---- whole files and folders by path: for the repository, the cache and key files
 Result<void> make_directories(const std::string& path, unsigned mode = 0700);
 Result<Bytes> read_file(const std::string& path, std::uint64_t size_max);
-Result<FileInfo> file_info(const std::string& path);
+Result<FileInfo> file_info(const std::string& path, Links links = Links::kFollow);
 // Names in a folder without "." and "..", in no order.
 Result<std::vector<std::string>> list_directory(const std::string& path);
 // kAlreadyExists-free removal: a file that is not there counts as removed.
@@ -62,17 +66,28 @@ Result<void> remove_file(const std::string& path);
 Result<void> remove_tree(const std::string& path);
 Result<void> sync_directory(const std::string& path);
 // Writes the pieces to a new file `path` that must not exist (kAlreadyExists), mode 0600. The name
-// appears only when all bytes are there: an unnamed file (O_TMPFILE) linked into place, or where the file
-// system has none, a file named ".tmp-..." that is renamed without replacing. With kSynced the bytes are
-// on the disk before the name appears; the folder's entry is durable after sync_directory().
-Result<void> create_file(const std::string& path, std::span<const ByteView> pieces, Durability durability);
+// appears only when all bytes are there: an unnamed file (O_TMPFILE) linked into place, or where
+// the file system has none, a file named ".tmp-..." in `temporary_folder` (by default the folder of
+// `path`) that is renamed without replacing. With kSynced the bytes are on the disk before the name
+// appears; the folder's entry is durable after sync_directory().
+Result<void> create_file(const std::string& path, std::span<const ByteView> pieces,
+                         Durability durability, const std::string& temporary_folder = {});
+// What the names of temporary files start with.
+inline constexpr std::string_view kTemporaryPrefix = ".tmp-";
 // Replaces or creates `path` in one step (temporary file and rename). For caches only.
 Result<void> replace_file(const std::string& path, ByteView bytes);
 
 // ---- open files
-enum class OpenMode : std::uint8_t { kRead, kReadNoAtime };
+// kReadNoAtime leaves the time of the last access alone where that is allowed. kReadObject opens
+// regular files only (not_found otherwise), follows no link in the last component and never waits
+// for a FIFO.
+enum class OpenMode : std::uint8_t { kRead, kReadNoAtime, kReadObject };
 Result<Fd> open_file(const std::string& path, OpenMode mode);
-// Reads until `out` is full or the file ends; returns the bytes read. Retries EINTR and short reads.
+Result<FileInfo> open_file_info(int fd);
+// The whole file; invalid_argument when it is larger than `size_max`. Works for pipes too.
+Result<Bytes> read_open_file(int fd, std::uint64_t size_max);
+// Reads until `out` is full or the file ends; returns the bytes read. Retries EINTR and short
+// reads.
 Result<std::size_t> read_full(int fd, MutableByteView out);
 Result<std::size_t> pread_full(int fd, MutableByteView out, std::uint64_t offset);
 Result<void> write_full(int fd, ByteView bytes);
@@ -94,5 +109,9 @@ class MappedFile {
 
 // Free bytes that this user may still write on the file system that holds `path`.
 Result<std::uint64_t> free_bytes(const std::string& path);
+
+// What time the file system that holds `folder` has: the modification time of a file made there and
+// removed at once. On a network mount it is the server's clock.
+Result<Timestamp> file_system_time(const std::string& folder);
 
 }  // namespace backstay::io

@@ -1,0 +1,170 @@
+// Files that appear under their name whole or not at all.
+//
+// The good way is a file without a name (O_TMPFILE) that is linked into place: a crash leaves
+// nothing, and link(2) refuses a name that is taken. Where the file system has no such files, a
+// named temporary file is renamed with RENAME_NOREPLACE, and where it has not that either, linked
+// and unlinked. A file system with none of the three cannot hold a repository, because two writers
+// could not be told apart.
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+
+#include "base/hex.h"
+#include "base/try.h"
+#include "io/failure.h"
+#include "io/file.h"
+
+namespace backstay::io {
+namespace {
+
+std::string folder_of(const std::string& path) {
+  const std::size_t slash = path.rfind('/');
+  if (slash == std::string::npos) return ".";
+  return slash == 0 ? "/" : path.substr(0, slash);
+}
+
+// A file with a name of its own, removed again unless released.
+class TemporaryFile {
+ public:
+  static Result<TemporaryFile> create(const std::string& folder) {
+    // A taken name is as good as impossible; more tries would hide another fault.
+    for (int attempt = 0; attempt < 3; ++attempt) {
+      std::uint8_t random[8] = {};
+      if (::getrandom(&random[0], sizeof random, 0) != ssize_t{sizeof random}) {
+        return fail_io(errno, "reading random bytes");
+      }
+      std::string path = fmt::format("{}/{}{}", folder, kTemporaryPrefix, to_hex(random));
+      Fd fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
+      if (fd) return TemporaryFile(std::move(fd), std::move(path));
+      if (errno != EEXIST) return fail_io(errno, "creating " + path);
+    }
+    return fail(ErrorCode::kUnavailable, "no free name for a temporary file in " + folder);
+  }
+  ~TemporaryFile() {
+    if (!path_.empty()) ::unlink(path_.c_str());
+  }
+  TemporaryFile(TemporaryFile&& other) noexcept
+      : fd_(std::move(other.fd_)), path_(std::exchange(other.path_, {})) {}
+  TemporaryFile& operator=(TemporaryFile&&) = delete;
+
+  [[nodiscard]] int fd() const { return fd_.get(); }
+  [[nodiscard]] const std::string& path() const { return path_; }
+  // The name now belongs to somebody else.
+  void release() { path_.clear(); }
+
+ private:
+  TemporaryFile(Fd fd, std::string path) : fd_(std::move(fd)), path_(std::move(path)) {}
+  Fd fd_;
+  std::string path_;
+};
+
+Result<void> write_pieces(int fd, std::span<const ByteView> pieces, Durability durability) {
+  for (const ByteView piece : pieces) TRY(write_full(fd, piece));
+  if (durability == Durability::kSynced && ::fdatasync(fd) != 0) return fail_io(errno, "syncing");
+  return {};
+}
+
+// What the kernel answers when a file system (or an old kernel) has no unnamed files.
+bool lacks_unnamed_files(int error) {
+  return error == EOPNOTSUPP || error == EISDIR || error == EINVAL || error == ENOSYS;
+}
+
+enum class Naming : std::uint8_t { kDone, kImpossible };
+
+// Gives an unnamed file its name. By descriptor this needs a capability on most kernels; through
+// /proc it does not, but /proc may be missing.
+Result<Naming> name_unnamed(int fd, const std::string& path) {
+  if (::linkat(fd, "", AT_FDCWD, path.c_str(), AT_EMPTY_PATH) == 0) return Naming::kDone;
+  if (errno != EEXIST) {
+    const std::string link = fmt::format("/proc/self/fd/{}", fd);
+    if (::linkat(AT_FDCWD, link.c_str(), AT_FDCWD, path.c_str(), AT_SYMLINK_FOLLOW) == 0) {
+      return Naming::kDone;
+    }
+  }
+  switch (errno) {
+    case EEXIST:
+    case ENOSPC:
+    case EDQUOT:
+    case EIO:
+    case EROFS:
+      return fail_io(errno, "creating " + path);
+    default:
+      return Naming::kImpossible;
+  }
+}
+
+Result<Naming> create_unnamed(const std::string& path, std::span<const ByteView> pieces,
+                              Durability durability) {
+  const std::string folder = folder_of(path);
+  const Fd fd(::open(folder.c_str(), O_WRONLY | O_TMPFILE | O_CLOEXEC, 0600));
+  if (!fd) {
+    if (lacks_unnamed_files(errno)) return Naming::kImpossible;
+    return fail_io(errno, "creating " + path);
+  }
+  TRY_DOING("creating " + path, write_pieces(fd.get(), pieces, durability));
+  return name_unnamed(fd.get(), path);
+}
+
+// A network server may have made the link although its answer was lost and the second try failed:
+// then the file has two names.
+bool has_two_names(int fd) {
+  struct stat st {};
+  return ::fstat(fd, &st) == 0 && st.st_nlink == 2;
+}
+
+Result<void> name_temporary(TemporaryFile& file, const std::string& path) {
+  const char* const from = file.path().c_str();
+  if (::renameat2(AT_FDCWD, from, AT_FDCWD, path.c_str(), RENAME_NOREPLACE) == 0) {
+    file.release();
+    return {};
+  }
+  if (errno != EINVAL && errno != ENOSYS && errno != EOPNOTSUPP) {
+    return fail_io(errno, "creating " + path);
+  }
+  // The destructor takes the other name away.
+  if (::link(from, path.c_str()) == 0 || (errno == EEXIST && has_two_names(file.fd()))) return {};
+  if (errno != EPERM && errno != EOPNOTSUPP && errno != ENOSYS) {
+    return fail_io(errno, "creating " + path);
+  }
+  return std::unexpected(
+      Error(ErrorCode::kUnsupported,
+            fmt::format("creating {}: this file system can create no file without the risk of "
+                        "replacing another",
+                        path))
+          .with_hint(
+              "Keep the repository on a file system with hard links, or behind SFTP or S3."));
+}
+
+}  // namespace
+
+Result<void> create_file(const std::string& path, std::span<const ByteView> pieces,
+                         Durability durability, const std::string& temporary_folder) {
+  if (TRY(create_unnamed(path, pieces, durability)) == Naming::kDone) return {};
+  TemporaryFile file =
+      TRY(TemporaryFile::create(temporary_folder.empty() ? folder_of(path) : temporary_folder));
+  TRY_DOING("creating " + path, write_pieces(file.fd(), pieces, durability));
+  return name_temporary(file, path);
+}
+
+Result<void> replace_file(const std::string& path, ByteView bytes) {
+  TemporaryFile file = TRY(TemporaryFile::create(folder_of(path)));
+  TRY_DOING("writing " + path, write_pieces(file.fd(), {&bytes, 1}, Durability::kUnsynced));
+  if (::rename(file.path().c_str(), path.c_str()) != 0) return fail_io(errno, "writing " + path);
+  file.release();
+  return {};
+}
+
+Result<Timestamp> file_system_time(const std::string& folder) {
+  Fd unnamed(::open(folder.c_str(), O_WRONLY | O_TMPFILE | O_CLOEXEC, 0600));
+  if (unnamed) return TRY(open_file_info(unnamed.get())).modified;
+  if (!lacks_unnamed_files(errno)) return fail_io(errno, "asking for the time of " + folder);
+  const TemporaryFile file = TRY(TemporaryFile::create(folder));
+  return TRY(open_file_info(file.fd())).modified;
+}
+
+}  // namespace backstay::io
