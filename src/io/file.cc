@@ -64,18 +64,6 @@ Result<Fd> open_object(const std::string& path) {
 
 }  // namespace
 
-std::unexpected<Error> fail_io(int error_number, std::string what, std::source_location where) {
-  Error error = fail_errno(error_number, std::move(what), where).error();
-  if (error.code() == ErrorCode::kNoSpace) {
-    error = std::move(error).with_hint(
-        "Free space on that file system or raise its quota, then run the command again.");
-  } else if (error_number == EMFILE || error_number == ENFILE) {
-    error =
-        std::move(error).with_hint("Raise the limit of open files, for example with ulimit -n.");
-  }
-  return std::unexpected(std::move(error));
-}
-
 void Fd::reset() {
   if (fd_ >= 0) ::close(fd_);
   fd_ = -1;

@@ -1,0 +1,211 @@
+#include "io/process.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <poll.h>
+#include <spawn.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <csignal>
+#include <utility>
+
+#include "base/try.h"
+#include "io/failure.h"
+#include "io/readiness.h"
+
+namespace backstay::io {
+namespace {
+
+// How long a program has between SIGTERM and SIGKILL.
+constexpr int kPatienceMs = 1000;
+
+// What a new program is given instead of ours: an empty input, the pipe, and signals that work.
+class SpawnSettings {
+ public:
+  SpawnSettings() {
+    ::posix_spawn_file_actions_init(&files_);
+    ::posix_spawnattr_init(&attributes_);
+  }
+  ~SpawnSettings() {
+    ::posix_spawn_file_actions_destroy(&files_);
+    ::posix_spawnattr_destroy(&attributes_);
+  }
+  SpawnSettings(const SpawnSettings&) = delete;
+  SpawnSettings& operator=(const SpawnSettings&) = delete;
+
+  // An errno, or 0.
+  int prepare(int out) {
+    sigset_t none;
+    sigset_t ignored_by_us;
+    ::sigemptyset(&none);
+    ::sigemptyset(&ignored_by_us);
+    ::sigaddset(&ignored_by_us, SIGPIPE);
+    int error = ::posix_spawn_file_actions_addopen(&files_, 0, "/dev/null", O_RDONLY, 0);
+    if (error == 0) error = ::posix_spawn_file_actions_adddup2(&files_, out, 1);
+    if (error == 0) error = ::posix_spawnattr_setsigmask(&attributes_, &none);
+    if (error == 0) error = ::posix_spawnattr_setsigdefault(&attributes_, &ignored_by_us);
+    constexpr short kFlags = POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF;
+    if (error == 0) error = ::posix_spawnattr_setflags(&attributes_, kFlags);
+    return error;
+  }
+  [[nodiscard]] const posix_spawn_file_actions_t* files() const { return &files_; }
+  [[nodiscard]] const posix_spawnattr_t* attributes() const { return &attributes_; }
+
+ private:
+  posix_spawn_file_actions_t files_{};
+  posix_spawnattr_t attributes_{};
+};
+
+Result<int> wait_for(pid_t pid, const std::string& name) {
+  int status = 0;
+  while (::waitpid(pid, &status, 0) < 0) {
+    if (errno != EINTR) return fail_io(errno, "waiting for " + name);
+  }
+  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+bool ends_soon(pid_t pid) {
+  // The wrapper in glibc 2.36 cannot be linked from C++.
+  const Fd process(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
+  if (!process) return false;
+  pollfd ended{process.get(), POLLIN, 0};
+  return ::poll(&ended, 1, kPatienceMs) == 1;
+}
+
+// Reads one command line from left to right.
+class CommandSplitter {
+ public:
+  explicit CommandSplitter(std::string_view line) : rest_(line) {}
+
+  Result<std::vector<std::string>> run() {
+    while (!rest_.empty()) {
+      const char c = take();
+      if (c == ' ' || c == '\t' || c == '\n' || c == '\r') {
+        end_word();
+      } else {
+        in_word_ = true;
+        TRY(add(c));
+      }
+    }
+    end_word();
+    if (words_.empty()) return fail(ErrorCode::kInvalidArgument, "the command is empty");
+    return std::move(words_);
+  }
+
+ private:
+  char take() {
+    const char c = rest_.front();
+    rest_.remove_prefix(1);
+    return c;
+  }
+
+  Result<void> add(char c) {
+    if (c == '\'' || c == '"') return add_quoted(c);
+    if (c != '\\') {
+      word_ += c;
+    } else if (rest_.empty()) {
+      return fail(ErrorCode::kInvalidArgument, "the command ends in a backslash");
+    } else {
+      word_ += take();
+    }
+    return {};
+  }
+
+  Result<void> add_quoted(char quote) {
+    while (!rest_.empty()) {
+      char c = take();
+      if (c == quote) return {};
+      const bool escapes = quote == '"' && c == '\\' && !rest_.empty() &&
+                           (rest_.front() == '"' || rest_.front() == '\\');
+      if (escapes) c = take();
+      word_ += c;
+    }
+    return fail(ErrorCode::kInvalidArgument, fmt::format("the command lacks a closing {}", quote));
+  }
+
+  void end_word() {
+    if (in_word_) words_.push_back(std::exchange(word_, {}));
+    in_word_ = false;
+  }
+
+  std::string_view rest_;
+  std::string word_;
+  bool in_word_ = false;
+  std::vector<std::string> words_;
+};
+
+}  // namespace
+
+Result<std::vector<std::string>> split_command(std::string_view line) {
+  return CommandSplitter(line).run();
+}
+
+Result<ChildProcess> ChildProcess::start(const std::vector<std::string>& argv) {
+  if (argv.empty()) return fail(ErrorCode::kInvalidArgument, "the command is empty");
+  const std::string& name = argv.front();
+  int ends[2] = {-1, -1};
+  if (::pipe2(&ends[0], O_CLOEXEC) != 0) return fail_io(errno, "starting " + name);
+  Fd out(ends[0]);
+  const Fd in(ends[1]);
+  std::vector<char*> words;
+  for (const std::string& word : argv) words.push_back(const_cast<char*>(word.c_str()));
+  words.push_back(nullptr);
+  SpawnSettings settings;
+  int error = settings.prepare(in.get());
+  pid_t pid = -1;
+  if (error == 0) {
+    error = ::posix_spawnp(&pid, name.c_str(), settings.files(), settings.attributes(),
+                           words.data(), ::environ);
+  }
+  if (error != 0) return fail_io(error, "starting " + name);
+  return ChildProcess(pid, std::move(out), name);
+}
+
+ChildProcess::~ChildProcess() {
+  end();
+}
+
+ChildProcess::ChildProcess(ChildProcess&& other) noexcept
+    : pid_(std::exchange(other.pid_, -1)),
+      out_(std::move(other.out_)),
+      name_(std::move(other.name_)) {}
+
+ChildProcess& ChildProcess::operator=(ChildProcess&& other) noexcept {
+  if (this != &other) {
+    end();
+    pid_ = std::exchange(other.pid_, -1);
+    out_ = std::move(other.out_);
+    name_ = std::move(other.name_);
+  }
+  return *this;
+}
+
+Result<std::size_t> ChildProcess::read_stdout(MutableByteView out, const std::stop_token& stop) {
+  if (!out_ || out.empty()) return std::size_t{0};
+  if (stop.stop_possible()) TRY_DOING("reading from " + name_, wait_readable(out_.get(), stop));
+  for (;;) {
+    const ssize_t got = ::read(out_.get(), out.data(), out.size());
+    if (got >= 0) return static_cast<std::size_t>(got);
+    if (errno != EINTR) return fail_io(errno, "reading from " + name_);
+  }
+}
+
+Result<int> ChildProcess::wait() {
+  if (pid_ < 0) return fail(ErrorCode::kInvalidArgument, name_ + " was waited for before");
+  out_.reset();
+  return wait_for(std::exchange(pid_, -1), name_);
+}
+
+void ChildProcess::end() {
+  if (pid_ < 0) return;
+  out_.reset();
+  ::kill(pid_, SIGTERM);
+  if (!ends_soon(pid_)) ::kill(pid_, SIGKILL);
+  // Nobody is left to be told of a failure.
+  static_cast<void>(wait_for(std::exchange(pid_, -1), name_).has_value());
+}
+
+}  // namespace backstay::io

@@ -1,0 +1,52 @@
+// Other programs, started without a shell: for --password-command and --stdin-from-command.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstddef>
+#include <stop_token>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/error.h"
+#include "io/file.h"
+
+namespace backstay::io {
+
+// Cuts a command line into arguments: blanks separate, '...' is taken as it stands, "..." too
+// except that \" and \\ stand for the second character, and outside of quotes \ takes the next
+// character as it is. Nothing is expanded. invalid_argument for an unclosed quote and for a line
+// without a word.
+Result<std::vector<std::string>> split_command(std::string_view line);
+
+// A running program and the read end of its standard output. Its standard input is empty, so that
+// it cannot eat ours; standard error is ours. Signals are as a program expects them, whatever this
+// one blocks.
+class ChildProcess {
+ public:
+  // Looks for argv[0] in PATH. not_found and permission_denied name the program.
+  static Result<ChildProcess> start(const std::vector<std::string>& argv);
+  // Ends the program (SIGTERM, and SIGKILL when that does not help soon) unless wait() was called.
+  ~ChildProcess();
+  ChildProcess(ChildProcess&& other) noexcept;
+  ChildProcess& operator=(ChildProcess&& other) noexcept;
+
+  // At least one byte; 0 at the end. cancelled when `stop` is requested while waiting.
+  Result<std::size_t> read_stdout(MutableByteView out, const std::stop_token& stop = {});
+  // Closes the pipe and waits for the end. The exit code, or 128 and the number of the signal that
+  // ended it, as shells say it.
+  Result<int> wait();
+
+ private:
+  ChildProcess(pid_t pid, Fd out, std::string name)
+      : pid_(pid), out_(std::move(out)), name_(std::move(name)) {}
+  void end();
+
+  pid_t pid_ = -1;  // -1 when there is nothing to wait for
+  Fd out_;
+  std::string name_;
+};
+
+}  // namespace backstay::io

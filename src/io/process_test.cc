@@ -1,0 +1,120 @@
+#include "io/process.h"
+
+#include <gtest/gtest.h>
+
+#include <csignal>
+#include <thread>
+
+namespace backstay::io {
+namespace {
+
+using Words = std::vector<std::string>;
+
+std::string all_output(ChildProcess& child) {
+  std::string text;
+  Bytes buffer(7);
+  for (;;) {
+    const auto got = child.read_stdout(buffer);
+    if (!got) return got.error().describe();
+    if (*got == 0) return text;
+    text += as_text(ByteView(buffer).first(*got));
+  }
+}
+
+TEST(SplitCommand, KnowsQuotesAndBackslashesAndNothingElse) {
+  EXPECT_EQ(split_command("pass show  backup").value(), (Words{"pass", "show", "backup"}));
+  EXPECT_EQ(split_command(R"(a 'b  "c' "d 'e\" \\ \n" f\ g)").value(),
+            (Words{"a", R"(b  "c)", R"(d 'e" \ \n)", "f g"}));
+  EXPECT_EQ(split_command(R"(a '' "" x''y)").value(), (Words{"a", "", "", "xy"}));
+  EXPECT_EQ(split_command("echo $HOME;ls *").value(), (Words{"echo", "$HOME;ls", "*"}));
+}
+
+TEST(SplitCommand, RefusesWhatIsNotFinished) {
+  for (const char* const line : {"", "  ", "a 'b", "a \"b", "a \"b\\\"", "a \\"}) {
+    const auto words = split_command(line);
+    ASSERT_FALSE(words.has_value()) << line;
+    EXPECT_EQ(words.error().code(), ErrorCode::kInvalidArgument) << line;
+  }
+}
+
+TEST(ChildProcess, GivesItsOutputAndItsExitCode) {
+  ChildProcess child = std::move(ChildProcess::start({"sh", "-c", "echo one two; exit 7"})).value();
+  EXPECT_EQ(all_output(child), "one two\n");
+  EXPECT_EQ(child.wait().value(), 7);
+  EXPECT_FALSE(child.wait().has_value());
+}
+
+TEST(ChildProcess, NeedsNoShellAndExpandsNothing) {
+  ChildProcess child =
+      std::move(ChildProcess::start({"printf", "%s|", "$HOME", "a b", ""})).value();
+  EXPECT_EQ(all_output(child), "$HOME|a b||");
+  EXPECT_EQ(child.wait().value(), 0);
+}
+
+TEST(ChildProcess, FindsAnEmptyStandardInput) {
+  ChildProcess child = std::move(ChildProcess::start({"cat"})).value();
+  EXPECT_EQ(all_output(child), "");
+  EXPECT_EQ(child.wait().value(), 0);
+}
+
+TEST(ChildProcess, NamesAProgramThatDoesNotExist) {
+  const auto child = ChildProcess::start({"/nonexistent/program"});
+  ASSERT_FALSE(child.has_value());
+  EXPECT_EQ(child.error().code(), ErrorCode::kNotFound);
+  EXPECT_NE(child.error().describe().find("/nonexistent/program"), std::string::npos);
+  EXPECT_FALSE(ChildProcess::start({}).has_value());
+}
+
+TEST(ChildProcess, TellsOfASignalAsShellsDo) {
+  ChildProcess child = std::move(ChildProcess::start({"sh", "-c", "kill -KILL $$"})).value();
+  EXPECT_EQ(child.wait().value(), 128 + SIGKILL);
+}
+
+TEST(ChildProcess, EndsWhenWeStopReading) {
+  ChildProcess child = std::move(ChildProcess::start({"yes"})).value();
+  Bytes buffer(100);
+  EXPECT_GT(child.read_stdout(buffer).value(), 0U);
+  // Were SIGPIPE still ignored or blocked in it, yes would complain with exit code 1.
+  EXPECT_EQ(child.wait().value(), 128 + SIGPIPE);
+}
+
+TEST(ChildProcess, DoesNotInheritWhatWeBlockAndIgnore) {
+  sigset_t set;
+  sigset_t before;
+  ::sigemptyset(&set);
+  ::sigaddset(&set, SIGPIPE);
+  ASSERT_EQ(::pthread_sigmask(SIG_BLOCK, &set, &before), 0);
+  auto* const old_action = std::signal(SIGPIPE, SIG_IGN);
+  {
+    ChildProcess child = std::move(ChildProcess::start({"yes"})).value();
+    EXPECT_EQ(child.wait().value(), 128 + SIGPIPE);
+  }
+  std::signal(SIGPIPE, old_action);
+  ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
+}
+
+TEST(ChildProcess, IsEndedWithItsOwner) {
+  pid_t pid = 0;
+  {
+    ChildProcess child =
+        std::move(ChildProcess::start({"sh", "-c", "echo $$; exec sleep 100"})).value();
+    Bytes buffer(32);
+    const std::size_t got = child.read_stdout(buffer).value();
+    pid = std::stoi(std::string(as_text(ByteView(buffer).first(got))));
+    EXPECT_EQ(::kill(pid, 0), 0);
+  }
+  EXPECT_EQ(::kill(pid, 0), -1);
+}
+
+TEST(ChildProcess, StopsWaitingForOutputWhenAsked) {
+  ChildProcess child = std::move(ChildProcess::start({"sleep", "100"})).value();
+  std::stop_source stop;
+  std::jthread asker([&] { stop.request_stop(); });
+  Bytes buffer(10);
+  const auto got = child.read_stdout(buffer, stop.get_token());
+  ASSERT_FALSE(got.has_value());
+  EXPECT_EQ(got.error().code(), ErrorCode::kCancelled);
+}
+
+}  // namespace
+}  // namespace backstay::io

@@ -1,0 +1,14 @@
+// Waiting for a descriptor without being deaf to a request to stop.
+#pragma once
+
+#include <stop_token>
+
+#include "base/error.h"
+
+namespace backstay::io {
+
+// Returns when a read from `fd` would not block (data, end or an error); cancelled when `stop` was
+// requested before or meanwhile.
+Result<void> wait_readable(int fd, const std::stop_token& stop);
+
+}  // namespace backstay::io
