@@ -1,6 +1,7 @@
 // Files and folders of this machine.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -11,21 +12,36 @@
 namespace backstay::source {
 
 struct FileSourceOptions {
-  std::vector<std::string> paths;       // absolute and clean (snapshot::clean_path), any order
-  snapshot::PathFilter excludes;
-  bool exclude_caches = false;          // folders with a CACHEDIR.TAG (https://bford.info/cachedir/): kept empty
+  std::vector<std::string> paths;  // absolute and clean (snapshot::clean_path), any order
+  snapshot::PathFilter excludes;   // decides about the paths and all below, not about folders above
+  bool exclude_caches = false;  // folders with a CACHEDIR.TAG (bford.info/cachedir) are kept empty
   std::vector<std::string> exclude_if_present;  // names; a folder that holds one is kept empty
-  std::uint64_t exclude_larger_than = 0;  // bytes; 0: no limit
-  bool one_file_system = false;         // do not descend into other file systems below a path
+  std::uint64_t exclude_larger_than = 0;        // bytes; 0: no limit
+  bool one_file_system = false;  // do not descend into other file systems below a path
   bool with_atime = false;
   std::size_t open_directories_max = 512;  // deeper folders are reopened on the way back
-  // Folders and files that are never entered: the repository itself and the cache.
+  std::size_t names_memory_max = std::size_t{64}
+                                 << 20;  // bytes; larger folders are listed in parts
+  // Folders and files that are left out: the repository itself and the cache. Compared by path and
+  // by inode, so that a bind mount or a link on the way does not hide them.
   std::vector<std::string> never;
+  // Spares the work for what has not changed. next() calls it, in key order, with an item whose
+  // attributes are those of a stat; it returns the entry of the parent snapshot when that is the
+  // same file, unchanged, and null otherwise. Extended attributes, inode flags and project id are
+  // then taken over when the ctime is the same too. They cost two and a half times as much as the
+  // rest of the walk to read.
+  std::function<const snapshot::Entry*(const SourceItem& seen)> unchanged;
 };
 
-// Walks all paths as one sorted tree: folders above them are given too (with their attributes), once, and
-// paths inside other paths are given once. Uses getdents and statx without updating access times where it may.
-// Trees deeper than PATH_MAX work. A path that does not exist is reported as an error.
+// Walks all paths as one sorted tree: folders above them are given too (with their attributes),
+// once, and paths inside other paths are given once. Uses getdents and statx without updating
+// access times where it may. Trees deeper than PATH_MAX work. A path that does not exist is
+// reported as an error.
+//
+// A path that is a symbolic link is kept as a link. A link on the way to a path is followed and
+// kept as the folder that it leads to, unless it lies within another given path. A path given
+// inside a folder that is not descended (another file system, a cache) is walked all the same; only
+// `excludes` and `never` keep it out.
 Result<std::unique_ptr<Source>> open_file_source(FileSourceOptions options, ReportError report);
 
 }  // namespace backstay::source

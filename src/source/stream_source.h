@@ -11,13 +11,13 @@
 namespace backstay::source {
 
 struct StreamSourceOptions {
-  std::string path = "/stdin";           // where the stream appears in the snapshot
-  std::vector<std::string> command;      // empty: standard input. No shell is involved.
+  std::string path = "/stdin";       // where the stream appears in the snapshot
+  std::vector<std::string> command;  // empty: standard input. No shell is involved.
   std::uint32_t mode = 0600;
 };
 
-// The stream can be read once. A command that ends with a non-zero status makes the last read fail, so that
-// half a dump is never taken for a whole one (restic asks for the same).
+// The stream can be read once. A command that ends with a non-zero status makes the last read fail,
+// so that half a dump is never taken for a whole one (restic asks for the same).
 Result<std::unique_ptr<Source>> open_stream_source(StreamSourceOptions options, const Clock& clock);
 
 }  // namespace backstay::source

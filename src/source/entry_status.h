@@ -1,0 +1,24 @@
+// From what the kernel says to what a snapshot keeps.
+#pragma once
+
+#include "base/error.h"
+#include "io/metadata.h"
+#include "snapshot/entry.h"
+
+namespace backstay::source {
+
+enum class AccessTimes : std::uint8_t { kDrop, kKeep };
+
+// Everything that status holds; the rest stays empty. Fails with unsupported on an unknown kind of
+// file.
+//
+// The device number is kept only where it is needed, for files with several links: numbers of
+// snapshots of volumes, of loop devices and of network mounts change from run to run, and would
+// change every entry.
+Result<snapshot::Entry> entry_from_status(const io::FileStatus& status, AccessTimes access_times);
+
+// Takes over what reading costs more than a stat.
+void copy_attributes(const snapshot::Entry& from, snapshot::Entry& to);
+void set_xattrs(std::vector<io::NamedValue>& values, snapshot::Entry& entry);
+
+}  // namespace backstay::source

@@ -1,0 +1,75 @@
+#include "source/file_source.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/try.h"
+#include "io/metadata.h"
+#include "snapshot/tree_key.h"
+#include "source/file_reader.h"
+#include "source/given_paths.h"
+#include "source/open_folders.h"
+#include "source/walker.h"
+
+namespace backstay::source {
+namespace {
+
+class FileSource final : public Source {
+ public:
+  FileSource(FileSourceOptions options, ReportError report, io::OpenNode root)
+      : options_(std::move(options)),
+        report_(std::move(report)),
+        given_(options_.paths),
+        folders_(given_, std::make_shared<const io::OpenNode>(std::move(root)),
+                 options_.open_directories_max / 2),
+        walker_(options_, report_, given_, folders_) {}
+
+  Result<std::optional<SourceItem>> next() override { return walker_.next(); }
+
+  Result<std::unique_ptr<FileReader>> open(const SourceItem& item) override {
+    if (item.entry.type != snapshot::EntryType::kFile) {
+      return fail(ErrorCode::kInvalidArgument, "only regular files can be read");
+    }
+    const std::string name(snapshot::name_of_key(item.key));
+    const FolderPtr folder = TRY(folders_.find(snapshot::parent_of_key(item.key)));
+    io::OpenNode file = TRY(io::open_file_to_read(folder->fd.get(), name.c_str()));
+    return read_open_file(std::move(file), item.entry,
+                          options_.with_atime ? AccessTimes::kKeep : AccessTimes::kDrop);
+  }
+
+ private:
+  const FileSourceOptions options_;
+  const ReportError report_;
+  const GivenPaths given_;
+  OpenFolders folders_;
+  Walker walker_;
+};
+
+Result<void> check_options(const FileSourceOptions& options) {
+  if (options.paths.empty()) {
+    return fail(ErrorCode::kInvalidArgument, "there is no path to back up");
+  }
+  for (const std::string& path : options.paths) {
+    if (path.empty() || path[0] != '/' || snapshot::clean_path(path, "/") != path ||
+        path.find('\0') != path.npos) {
+      return fail(ErrorCode::kInvalidArgument, "not an absolute and clean path: " + path);
+    }
+  }
+  for (const std::string& name : options.exclude_if_present) {
+    if (name.empty() || name.find('/') != name.npos || name.find('\0') != name.npos) {
+      return fail(ErrorCode::kInvalidArgument,
+                  "the mark of a folder to exclude is not the name of a file: " + name);
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Source>> open_file_source(FileSourceOptions options, ReportError report) {
+  TRY(check_options(options));
+  io::OpenNode root = TRY(io::open_root());
+  return std::make_unique<FileSource>(std::move(options), std::move(report), std::move(root));
+}
+
+}  // namespace backstay::source
