@@ -1,9 +1,10 @@
 // Where objects live: named runs of bytes that are written once and never changed.
 //
-// Names are made of [a-z0-9-] components joined by '/', at most 200 characters, never starting with '/'
-// or '.'. The engine's objects are listed in docs/format.md section 3. All methods are thread-safe and
-// block; none retries (a wrapper does that). Failures: not_found, already_exists, unavailable (may be
-// retried), permission_denied, no_space, invalid_argument (a bad name), unsupported.
+// Names are made of [a-z0-9-] components joined by '/', at most 200 characters, never starting with
+// '/' or '.'. The engine's objects are listed in docs/format.md section 3. All methods are
+// thread-safe and block; none retries (a wrapper does that). Failures: not_found, already_exists,
+// unavailable (may be retried), permission_denied, no_space, invalid_argument (a bad name),
+// unsupported.
 #pragma once
 
 #include <cstdint>
@@ -27,8 +28,8 @@ struct ObjectInfo {
 
 // What a store can promise, as data. Later backends add to it what they are probed for.
 struct Capabilities {
-  bool conditional_create = false;  // of two creates of one name exactly one succeeds
-  bool server_time = false;         // ObjectInfo::modified and store_time() come from one clock
+  bool conditional_create = false;     // of two creates of one name exactly one succeeds
+  bool server_time = false;            // ObjectInfo::modified and store_time() come from one clock
   std::uint64_t object_bytes_max = 0;  // 0: no limit known
 };
 
@@ -36,25 +37,26 @@ class Backend {
  public:
   virtual ~Backend() = default;
 
-  // Creates `name` with the pieces one after another. already_exists when the name is taken, and then
-  // the object there is untouched. After a failure nothing is visible under `name`.
+  // Creates `name` with the pieces one after another. already_exists when the name is taken, and
+  // then the object there is untouched. After a failure nothing is visible under `name`.
   virtual Result<void> put(std::string_view name, std::span<const ByteView> pieces) = 0;
   Result<void> put(std::string_view name, ByteView bytes) { return put(name, {&bytes, 1}); }
 
-  // Everything put before is durable, with its name, when this returns. The commit of a snapshot and
-  // every step of docs/format.md section 8 calls it.
+  // Everything put before is durable, with its name, when this returns. The commit of a snapshot
+  // and every step of docs/format.md section 8 calls it.
   virtual Result<void> barrier() = 0;
 
   // The whole object; invalid_argument when it is larger than `size_max`.
   virtual Result<Bytes> get(std::string_view name, std::uint64_t size_max) = 0;
   // Exactly out.size() bytes from `offset`; corruption when the object ends before that.
-  virtual Result<void> get_range(std::string_view name, std::uint64_t offset, MutableByteView out) = 0;
+  virtual Result<void> get_range(std::string_view name, std::uint64_t offset,
+                                 MutableByteView out) = 0;
 
   virtual Result<ObjectInfo> head(std::string_view name) = 0;
 
-  // Calls `each` for every object whose name starts with `prefix` (whole components: "" or "data/" or
-  // "data/3f/"), in no order. Stops with each's failure. Objects that come or go meanwhile may or may not be
-  // seen. A prefix without objects is an empty list, not a failure.
+  // Calls `each` for every object whose name starts with `prefix` (whole components: "" or "data/"
+  // or "data/3f/"), in no order. Stops with each's failure. Objects that come or go meanwhile may
+  // or may not be seen. A prefix without objects is an empty list, not a failure.
   virtual Result<void> list(std::string_view prefix,
                             const std::function<Result<void>(const ObjectInfo&)>& each) = 0;
 
@@ -71,5 +73,7 @@ class Backend {
 
 // Fails with invalid_argument unless `name` follows the rules above.
 Result<void> validate_name(std::string_view name);
+// The same for what list() takes: "" or a name followed by '/'.
+Result<void> validate_prefix(std::string_view prefix);
 
 }  // namespace backstay::backend

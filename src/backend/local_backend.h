@@ -1,18 +1,25 @@
 // Objects as files below one folder: a local disk or anything mounted.
 #pragma once
 
+#include <functional>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "backend/backend.h"
+#include "backend/descriptor_cache.h"
 #include "base/mutex.h"
 
 namespace backstay::backend {
 
-// put() writes an unnamed file, syncs it and links it under its name, so that a crash leaves nothing
-// half-written; barrier() syncs the folders that were touched since the last one. Files are 0600 and
-// folders 0700. Names that are not object names (editors' backups, "lost+found") are not listed.
+// put() writes an unnamed file, syncs it and links it under its name, so that a crash leaves
+// nothing half-written; barrier() syncs the folders that were touched since the last one, and those
+// above a folder that was touched for the first time. Files are 0600 and folders 0700. What is not
+// an object is not listed: names of another kind (editors' backups, "lost+found"), links, devices.
+// Only the root and the folder that list() starts from may be links.
 class LocalBackend final : public Backend {
  public:
   // `root` must be a folder (not_found otherwise).
@@ -36,9 +43,24 @@ class LocalBackend final : public Backend {
  private:
   explicit LocalBackend(std::string root) : root_(std::move(root)) {}
 
-  std::string root_;
+  [[nodiscard]] std::string path_of(std::string_view name) const;
+  Result<void> make_folders_for(std::string_view name);
+  Result<void> list_folder(const std::string& folder, std::vector<std::string>& folders_below,
+                           const std::function<Result<void>(const ObjectInfo&)>& each) const;
+  void touch_folder_of(std::string_view name) EXCLUDES(mutex_);
+  Result<std::set<std::string>> begin_barrier() EXCLUDES(mutex_);
+  void end_barrier(const Result<void>& synced) EXCLUDES(mutex_);
+
+  const std::string root_;
+  DescriptorCache descriptors_;
   Mutex mutex_;
-  std::set<std::string> unsynced_directories_ GUARDED_BY(mutex_);
+  CondVar barrier_ended_;
+  // Folders whose names may not be durable yet.
+  std::set<std::string> unsynced_folders_ GUARDED_BY(mutex_);
+  // Folders that are below durable ones, or will be after the next barrier.
+  std::set<std::string> known_folders_ GUARDED_BY(mutex_);
+  bool in_barrier_ GUARDED_BY(mutex_) = false;
+  std::optional<Error> sync_failure_ GUARDED_BY(mutex_);
 };
 
 }  // namespace backstay::backend

@@ -26,7 +26,8 @@ class MemoryBackend final : public Backend {
   [[nodiscard]] Capabilities capabilities() const override;
   [[nodiscard]] std::string describe() const override { return "memory"; }
 
-  // A copy of everything stored, and one made from such a copy: tests cut a run at any point with these.
+  // A copy of everything stored, and one made from such a copy: tests cut a run at any point with
+  // these.
   using Objects = std::map<std::string, Bytes, std::less<>>;
   [[nodiscard]] Objects objects() const;
   void set_objects(Objects objects);

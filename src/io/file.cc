@@ -113,7 +113,7 @@ Result<std::vector<std::string>> list_directory(const std::string& path) {
 }
 
 Result<void> remove_file(const std::string& path) {
-  if (::unlink(path.c_str()) == 0 || errno == ENOENT) return {};
+  if (::unlink(path.c_str()) == 0 || errno == ENOENT || errno == ENOTDIR) return {};
   return fail_io(errno, "removing " + path);
 }
 

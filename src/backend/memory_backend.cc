@@ -1,0 +1,117 @@
+#include "backend/memory_backend.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/try.h"
+
+namespace backstay::backend {
+namespace {
+
+std::unexpected<Error> no_object(std::string_view name) {
+  return fail(ErrorCode::kNotFound, fmt::format("there is no object {} in memory", name));
+}
+
+}  // namespace
+
+Result<void> MemoryBackend::put(std::string_view name, std::span<const ByteView> pieces) {
+  TRY(validate_name(name));
+  Bytes bytes;
+  for (const ByteView piece : pieces) append(bytes, piece);
+  const MutexLock lock(mutex_);
+  const auto [at, created] = objects_.try_emplace(std::string(name));
+  if (!created) {
+    return fail(ErrorCode::kAlreadyExists, fmt::format("object {} is in memory already", name));
+  }
+  at->second = {std::move(bytes), clock_.now()};
+  return {};
+}
+
+Result<void> MemoryBackend::barrier() {
+  return {};
+}
+
+Result<Bytes> MemoryBackend::get(std::string_view name, std::uint64_t size_max) {
+  TRY(validate_name(name));
+  const MutexLock lock(mutex_);
+  const auto found = objects_.find(name);
+  if (found == objects_.end()) return no_object(name);
+  const Bytes& bytes = found->second.bytes;
+  if (bytes.size() > size_max) {
+    return fail(ErrorCode::kInvalidArgument,
+                fmt::format("object {} is larger than {} bytes", name, size_max));
+  }
+  return bytes;
+}
+
+Result<void> MemoryBackend::get_range(std::string_view name, std::uint64_t offset,
+                                      MutableByteView out) {
+  TRY(validate_name(name));
+  const MutexLock lock(mutex_);
+  const auto found = objects_.find(name);
+  if (found == objects_.end()) return no_object(name);
+  const Bytes& bytes = found->second.bytes;
+  if (offset > bytes.size() || out.size() > bytes.size() - offset) {
+    return fail(ErrorCode::kCorruption, fmt::format("object {} ends at {}, before {} + {} bytes",
+                                                    name, bytes.size(), offset, out.size()));
+  }
+  std::ranges::copy(ByteView(bytes).subspan(offset, out.size()), out.begin());
+  return {};
+}
+
+Result<ObjectInfo> MemoryBackend::head(std::string_view name) {
+  TRY(validate_name(name));
+  const MutexLock lock(mutex_);
+  const auto found = objects_.find(name);
+  if (found == objects_.end()) return no_object(name);
+  return ObjectInfo{found->first, found->second.bytes.size(), found->second.modified};
+}
+
+Result<void> MemoryBackend::list(std::string_view prefix,
+                                 const std::function<Result<void>(const ObjectInfo&)>& each) {
+  TRY(validate_prefix(prefix));
+  // Copied first, because `each` may come back to this backend.
+  std::vector<ObjectInfo> found;
+  {
+    const MutexLock lock(mutex_);
+    for (auto it = objects_.lower_bound(prefix);
+         it != objects_.end() && it->first.starts_with(prefix); ++it) {
+      found.push_back({it->first, it->second.bytes.size(), it->second.modified});
+    }
+  }
+  for (const ObjectInfo& info : found) TRY(each(info));
+  return {};
+}
+
+Result<void> MemoryBackend::remove(std::string_view name) {
+  TRY(validate_name(name));
+  const MutexLock lock(mutex_);
+  if (const auto found = objects_.find(name); found != objects_.end()) objects_.erase(found);
+  return {};
+}
+
+Result<Timestamp> MemoryBackend::store_time() {
+  return clock_.now();
+}
+
+Capabilities MemoryBackend::capabilities() const {
+  return {.conditional_create = true, .server_time = true, .object_bytes_max = 0};
+}
+
+MemoryBackend::Objects MemoryBackend::objects() const {
+  const MutexLock lock(mutex_);
+  Objects copy;
+  for (const auto& [name, stored] : objects_) copy.emplace(name, stored.bytes);
+  return copy;
+}
+
+void MemoryBackend::set_objects(Objects objects) {
+  const MutexLock lock(mutex_);
+  objects_.clear();
+  for (auto& [name, bytes] : objects) {
+    objects_.emplace(name, Stored{std::move(bytes), clock_.now()});
+  }
+}
+
+}  // namespace backstay::backend

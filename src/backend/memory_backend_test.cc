@@ -1,0 +1,38 @@
+#include "backend/memory_backend.h"
+
+#include <gtest/gtest.h>
+
+#include "backend/testing/backend_contract.h"
+
+namespace backstay::backend {
+namespace {
+
+class MemoryStore final : public ContractStore {
+ public:
+  Backend& backend() override { return backend_; }
+
+ private:
+  SystemClock clock_;
+  MemoryBackend backend_{clock_};
+};
+
+INSTANTIATE_TEST_SUITE_P(Memory, BackendContract,
+                         ::testing::Values(ContractParam{
+                             "memory", [] { return std::make_unique<MemoryStore>(); }}));
+
+TEST(MemoryBackend, StartsAgainFromACopyOfWhatItHeld) {
+  const SystemClock clock;
+  MemoryBackend first(clock);
+  ASSERT_TRUE(first.put("data/00/a", as_bytes("x")).has_value());
+  const MemoryBackend::Objects copy = first.objects();
+  ASSERT_TRUE(first.remove("data/00/a").has_value());
+  MemoryBackend second(clock);
+  ASSERT_TRUE(second.put("other", as_bytes("y")).has_value());
+  second.set_objects(copy);
+  EXPECT_EQ(second.objects(), copy);
+  EXPECT_EQ(copy.size(), 1U);
+  EXPECT_EQ(as_text(copy.at("data/00/a")), "x");
+}
+
+}  // namespace
+}  // namespace backstay::backend

@@ -1,0 +1,48 @@
+// What every backend must do, as one suite of tests. A backend's own test names itself:
+//   INSTANTIATE_TEST_SUITE_P(Memory, BackendContract, ::testing::Values(ContractParam{...}));
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <functional>
+#include <memory>
+#include <ostream>
+#include <string>
+
+#include "backend/backend.h"
+
+namespace backstay::backend {
+
+// An empty store, and whatever must live as long as it.
+class ContractStore {
+ public:
+  virtual ~ContractStore() = default;
+  virtual Backend& backend() = 0;
+};
+
+struct ContractParam {
+  std::string what;
+  std::function<std::unique_ptr<ContractStore>()> make;
+};
+inline std::ostream& operator<<(std::ostream& out, const ContractParam& param) {
+  return out << param.what;
+}
+
+class BackendContract : public ::testing::TestWithParam<ContractParam> {
+ protected:
+  BackendContract() : store_(GetParam().make()) {}
+  [[nodiscard]] Backend& backend() { return store_->backend(); }
+
+  [[nodiscard]] Result<void> put(std::string_view name, std::string_view text) {
+    return backend().put(name, as_bytes(text));
+  }
+  // The object's text, or what went wrong.
+  [[nodiscard]] std::string text_of(std::string_view name);
+  // Names below `prefix`, sorted.
+  [[nodiscard]] std::vector<std::string> names_below(std::string_view prefix);
+
+ private:
+  std::unique_ptr<ContractStore> store_;
+};
+
+}  // namespace backstay::backend
