@@ -5,10 +5,13 @@ import re
 import sys
 
 src = pathlib.Path(sys.argv[1])
-rows = [line.split() for line in (src / "LAYERS").read_text().splitlines() if line and line[0] != "#"]
+lines = (src / "LAYERS").read_text().splitlines()
+rows = [line.split() for line in lines if line and line[0] != "#"]
 rank = {room: row for row, rooms in enumerate(rows) for room in rooms}
 rooms = {path.name for path in src.iterdir() if path.is_dir()}
-wrong = [f"src/LAYERS and the folders of src/ differ: {sorted(rooms ^ set(rank))}"] if rooms != set(rank) else []
+wrong = []
+if rooms != set(rank):
+    wrong.append(f"src/LAYERS and the folders of src/ differ: {sorted(rooms ^ set(rank))}")
 files = sorted(path for ending in ("*.h", "*.cc") for path in src.rglob(ending))
 for path in files:
     room = path.relative_to(src).parts[0]
@@ -19,7 +22,7 @@ for path in files:
         if re.match(r"#include <unistd\.h>", line) and room != "io":
             wrong.append(f"{path}:{number}: only the room 'io' includes <unistd.h>")
         if re.match(r"#include <(openssl|sodium|blake3)", line) and room != "crypto":
-            wrong.append(f"{path}:{number}: only the room 'crypto' includes a cryptographic library")
+            wrong.append(f"{path}:{number}: only the room 'crypto' includes a crypto library")
 if not files:
     wrong.append(f"found nothing to check in {src}")
 print("\n".join(wrong) or f"{len(files)} files in {len(rooms)} rooms keep the order")

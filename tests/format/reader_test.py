@@ -12,9 +12,10 @@ import sys
 import tempfile
 import unittest
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "tools"))
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+sys.path[:0] = [str(pathlib.Path(__file__).resolve().parents[2] / "tools"),
+                str(pathlib.Path(__file__).resolve().parents[1])]
 import backstay_reader  # noqa: E402
+import run_tests  # noqa: E402
 from reader import blake3 as b3  # noqa: E402
 from reader.repository import Corruption, Cursor, Record, Refused, parse_words  # noqa: E402
 from tiny_writer import (CHARACTER, FIFO, FOLDER, SYMLINK, TinyWriter, entry, record,  # noqa: E402
@@ -231,4 +232,4 @@ class Repositories(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    unittest.main()
+    run_tests.main()
