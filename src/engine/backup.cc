@@ -1,0 +1,138 @@
+#include "engine/backup.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/try.h"
+#include "engine/backup/backup_run.h"
+#include "engine/backup/memory_plan.h"
+#include "io/machine.h"
+#include "repo/lease.h"
+#include "snapshot/tree_key.h"
+
+namespace backstay::engine {
+
+namespace {
+
+using snapshot::BackupType;
+using snapshot::Snapshot;
+
+bool same_series(const Snapshot& snapshot, const BackupOptions& options) {
+  return snapshot.host == options.host && snapshot.paths == options.paths;
+}
+
+Result<std::optional<repo::StoredSnapshot>> find_parent(repo::Repository& repository,
+                                                        const BackupOptions& options,
+                                                        Activity& activity) {
+  const auto snapshots = TRY(repository.snapshots([&](const auto& id, const Error& error) {
+    activity.note(fmt::format("snapshot {} cannot be read ({}): run 'backstay check'", id.short_hex(),
+                              error.describe()));
+  }));
+  if (!options.parent) return choose_parent(snapshots, options);
+  const auto named = std::ranges::find(snapshots, *options.parent, &repo::StoredSnapshot::id);
+  if (named == snapshots.end()) {
+    return fail(ErrorCode::kNotFound, "there is no snapshot " + options.parent->short_hex());
+  }
+  return std::optional(*named);
+}
+
+Snapshot describe(const BackupOptions& options, const std::optional<repo::StoredSnapshot>& parent,
+                  Timestamp now) {
+  Snapshot snapshot;
+  snapshot.started = now;
+  snapshot.host = options.host;
+  snapshot.user = options.user;
+  snapshot.paths = options.paths;
+  snapshot.tags = options.tags;
+  std::ranges::sort(snapshot.tags);
+  const auto repeated = std::ranges::unique(snapshot.tags);
+  snapshot.tags.erase(repeated.begin(), repeated.end());
+  snapshot.description = options.description;
+  // Without anything to compare with, everything is read: that is a full backup, whatever was asked for.
+  snapshot.type = parent ? options.type : BackupType::kFull;
+  if (parent) snapshot.parent = parent->id;
+  snapshot.excludes = options.excludes;
+  snapshot.program = "backstay 0.1.0";
+  return snapshot;
+}
+
+// Half of the point of a backup is to say when there was nothing in it.
+Result<void> refuse_when_nothing_was_read(const Snapshot& snapshot) {
+  const snapshot::SnapshotStats& stats = snapshot.stats;
+  if (stats.errors == 0 || stats.files_total > 0) return {};
+  // The folders above the paths are always there; others count as read unless each has its error.
+  std::size_t above = 0;
+  for (const std::string& path : snapshot.paths) {
+    const std::string key = snapshot::key_from_path(path);
+    above += static_cast<std::size_t>(std::ranges::count(key, '\0')) + (key.empty() ? 0U : 1U);
+  }
+  if (stats.dirs_total > above + stats.errors) return {};
+  return std::unexpected(Error(ErrorCode::kNotFound, "nothing of the source could be read: no snapshot was made")
+                             .with_hint("Check the paths, and run as a user who may read them."));
+}
+
+Result<std::unique_ptr<repo::Lease>> take_lease(repo::Repository& repository,
+                                                const BackupOptions& options) {
+  repo::LeaseRecord record;
+  record.operation = "backup";
+  record.generation = repository.generation();
+  record.host = options.host;
+  record.user = options.user;
+  record.process = io::process_id();
+  record.started = repository.world().clock.now();
+  return repo::Lease::acquire(repository.store(), repository.config().id, std::move(record),
+                              repository.world().rng);
+}
+
+}  // namespace
+
+std::optional<repo::StoredSnapshot> choose_parent(const std::vector<repo::StoredSnapshot>& snapshots,
+                                                  const BackupOptions& options) {
+  if (options.type == BackupType::kFull) return std::nullopt;
+  for (auto it = snapshots.rbegin(); it != snapshots.rend(); ++it) {
+    const bool wanted = options.type == BackupType::kIncremental || it->snapshot.type == BackupType::kFull;
+    if (wanted && same_series(it->snapshot, options)) return *it;
+  }
+  return std::nullopt;
+}
+
+Result<BackupReport> backup(repo::Repository& repository, source::Source& source,
+                            const BackupOptions& options, Activity& activity) {
+  // The lease comes first: from here on no collection takes away what this run may refer to.
+  std::unique_ptr<repo::Lease> lease;
+  if (!options.dry_run) lease = TRY(take_lease(repository, options));
+
+  // Snapshots before the index: whatever a snapshot refers to is then in the index that is loaded.
+  const auto parent = TRY(find_parent(repository, options, activity));
+  TRY_DOING("loading the index", repository.load_index([&](const repo::ObjectId& id, const Error& error) {
+    activity.note(fmt::format("index run {} cannot be read ({}): what it knew is stored again; run 'backstay check'",
+                              id.short_hex(), error.describe()));
+  }));
+
+  BackupReport report;
+  report.snapshot = describe(options, parent, repository.world().clock.now());
+  if (parent) {
+    activity.progress.files_total = parent->snapshot.stats.files_total;
+    activity.progress.bytes_total = parent->snapshot.stats.bytes_total;
+  }
+
+  // The index only grows from here on.
+  const auto plan = backup_stages::plan_memory(repository.config(), options.threads, options.memory_limit,
+                                               repository.index().totals().entries);
+  const auto parent_tree = parent ? std::optional(parent->snapshot.tree) : std::nullopt;
+  backup_stages::BackupRun run(repository, source, options, plan, parent_tree, activity);
+  TRY(run.run(report.snapshot));
+
+  // Everything that the tree refers to is durable and findable. What follows is the commit.
+  TRY(refuse_when_nothing_was_read(report.snapshot));
+  report.snapshot.finished = repository.world().clock.now();
+  report.snapshot.status = report.snapshot.stats.errors == 0 ? snapshot::Status::kComplete : snapshot::Status::kPartial;
+  report.skipped_unchanged = options.skip_if_unchanged && parent && parent->snapshot.tree == report.snapshot.tree;
+  if (options.dry_run || report.skipped_unchanged) return report;
+  TRY(lease->verify());
+  report.id = TRY(repository.commit_snapshot(report.snapshot));
+  return report;
+}
+
+}  // namespace backstay::engine

@@ -1,0 +1,266 @@
+#include "engine/backup/backup_run.h"
+
+#include <grp.h>
+#include <pwd.h>
+
+#include <functional>
+#include <thread>
+
+#include "base/try.h"
+#include "crypto/hash.h"
+#include "snapshot/tree_key.h"
+
+namespace backstay::engine::backup_stages {
+
+namespace {
+
+constexpr std::size_t kBatchFiles = 32;    // small files that one reader takes at once: neighbours compress well
+constexpr std::size_t kBatchReach = 128;   // entries walked before a batch goes out, full or not
+constexpr std::size_t kNameBufferBytes = 16 * 1024;
+
+repo::StoreSession::Options store_options(const MemoryPlan& plan, const BackupOptions& options) {
+  repo::StoreSession::Options store = plan.store;
+  if (options.compression) store.compression = *options.compression;
+  return store;
+}
+
+std::string name_of_user(std::uint32_t uid) {
+  std::vector<char> buffer(kNameBufferBytes);
+  passwd entry{};
+  passwd* found = nullptr;
+  if (getpwuid_r(uid, &entry, buffer.data(), buffer.size(), &found) != 0 || found == nullptr) return {};
+  return found->pw_name;
+}
+
+std::string name_of_group(std::uint32_t gid) {
+  std::vector<char> buffer(kNameBufferBytes);
+  group entry{};
+  group* found = nullptr;
+  if (getgrgid_r(gid, &entry, buffer.data(), buffer.size(), &found) != 0 || found == nullptr) return {};
+  return found->gr_name;
+}
+
+}  // namespace
+
+BackupRun::BackupRun(repo::Repository& repository, source::Source& source,
+                     const BackupOptions& options, const MemoryPlan& plan,
+                     const std::optional<snapshot::TreeRoot>& parent, Activity& activity)
+    : repository_(repository),
+      source_(source),
+      options_(options),
+      plan_(plan),
+      activity_(activity),
+      session_(repository, store_options(plan, options),
+               options.dry_run ? repo::StoreSession::Mode::kDryRun : repo::StoreSession::Mode::kStore),
+      encoders_(session_, plan.encoders, plan.frame_queue_bytes,
+                [this](Error error) { stop_with(std::move(error)); }),
+      meta_(repository, session_, encoders_),
+      changes_(repository, parent, activity),
+      chunker_(chunk::GearTable::from_key(repository.keyring().chunker_key), repository.config().cut),
+      ordered_(plan.entries_in_flight),
+      to_read_(plan.readers * 4) {}
+
+BackupRun::~BackupRun() = default;
+
+void BackupRun::stop_with(Error error) {
+  {
+    const MutexLock lock(mutex_);
+    if (!failure_) failure_ = std::move(error);
+  }
+  ordered_.stop();
+  to_read_.abort();
+  encoders_.abort();
+}
+
+Result<void> BackupRun::check_failure() {
+  const MutexLock lock(mutex_);
+  if (failure_) return std::unexpected(failure_->clone());
+  return {};
+}
+
+void BackupRun::report(const std::string& path, const Error& error) {
+  {
+    const MutexLock lock(mutex_);
+    ++errors_;
+    if (recorded_.size() < snapshot::kRecordedErrorsMax) recorded_.push_back({path, error.describe()});
+  }
+  activity_.progress.errors += 1;
+  activity_.report(path, error);
+}
+
+// ---- walk and compare
+
+void BackupRun::walk_all() {
+  auto walked = walk();
+  if (!walked) {
+    stop_with(std::move(walked).error());
+    return;
+  }
+  ordered_.close();
+  to_read_.close();
+}
+
+Result<void> BackupRun::walk() {
+  Batch batch;
+  while (true) {
+    if (activity_.stop.stop_requested()) return fail(ErrorCode::kCancelled, "interrupted");
+    auto item = TRY(source_.next());
+    if (!item) break;
+    if (!TRY(take(std::move(*item), batch))) return {};
+  }
+  changes_.finish();
+  hand_over(batch);
+  return {};
+}
+
+// False when the run is being stopped.
+Result<bool> BackupRun::take(source::SourceItem item, Batch& batch) {
+  PendingEntry entry{.item = std::move(item)};
+  entry.compared = changes_.compare(entry.item);
+  const bool regular = entry.item.entry.type == snapshot::EntryType::kFile;
+  const bool to_be_read = regular && entry.compared != Compared::kUnmodified;
+  entry.done = !to_be_read;
+  const std::uint64_t size = entry.item.entry.size_bytes;
+  if (regular && !to_be_read) activity_.progress.bytes_done += size;
+  // An entry that waits in the batch must not wait for one behind it, so the batch goes out in time.
+  ++walked_since_batch_;
+  if (walked_since_batch_ >= kBatchReach && !batch.empty() && !hand_over(batch)) return false;
+  const auto pending = ordered_.push(std::move(entry));
+  if (pending == nullptr) return false;
+  if (!to_be_read) return true;
+  if (batch.empty()) walked_since_batch_ = 0;
+  batch.push_back(pending);
+  batch_bytes_ += size;
+  const bool full = batch.size() >= kBatchFiles || batch_bytes_ >= repository_.config().frame_bytes;
+  return !full || hand_over(batch);
+}
+
+bool BackupRun::hand_over(Batch& batch) {
+  walked_since_batch_ = 0;
+  batch_bytes_ = 0;
+  if (batch.empty()) return true;
+  return to_read_.push(std::exchange(batch, {}));
+}
+
+// ---- read
+
+void BackupRun::read_all() {
+  ContentReader reader({.repository = repository_,
+                        .session = session_,
+                        .encoders = encoders_,
+                        .lists = meta_,
+                        .source = source_,
+                        .chunker = chunker_,
+                        .cutting = options_.cutting,
+                        .buffer_bytes = plan_.read_buffer_bytes,
+                        .bytes_read = bytes_read_,
+                        .activity = activity_});
+  while (const auto batch = to_read_.pop()) {
+    for (const auto& entry : *batch) {
+      read_one(reader, *entry);
+      ordered_.finish(entry);
+    }
+  }
+  reader.flush();
+}
+
+void BackupRun::read_one(ContentReader& reader, PendingEntry& entry) {
+  const std::string path = snapshot::path_from_key(entry.item.key);
+  activity_.progress.set_current(path);
+  auto read = reader.read(entry.item);
+  if (read) {
+    if (entry.item.entry.changed_while_read) {
+      report(path, Error(ErrorCode::kConflict, "the file changed while it was read"));
+    }
+    return;
+  }
+  entry.dropped = true;
+  if (read.error().code() == ErrorCode::kCancelled) {
+    if (activity_.stop.stop_requested()) stop_with(Error(ErrorCode::kCancelled, "interrupted"));
+    return;
+  }
+  report(path, read.error());
+}
+
+// ---- tree
+
+void BackupRun::count(const PendingEntry& entry, snapshot::Snapshot& snapshot) {
+  const snapshot::Entry& kept = entry.item.entry;
+  snapshot::SnapshotStats& stats = snapshot.stats;
+  if (!snapshot.user_names.contains(kept.uid)) snapshot.user_names[kept.uid] = name_of_user(kept.uid);
+  if (!snapshot.group_names.contains(kept.gid)) snapshot.group_names[kept.gid] = name_of_group(kept.gid);
+  if (kept.type == snapshot::EntryType::kDirectory) {
+    ++stats.dirs_total;
+    return;
+  }
+  ++stats.files_total;
+  activity_.progress.files_done += 1;
+  if (kept.type == snapshot::EntryType::kFile) stats.bytes_total += kept.size_bytes;
+  switch (entry.compared) {
+    case Compared::kNew: ++stats.files_new; break;
+    case Compared::kChanged: ++stats.files_changed; break;
+    case Compared::kUnmodified: ++stats.files_unmodified; break;
+  }
+}
+
+Result<snapshot::TreeRoot> BackupRun::build_tree(snapshot::Snapshot& snapshot) {
+  const crypto::Secret page_key =
+      crypto::derive_key("backstay v1 tree pages", repository_.keyring().chunker_key.view());
+  snapshot::TreeBuilder tree(meta_, page_key);
+  while (const auto entry = ordered_.pop()) {
+    if (entry->dropped) continue;
+    TRY(tree.add(entry->item.key, entry->item.entry));
+    count(*entry, snapshot);
+  }
+  TRY(check_failure());
+  return tree.finish();
+}
+
+// ---- all together
+
+Result<void> BackupRun::finish(snapshot::Snapshot& snapshot) {
+  TRY(meta_.flush());
+  encoders_.drain();
+  TRY(check_failure());
+  TRY(session_.flush());
+  const repo::StoreSession::Totals totals = session_.totals();
+  snapshot.stats.bytes_read = bytes_read_;
+  snapshot.stats.bytes_added = totals.bytes_added;
+  snapshot.stats.bytes_stored = totals.bytes_stored;
+  snapshot.stats.files_deleted = changes_.deleted();
+  std::erase_if(snapshot.user_names, [](const auto& pair) { return pair.second.empty(); });
+  std::erase_if(snapshot.group_names, [](const auto& pair) { return pair.second.empty(); });
+  const MutexLock lock(mutex_);
+  snapshot.stats.errors = errors_;
+  snapshot.errors = recorded_;
+  return {};
+}
+
+Result<void> BackupRun::run(snapshot::Snapshot& snapshot) {
+  const std::stop_callback interrupted(activity_.stop, [this] {
+    stop_with(Error(ErrorCode::kCancelled, "interrupted"));
+  });
+  Result<snapshot::TreeRoot> root;
+  {
+    std::vector<std::jthread> threads;
+    threads.emplace_back([this] { walk_all(); });
+    for (std::size_t i = 0; i < plan_.readers; ++i) threads.emplace_back([this] { read_all(); });
+    root = build_tree(snapshot);
+    // A tree that failed on its own (a full store) must not leave the others waiting for it.
+    if (!root) stop_with(root.error().clone());
+  }
+  if (root) {
+    snapshot.tree = *root;
+    auto finished = finish(snapshot);
+    if (finished) return {};
+    stop_with(std::move(finished).error());
+  }
+  encoders_.drain();
+  auto failure = check_failure();
+  if (!failure && failure.error().code() == ErrorCode::kCancelled) {
+    (void)session_.flush();  // keeps what was stored; when even that fails, the next run stores it again
+  }
+  return failure;
+}
+
+}  // namespace backstay::engine::backup_stages

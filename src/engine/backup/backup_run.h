@@ -1,0 +1,70 @@
+// The stages of one backup, joined: walk and compare -> read -> encode -> pack, and beside them the tree.
+#pragma once
+
+#include <atomic>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/bounded_queue.h"
+#include "engine/backup.h"
+#include "engine/backup/change_detector.h"
+#include "engine/backup/content_reader.h"
+#include "engine/backup/frame_stage.h"
+#include "engine/backup/memory_plan.h"
+#include "engine/backup/ordered_entries.h"
+
+namespace backstay::engine::backup_stages {
+
+class BackupRun {
+ public:
+  BackupRun(repo::Repository& repository, source::Source& source, const BackupOptions& options,
+            const MemoryPlan& plan, const std::optional<snapshot::TreeRoot>& parent, Activity& activity);
+  ~BackupRun();
+
+  // Runs all stages to the end of the source. Fills in tree, counts, names and errors of `snapshot`; everything that
+  // the tree refers to is durable and indexed when it returns. cancelled when asked to stop: what was
+  // stored until then is indexed and reused by the next run.
+  Result<void> run(snapshot::Snapshot& snapshot);
+
+ private:
+  using Batch = std::vector<std::shared_ptr<PendingEntry>>;
+
+  void walk_all();
+  Result<void> walk();
+  Result<bool> take(source::SourceItem item, Batch& batch);
+  bool hand_over(Batch& batch);
+  void read_all();
+  void read_one(ContentReader& reader, PendingEntry& entry);
+  Result<snapshot::TreeRoot> build_tree(snapshot::Snapshot& snapshot);
+  void count(const PendingEntry& entry, snapshot::Snapshot& snapshot);
+  void report(const std::string& path, const Error& error);
+  void stop_with(Error error);
+  Result<void> check_failure();
+  Result<void> finish(snapshot::Snapshot& snapshot);
+
+  repo::Repository& repository_;
+  source::Source& source_;
+  const BackupOptions& options_;
+  const MemoryPlan& plan_;
+  Activity& activity_;
+  repo::StoreSession session_;
+  EncoderPool encoders_;
+  MetaWriter meta_;
+  ChangeDetector changes_;
+  chunk::ContentChunker chunker_;
+  OrderedEntries ordered_;
+  BoundedQueue<Batch> to_read_;
+  std::atomic<std::uint64_t> bytes_read_{0};
+  std::size_t walked_since_batch_ = 0;
+  std::uint64_t batch_bytes_ = 0;
+
+  Mutex mutex_;
+  std::optional<Error> failure_ GUARDED_BY(mutex_);
+  std::uint64_t errors_ GUARDED_BY(mutex_) = 0;
+  std::vector<snapshot::SourceError> recorded_ GUARDED_BY(mutex_);
+};
+
+}  // namespace backstay::engine::backup_stages

@@ -1,0 +1,75 @@
+#include "engine/backup/frame_stage.h"
+
+#include <utility>
+
+namespace backstay::engine::backup_stages {
+
+EncoderPool::EncoderPool(repo::StoreSession& session, std::size_t threads, std::size_t queue_bytes,
+                         std::function<void(Error)> on_failure)
+    : session_(session), on_failure_(std::move(on_failure)), queue_(queue_bytes) {
+  for (std::size_t i = 0; i < threads; ++i) threads_.emplace_back([this] { encode_all(); });
+}
+
+EncoderPool::~EncoderPool() { queue_.abort(); }
+
+bool EncoderPool::push(repo::RawFrame frame) {
+  const std::size_t weight = frame.bytes.size();
+  return queue_.push(std::move(frame), weight);
+}
+
+void EncoderPool::encode_all() {
+  repo::FrameEncoder encoder;
+  while (const auto frame = queue_.pop()) {
+    auto added = session_.add(*frame, encoder);
+    if (!added) {
+      on_failure_(std::move(added).error());
+      return;
+    }
+  }
+}
+
+void EncoderPool::drain() {
+  queue_.close();
+  threads_.clear();
+}
+
+bool FrameGroup::add(const chunk::ChunkRef& ref, ByteView plaintext) {
+  if (plaintext.size() >= frame_bytes_ / 2) {
+    return encoders_.push({.kind = kind_, .bytes = to_owned(plaintext), .chunks = {ref}});
+  }
+  if (frame_.bytes.size() + plaintext.size() > frame_bytes_ && !flush()) return false;
+  if (frame_.bytes.empty()) frame_.bytes.reserve(frame_bytes_);
+  append(frame_.bytes, plaintext);
+  frame_.chunks.push_back(ref);
+  return true;
+}
+
+bool FrameGroup::flush() {
+  if (frame_.chunks.empty()) return true;
+  repo::RawFrame full = std::exchange(frame_, {});
+  full.kind = kind_;
+  return encoders_.push(std::move(full));
+}
+
+MetaWriter::MetaWriter(const repo::Repository& repository, repo::StoreSession& session,
+                       EncoderPool& encoders)
+    : repository_(repository),
+      session_(session),
+      group_(encoders, repo::PackKind::kMeta, repository.config().frame_bytes) {}
+
+Result<chunk::ChunkRef> MetaWriter::write(ByteView plaintext) {
+  const chunk::ChunkRef ref{.id = repository_.chunk_id(plaintext),
+                            .length = static_cast<std::uint32_t>(plaintext.size())};
+  if (!session_.claim(ref.id)) return ref;
+  const MutexLock lock(mutex_);
+  if (!group_.add(ref, plaintext)) return fail(ErrorCode::kCancelled, "the run is being stopped");
+  return ref;
+}
+
+Result<void> MetaWriter::flush() {
+  const MutexLock lock(mutex_);
+  if (!group_.flush()) return fail(ErrorCode::kCancelled, "the run is being stopped");
+  return {};
+}
+
+}  // namespace backstay::engine::backup_stages

@@ -1,0 +1,269 @@
+#include "repo/index.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <set>
+#include <unordered_map>
+#include <unordered_set>
+
+#include "base/try.h"
+#include "crypto/hash.h"
+#include "repo/run_cache.h"
+#include "repo/run_merge.h"
+
+namespace backstay::repo {
+
+namespace {
+
+constexpr std::uint64_t kRunObjectMax = (4ULL << 30) + (64ULL << 20);
+constexpr std::size_t kMergeAt = 8;       // so many runs of one size class are merged
+constexpr std::size_t kLiveRunsMax = 48;  // beyond it merged runs may grow past their usual size
+constexpr int kListingTries = 5;
+
+// The whole part of log8.
+unsigned size_class(std::uint64_t entries) {
+  unsigned size = 0;
+  while (entries >= 8) {
+    entries /= 8;
+    ++size;
+  }
+  return size;
+}
+
+}  // namespace
+
+using RunPtr = std::shared_ptr<const IndexRun>;
+using RunSet = std::vector<RunPtr>;
+
+struct Index::State {
+  backend::Backend& store;
+  const Keyring& keyring;
+  const Config& config;
+  Rng& rng;
+  Options options;
+  RunCache cache;
+  std::unordered_set<ObjectId> condemned;
+  mutable Mutex mutex;
+  std::shared_ptr<const RunSet> runs GUARDED_BY(mutex) = std::make_shared<RunSet>();
+
+  std::shared_ptr<const RunSet> current() const EXCLUDES(mutex) {
+    const MutexLock lock(mutex);
+    return runs;
+  }
+  void replace(RunSet next) EXCLUDES(mutex) {
+    auto fresh = std::make_shared<const RunSet>(std::move(next));
+    const MutexLock lock(mutex);
+    runs = std::move(fresh);
+  }
+  Result<RunPtr> fetch(const ObjectId& id);
+  Result<RunPtr> put(IndexRunWriter& writer, std::uint64_t& stored);
+  Result<RunPtr> put_packs(std::vector<PackEntries> packs, std::uint64_t& stored);
+  Result<void> merge_where_due(std::uint64_t& stored);
+  Result<void> merge(const RunSet& chosen, std::uint64_t& stored);
+};
+
+Index::Index(backend::Backend& store, const Keyring& keyring, const Config& config, Rng& rng,
+             Options options)
+    : state_(new State{.store = store,
+                       .keyring = keyring,
+                       .config = config,
+                       .rng = rng,
+                       .options = options,
+                       .cache = RunCache(options.cache_directory, keyring),
+                       .condemned = {options.condemned.begin(), options.condemned.end()},
+                       .mutex = {}}) {}
+
+Index::~Index() = default;
+
+// From the cache when it is whole there, else from the store; what the store gives is checked against its name.
+Result<RunPtr> Index::State::fetch(const ObjectId& id) {
+  if (auto cached = cache.load(id)) return std::move(*cached);
+  const std::string name = object_name(ObjectKind::kIndexRun, id);
+  const Bytes stored = TRY(store.get(name, kRunObjectMax));
+  if (id_of(stored) != id) return fail(ErrorCode::kCorruption, "its bytes do not match its name");
+  Bytes body = TRY(open_index_object(stored, keyring, config.id));
+  return cache.keep(id, std::move(body));
+}
+
+// The names of the runs in the store, once.
+static Result<std::vector<ObjectId>> list_runs(backend::Backend& store) {
+  std::vector<ObjectId> ids;
+  TRY(store.list(name_prefix(ObjectKind::kIndexRun),
+                 [&](const backend::ObjectInfo& info) -> Result<void> {
+                   if (auto id = parse_object_name(ObjectKind::kIndexRun, info.name)) ids.push_back(*id);
+                   return {};
+                 }));
+  return ids;
+}
+
+// Runs that another one supersedes hold nothing that it has not.
+static void drop_superseded(RunSet& runs) {
+  std::unordered_set<ObjectId> superseded;
+  for (const RunPtr& run : runs) superseded.insert(run->supersedes().begin(), run->supersedes().end());
+  std::erase_if(runs, [&](const RunPtr& run) { return superseded.contains(run->id()); });
+}
+
+Result<void> Index::load(const DamagedRun& damaged) {
+  std::map<ObjectId, RunPtr> known;
+  for (const RunPtr& run : *state_->current()) known.emplace(run->id(), run);
+  for (int attempt = 1;; ++attempt) {
+    RunSet next;
+    bool vanished = false;
+    std::vector<std::pair<ObjectId, Error>> failures;
+    for (const ObjectId& id : TRY(list_runs(state_->store))) {
+      RunPtr& run = known[id];
+      if (run == nullptr) {
+        auto fetched = state_->fetch(id);
+        if (!fetched) {
+          // A merge may have removed the run after it was listed: its successor is in the next listing.
+          vanished = vanished || fetched.error().code() == ErrorCode::kNotFound;
+          failures.emplace_back(id, std::move(fetched).error());
+          continue;
+        }
+        run = std::move(*fetched);
+      }
+      next.push_back(run);
+    }
+    if (vanished && attempt < kListingTries) continue;
+    for (const auto& [id, error] : failures) {
+      if (error.code() != ErrorCode::kCorruption && error.code() != ErrorCode::kNotFound &&
+          error.code() != ErrorCode::kUnsupported) {
+        return std::unexpected(error.clone().with_context("reading index run " + id.short_hex()));
+      }
+      damaged(id, error);
+    }
+    drop_superseded(next);
+    state_->cache.keep_only(next);
+    state_->replace(std::move(next));
+    return {};
+  }
+}
+
+std::optional<ChunkLocation> Index::find(const chunk::ChunkId& id) const {
+  const IdPrefix prefix = prefix_of(id);
+  const auto runs = state_->current();
+  for (const RunPtr& run : *runs) {
+    auto at = run->find(prefix);
+    for (; at && *at < run->size(); ++*at) {
+      const IndexRun::Entry entry = run->entry(*at);
+      if (entry.id != prefix) break;
+      if (state_->condemned.empty() || !state_->condemned.contains(run->pack_id(entry.pack))) {
+        return run->location(entry);
+      }
+    }
+  }
+  return std::nullopt;
+}
+
+// Seals the finished writer's object, stores it, and opens it again from what was stored.
+Result<RunPtr> Index::State::put(IndexRunWriter& writer, std::uint64_t& stored) {
+  const Bytes object = TRY(writer.finish());
+  Bytes body = TRY_DOING("verifying a new index run", open_index_object(object, keyring, config.id));
+  const ObjectId id = id_of(object);
+  const auto put = store.put(object_name(ObjectKind::kIndexRun, id), object);
+  if (!put && put.error().code() != ErrorCode::kAlreadyExists) {
+    return std::unexpected(put.error().clone().with_context("storing an index run"));
+  }
+  TRY(store.barrier());
+  stored += object.size();
+  return cache.keep(id, std::move(body));
+}
+
+Result<RunPtr> Index::State::put_packs(std::vector<PackEntries> packs, std::uint64_t& stored) {
+  std::vector<IndexRun::Entry> entries = entries_of(packs);
+  std::ranges::sort(entries, entry_before);
+  IndexRunWriter::Head head{.entries = entries.size(), .generation = options.generation, .supersedes = {}, .packs = std::move(packs)};
+  auto writer = TRY(IndexRunWriter::create(keyring, config, rng, head));
+  for (const IndexRun::Entry& entry : entries) TRY(writer->add(entry));
+  return put(*writer, stored);
+}
+
+Result<void> Index::State::merge(const RunSet& chosen, std::uint64_t& stored) {
+  RunMerge merge(chosen);
+  IndexRunWriter::Head head = merge.head(options.generation);
+  auto writer = TRY(IndexRunWriter::create(keyring, config, rng, head));
+  while (const auto entry = merge.next()) TRY(writer->add(*entry));
+  RunPtr merged = TRY(put(*writer, stored));
+  RunSet next = *current();
+  next.push_back(std::move(merged));
+  drop_superseded(next);
+  replace(std::move(next));
+  // The merged run is durable: what it supersedes may go. A failure here costs space, nothing else.
+  for (const RunPtr& run : chosen) {
+    (void)store.remove(object_name(ObjectKind::kIndexRun, run->id()));
+    cache.forget(run->id());
+  }
+  return {};
+}
+
+// The runs to merge next, or none: eight of one class, or the smallest when too many are live.
+static RunSet choose_merge(const RunSet& live, std::uint64_t entries_max) {
+  std::map<unsigned, RunSet> classes;
+  for (const RunPtr& run : live) classes[size_class(run->size())].push_back(run);
+  for (auto& [size, runs] : classes) {
+    std::uint64_t sum = 0;
+    for (const RunPtr& run : runs) sum += run->size();
+    if (runs.size() >= kMergeAt && sum <= entries_max) return runs;
+  }
+  if (live.size() <= kLiveRunsMax) return {};
+  RunSet smallest = live;
+  std::ranges::sort(smallest, {}, &IndexRun::size);
+  smallest.resize(kMergeAt);
+  return smallest;
+}
+
+Result<void> Index::State::merge_where_due(std::uint64_t& stored) {
+  while (true) {
+    const RunSet chosen = choose_merge(*current(), options.merged_entries_max);
+    if (chosen.empty()) return {};
+    TRY_DOING("merging index runs", merge(chosen, stored));
+  }
+}
+
+Result<std::uint64_t> Index::add(std::vector<PackEntries> packs) {
+  std::uint64_t stored = 0;
+  RunPtr run = TRY(state_->put_packs(std::move(packs), stored));
+  RunSet next = *state_->current();
+  next.push_back(std::move(run));
+  state_->replace(std::move(next));
+  TRY(state_->merge_where_due(stored));
+  return stored;
+}
+
+Index::Totals Index::totals() const {
+  Totals totals;
+  for (const RunPtr& run : *state_->current()) {
+    ++totals.runs;
+    totals.entries += run->size();
+    totals.filter_bytes += run->filter_bytes();
+    totals.body_bytes += run->body_bytes();
+  }
+  return totals;
+}
+
+std::vector<Index::Pack> Index::packs() const {
+  std::unordered_set<ObjectId> seen;
+  std::vector<Pack> packs;
+  for (const RunPtr& run : *state_->current()) {
+    for (std::size_t i = 0; i < run->pack_count(); ++i) {
+      const ObjectId id = run->pack_id(i);
+      if (state_->condemned.contains(id) || !seen.insert(id).second) continue;
+      packs.push_back({.id = id, .kind = run->pack_kind(i), .size_bytes = run->pack_size(i)});
+    }
+  }
+  return packs;
+}
+
+void Index::for_each_entry(
+    const std::function<void(const IdPrefix&, const ChunkLocation&)>& each) const {
+  for (const RunPtr& run : *state_->current()) {
+    for (std::uint64_t i = 0; i < run->size(); ++i) {
+      const IndexRun::Entry entry = run->entry(i);
+      each(entry.id, run->location(entry));
+    }
+  }
+}
+
+}  // namespace backstay::repo

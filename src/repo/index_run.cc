@@ -1,0 +1,323 @@
+#include "repo/index_run.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "base/assert.h"
+#include "base/try.h"
+#include "crypto/aead.h"
+
+namespace backstay::repo {
+
+namespace {
+
+constexpr std::string_view kRunMagic = "BKSTRUN1";
+constexpr std::size_t kBodyHeadSize = 64;
+constexpr std::size_t kPackRowSize = 48;
+constexpr std::uint64_t kBodyMax = 4ULL << 30;
+constexpr std::uint32_t kRawLengthMask = (1U << 28) - 1;
+constexpr unsigned kFilterBitsPerEntry = 12;
+constexpr unsigned kFilterProbes = 6;
+
+IndexRun::Entry decode_entry(ByteView raw) {
+  IndexRun::Entry entry;
+  std::memcpy(entry.id.data(), raw.data(), entry.id.size());
+  entry.pack = load_le<std::uint32_t>(&raw[20]);
+  entry.frame_offset = load_le<std::uint32_t>(&raw[24]);
+  entry.sealed_length = load_le<std::uint32_t>(&raw[28]);
+  const std::uint32_t raw_and_codec = load_le<std::uint32_t>(&raw[32]);
+  entry.raw_length = raw_and_codec & kRawLengthMask;
+  entry.codec = static_cast<compress::Codec>(raw_and_codec >> 28);
+  entry.offset_in_frame = load_le<std::uint32_t>(&raw[36]);
+  return entry;
+}
+
+void encode_entry(const IndexRun::Entry& entry, std::uint8_t* out) {
+  std::memcpy(out, entry.id.data(), entry.id.size());
+  store_le(out + 20, entry.pack);
+  store_le(out + 24, entry.frame_offset);
+  store_le(out + 28, entry.sealed_length);
+  store_le(out + 32, entry.raw_length | static_cast<std::uint32_t>(entry.codec) << 28);
+  store_le(out + 36, entry.offset_in_frame);
+}
+
+// The leading 64 bits in the order of comparison: ids are uniform, so this says where to look.
+std::uint64_t leading_bits(const std::uint8_t* id) {
+  return __builtin_bswap64(load_le<std::uint64_t>(id));
+}
+
+// The block of the filter and the six bits in it. Bytes 8 to 19 of the id: the first eight order the entries.
+struct FilterProbe {
+  std::size_t block;
+  std::array<std::uint64_t, 8> bits{};
+  FilterProbe(const IdPrefix& id, std::size_t blocks)
+      : block(static_cast<std::size_t>(
+            (static_cast<unsigned __int128>(load_le<std::uint64_t>(&id[12])) * blocks) >> 64)) {
+    std::uint64_t source = load_le<std::uint64_t>(&id[4]);
+    for (unsigned i = 0; i < kFilterProbes; ++i) {
+      bits[source & 7] |= 1ULL << ((source >> 3) & 63);
+      source >>= 9;
+    }
+  }
+};
+
+Result<void> check_sizes(ByteView body) {
+  if (body.size() < kBodyHeadSize || as_text(body.first(8)) != kRunMagic ||
+      load_le<std::uint32_t>(&body[8]) != kIndexEntrySize) {
+    return fail(ErrorCode::kCorruption, "the index run's head is damaged");
+  }
+  const std::uint64_t entries = load_le<std::uint64_t>(&body[16]);
+  const std::uint64_t packs = load_le<std::uint32_t>(&body[24]);
+  const std::uint64_t superseded = load_le<std::uint32_t>(&body[28]);
+  if (entries > kBodyMax / kIndexEntrySize || body.size() > kBodyMax ||
+      body.size() != kBodyHeadSize + 32 * superseded + kPackRowSize * packs + kIndexEntrySize * entries) {
+    return fail(ErrorCode::kCorruption, "the index run's tables do not fill it");
+  }
+  return {};
+}
+
+}  // namespace
+
+IdPrefix prefix_of(const chunk::ChunkId& id) {
+  IdPrefix prefix;
+  std::memcpy(prefix.data(), id.bytes.data(), prefix.size());
+  return prefix;
+}
+
+Result<std::shared_ptr<const IndexRun>> IndexRun::open(ObjectId id,
+                                                       std::unique_ptr<io::MappedFile> file,
+                                                       ByteView body) {
+  std::shared_ptr<IndexRun> run(new IndexRun);
+  run->id_ = id;
+  run->file_ = std::move(file);
+  run->body_ = body;
+  TRY(run->parse());
+  return run;
+}
+
+Result<std::shared_ptr<const IndexRun>> IndexRun::open(ObjectId id, Bytes body) {
+  std::shared_ptr<IndexRun> run(new IndexRun);
+  run->id_ = id;
+  run->owned_ = std::move(body);
+  run->body_ = run->owned_;
+  TRY(run->parse());
+  return run;
+}
+
+Result<void> IndexRun::parse() {
+  TRY(check_sizes(body_));
+  entry_count_ = load_le<std::uint64_t>(&body_[16]);
+  pack_count_ = load_le<std::uint32_t>(&body_[24]);
+  const std::size_t superseded = load_le<std::uint32_t>(&body_[28]);
+  generation_ = load_le<std::uint64_t>(&body_[32]);
+  for (std::size_t i = 0; i < superseded; ++i) {
+    supersedes_.push_back(TRY(ObjectId::from_bytes(body_.subspan(kBodyHeadSize + 32 * i, 32))));
+  }
+  packs_ = body_.subspan(kBodyHeadSize + 32 * superseded, kPackRowSize * pack_count_);
+  entries_ = body_.last(kIndexEntrySize * entry_count_);
+  for (std::size_t i = 0; i < pack_count_; ++i) {
+    const std::uint32_t kind = load_le<std::uint32_t>(&packs_[i * kPackRowSize + 40]);
+    if (kind != 3 && kind != 4) return fail(ErrorCode::kCorruption, "the index names a pack of no kind");
+  }
+  const std::uint8_t* before = nullptr;
+  for (std::uint64_t i = 0; i < entry_count_; ++i) {
+    const std::uint8_t* raw = entries_.data() + i * kIndexEntrySize;
+    const Entry entry = decode_entry({raw, kIndexEntrySize});
+    const bool ordered = before == nullptr || std::memcmp(before, raw, sizeof(IdPrefix)) <= 0;
+    if (!ordered || entry.pack >= pack_count_ || static_cast<unsigned>(entry.codec) > 1 ||
+        entry.raw_length > kFrameMax || entry.offset_in_frame > entry.raw_length ||
+        entry.sealed_length < crypto::kTagSize) {
+      return fail(ErrorCode::kCorruption, fmt::format("entry {} of the index run is damaged", i));
+    }
+    before = raw;
+  }
+  build_filter();
+  return {};
+}
+
+void IndexRun::build_filter() {
+  const std::uint64_t bits = entry_count_ * kFilterBitsPerEntry;
+  filter_.assign(static_cast<std::size_t>(bits / 512 + 1), {});
+  for (std::uint64_t i = 0; i < entry_count_; ++i) {
+    IdPrefix id;
+    std::memcpy(id.data(), entries_.data() + i * kIndexEntrySize, id.size());
+    const FilterProbe probe(id, filter_.size());
+    for (std::size_t word = 0; word < 8; ++word) filter_[probe.block][word] |= probe.bits[word];
+  }
+}
+
+bool IndexRun::may_contain(const IdPrefix& id) const {
+  const FilterProbe probe(id, filter_.size());
+  std::uint64_t missing = 0;
+  for (std::size_t word = 0; word < 8; ++word) missing |= probe.bits[word] & ~filter_[probe.block][word];
+  return missing == 0;
+}
+
+ObjectId IndexRun::pack_id(std::size_t pack) const {
+  return ObjectId::from_bytes(packs_.subspan(pack * kPackRowSize, 32)).value();
+}
+PackKind IndexRun::pack_kind(std::size_t pack) const {
+  return static_cast<PackKind>(load_le<std::uint32_t>(&packs_[pack * kPackRowSize + 40]));
+}
+std::uint64_t IndexRun::pack_size(std::size_t pack) const {
+  return load_le<std::uint64_t>(&packs_[pack * kPackRowSize + 32]);
+}
+
+ByteView IndexRun::raw_entry(std::uint64_t number) const {
+  return entries_.subspan(static_cast<std::size_t>(number) * kIndexEntrySize, kIndexEntrySize);
+}
+IndexRun::Entry IndexRun::entry(std::uint64_t number) const { return decode_entry(raw_entry(number)); }
+
+ChunkLocation IndexRun::location(const Entry& entry) const {
+  return {.frame = {.pack = pack_id(entry.pack),
+                    .pack_kind = pack_kind(entry.pack),
+                    .offset = entry.frame_offset,
+                    .sealed_length = entry.sealed_length,
+                    .raw_length = entry.raw_length,
+                    .codec = entry.codec},
+          .offset_in_frame = entry.offset_in_frame};
+}
+
+// Interpolation search: ids are uniform, so each step guesses from the leading bits and a handful of steps is
+// enough; after sixteen it falls back to halving, which bounds it for ids that an attacker chose.
+std::optional<std::uint64_t> IndexRun::find(const IdPrefix& id) const {
+  if (entry_count_ == 0 || !may_contain(id)) return std::nullopt;
+  std::uint64_t low = 0;
+  std::uint64_t high = entry_count_;
+  std::uint64_t low_bits = 0;
+  std::uint64_t high_bits = ~0ULL;
+  const std::uint64_t wanted = leading_bits(id.data());
+  for (unsigned step = 0; low < high; ++step) {
+    std::uint64_t middle = low + (high - low) / 2;
+    if (step < 16 && high_bits > low_bits && wanted >= low_bits && wanted <= high_bits) {
+      const auto scaled = static_cast<unsigned __int128>(wanted - low_bits) * (high - low);
+      middle = std::min(high - 1, low + static_cast<std::uint64_t>(scaled / (high_bits - low_bits)));
+    }
+    const std::uint8_t* at = entries_.data() + middle * kIndexEntrySize;
+    if (std::memcmp(at, id.data(), id.size()) < 0) {
+      low = middle + 1;
+      low_bits = leading_bits(at);
+    } else {
+      high = middle;
+      high_bits = leading_bits(at);
+    }
+  }
+  if (low == entry_count_ || std::memcmp(entries_.data() + low * kIndexEntrySize, id.data(), id.size()) != 0) {
+    return std::nullopt;
+  }
+  return low;
+}
+
+struct IndexRunWriter::State {
+  crypto::Suite suite = crypto::Suite::kAes256Gcm;
+  crypto::Secret key;
+  crypto::Aead aead;
+  Bytes object;
+  Bytes segment;
+  std::uint64_t entries_left = 0;
+
+  Result<void> write(ByteView bytes) {
+    while (!bytes.empty()) {
+      const std::size_t room = kIndexSegmentSize - segment.size();
+      const std::size_t taken = std::min(room, bytes.size());
+      append(segment, bytes.first(taken));
+      bytes = bytes.subspan(taken);
+      if (segment.size() == kIndexSegmentSize) TRY(close_segment());
+    }
+    return {};
+  }
+  Result<void> close_segment() {
+    const std::size_t offset = object.size();
+    object.resize(offset + segment.size() + crypto::kTagSize);
+    TRY(aead.seal(suite, key, Nonce(offset, Purpose::kIndexSegment).view(), segment,
+                  MutableByteView(object).subspan(offset)));
+    segment.clear();
+    return {};
+  }
+};
+
+IndexRunWriter::IndexRunWriter(std::unique_ptr<State> state) : state_(std::move(state)) {}
+IndexRunWriter::~IndexRunWriter() = default;
+
+static Bytes encode_head(const IndexRunWriter::Head& head) {
+  Bytes out;
+  append(out, as_bytes(kRunMagic));
+  append_le<std::uint32_t>(out, kIndexEntrySize);
+  append_le<std::uint32_t>(out, 0);
+  append_le<std::uint64_t>(out, head.entries);
+  append_le(out, static_cast<std::uint32_t>(head.packs.size()));
+  append_le(out, static_cast<std::uint32_t>(head.supersedes.size()));
+  append_le<std::uint64_t>(out, head.generation);
+  out.resize(kBodyHeadSize);
+  for (const ObjectId& id : head.supersedes) append(out, id.view());
+  for (const PackEntries& pack : head.packs) {
+    append(out, pack.pack.view());
+    append_le<std::uint64_t>(out, pack.size_bytes);
+    append_le(out, static_cast<std::uint32_t>(pack.kind));
+    append_le<std::uint32_t>(out, 0);
+  }
+  return out;
+}
+
+Result<std::unique_ptr<IndexRunWriter>> IndexRunWriter::create(const Keyring& keyring,
+                                                               const Config& config, Rng& rng,
+                                                               const Head& head) {
+  auto state = std::make_unique<State>();
+  Header header{.kind = ObjectKind::kIndexRun,
+                .suite = config.suite,
+                .key_mode = KeyMode::kDerived,
+                .epoch = keyring.current_epoch,
+                .repository = config.id,
+                .salt = {}};
+  rng.fill(header.salt.bytes);
+  const std::uint64_t body = kBodyHeadSize + 32 * head.supersedes.size() +
+                             kPackRowSize * head.packs.size() + kIndexEntrySize * head.entries;
+  state->object.reserve(static_cast<std::size_t>(
+      kHeaderSize + body + (body / kIndexSegmentSize + 1) * crypto::kTagSize));
+  state->object.resize(kHeaderSize);
+  encode_header(header, state->object);
+  state->suite = config.suite;
+  state->key = TRY(keyring.object_key(state->object));
+  state->entries_left = head.entries;
+  state->segment.reserve(kIndexSegmentSize);
+  TRY(state->write(encode_head(head)));
+  return std::unique_ptr<IndexRunWriter>(new IndexRunWriter(std::move(state)));
+}
+
+Result<void> IndexRunWriter::add(const IndexRun::Entry& entry) {
+  ASSERT(state_->entries_left > 0);
+  --state_->entries_left;
+  std::uint8_t raw[kIndexEntrySize];
+  encode_entry(entry, raw);
+  return state_->write(raw);
+}
+
+Result<Bytes> IndexRunWriter::finish() {
+  ASSERT(state_->entries_left == 0);
+  if (!state_->segment.empty()) TRY(state_->close_segment());
+  return std::move(state_->object);
+}
+
+Result<Bytes> open_index_object(ByteView stored, const Keyring& keyring,
+                                const RepositoryId& repository) {
+  const Header header = TRY(decode_header(stored, ObjectKind::kIndexRun, repository));
+  const crypto::Secret key = TRY(keyring.object_key(stored));
+  crypto::Aead aead;
+  Bytes body;
+  body.reserve(stored.size());
+  for (std::size_t offset = kHeaderSize; offset < stored.size();) {
+    const std::size_t sealed = std::min(kIndexSegmentSize + crypto::kTagSize, stored.size() - offset);
+    if (sealed <= crypto::kTagSize) return fail(ErrorCode::kCorruption, "the index run is cut short");
+    const std::size_t at = body.size();
+    body.resize(at + sealed - crypto::kTagSize);
+    TRY_DOING("opening the index run",
+              aead.open(header.suite, key, Nonce(offset, Purpose::kIndexSegment).view(),
+                        stored.subspan(offset, sealed), MutableByteView(body).subspan(at)));
+    offset += sealed;
+  }
+  return body;
+}
+
+}  // namespace backstay::repo

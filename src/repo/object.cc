@@ -1,0 +1,146 @@
+#include "repo/object.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "base/hex.h"
+#include "base/try.h"
+
+namespace backstay::repo {
+
+namespace {
+
+constexpr std::string_view kMagic = "BKST";
+constexpr std::uint8_t kVersion = 1;
+
+}  // namespace
+
+std::string_view to_string(ObjectKind kind) {
+  switch (kind) {
+    case ObjectKind::kConfig: return "config";
+    case ObjectKind::kKeySlot: return "key slot";
+    case ObjectKind::kDataPack: return "data pack";
+    case ObjectKind::kMetaPack: return "metadata pack";
+    case ObjectKind::kIndexRun: return "index run";
+    case ObjectKind::kSnapshot: return "snapshot";
+    case ObjectKind::kLease: return "lease";
+    case ObjectKind::kGeneration: return "generation";
+  }
+  return "object";
+}
+
+std::string_view name_prefix(ObjectKind kind) {
+  switch (kind) {
+    case ObjectKind::kConfig: return "config";
+    case ObjectKind::kKeySlot: return "keys/";
+    case ObjectKind::kDataPack: return "data/";
+    case ObjectKind::kMetaPack: return "meta/";
+    case ObjectKind::kIndexRun: return "index/";
+    case ObjectKind::kSnapshot: return "snapshots/";
+    case ObjectKind::kLease: return "leases/";
+    case ObjectKind::kGeneration: return "generations/";
+  }
+  return "";
+}
+
+static bool has_fan_out(ObjectKind kind) {
+  return kind == ObjectKind::kDataPack || kind == ObjectKind::kMetaPack;
+}
+
+std::string object_name(ObjectKind kind, const ObjectId& id) {
+  const std::string hex = id.hex();
+  if (has_fan_out(kind)) return fmt::format("{}{}/{}", name_prefix(kind), hex.substr(0, 2), hex);
+  return fmt::format("{}{}", name_prefix(kind), hex);
+}
+
+Result<ObjectId> parse_object_name(ObjectKind kind, std::string_view name) {
+  const std::size_t slash = name.rfind('/');
+  if (slash != std::string_view::npos) {
+    auto id = ObjectId::from_hex(name.substr(slash + 1));
+    if (id && object_name(kind, *id) == name) return id;
+  }
+  return fail(ErrorCode::kInvalidArgument,
+              fmt::format("'{}' is not the name of a {}", name, to_string(kind)));
+}
+
+ObjectId id_of(ByteView stored) { return ObjectId{crypto::blake3(stored).bytes}; }
+
+void encode_header(const Header& header, MutableByteView out) {
+  std::fill_n(out.begin(), kHeaderSize, std::uint8_t{0});
+  std::memcpy(out.data(), kMagic.data(), kMagic.size());
+  out[4] = static_cast<std::uint8_t>(header.kind);
+  out[5] = kVersion;
+  out[6] = static_cast<std::uint8_t>(header.suite);
+  out[7] = static_cast<std::uint8_t>(header.key_mode);
+  store_le<std::uint32_t>(&out[8], header.epoch);
+  std::memcpy(&out[16], header.repository.bytes.data(), RepositoryId::kSize);
+  std::memcpy(&out[32], header.salt.bytes.data(), Salt::kSize);
+}
+
+Result<Header> decode_header(ByteView stored) {
+  if (stored.size() < kHeaderSize) return fail(ErrorCode::kCorruption, "the object is cut short");
+  if (as_text(stored.first(4)) != kMagic) {
+    return fail(ErrorCode::kCorruption, "the bytes are not a Backstay object");
+  }
+  if (stored[5] != kVersion || stored[7] > 1 || load_le<std::uint32_t>(&stored[12]) != 0) {
+    return std::unexpected(Error(ErrorCode::kUnsupported,
+                                 fmt::format("the object has format version {}, key mode {}", stored[5], stored[7]))
+                               .with_hint("Use a newer backstay for this repository."));
+  }
+  if (stored[4] < 1 || stored[4] > 8) return fail(ErrorCode::kCorruption, "the object has an unknown kind");
+  Header header;
+  header.kind = static_cast<ObjectKind>(stored[4]);
+  header.suite = TRY(crypto::suite_from_number(stored[6]));
+  header.key_mode = static_cast<KeyMode>(stored[7]);
+  header.epoch = load_le<std::uint32_t>(&stored[8]);
+  std::memcpy(header.repository.bytes.data(), &stored[16], RepositoryId::kSize);
+  std::memcpy(header.salt.bytes.data(), &stored[32], Salt::kSize);
+  return header;
+}
+
+Result<Header> decode_header(ByteView stored, ObjectKind kind, const RepositoryId& repository) {
+  Header header = TRY(decode_header(stored));
+  if (header.kind != kind) {
+    return fail(ErrorCode::kCorruption, fmt::format("the object is a {} where a {} should be",
+                                                    to_string(header.kind), to_string(kind)));
+  }
+  if (header.repository != repository) {
+    return fail(ErrorCode::kCorruption, "the object belongs to another repository");
+  }
+  return header;
+}
+
+Bytes encode_plain_object(ObjectKind kind, const RepositoryId& repository, ByteView record) {
+  Bytes out(kHeaderSize);
+  encode_header({.kind = kind, .repository = repository, .salt = {}}, out);
+  append(out, record);
+  append(out, crypto::blake3(out).view());
+  return out;
+}
+
+Result<PlainObject> decode_plain_object(ObjectKind kind, ByteView stored) {
+  constexpr std::size_t kDigestSize = crypto::Digest::kSize;
+  PlainObject object;
+  object.header = TRY(decode_header(stored));
+  if (object.header.kind != kind || object.header.key_mode != KeyMode::kNone) {
+    return fail(ErrorCode::kCorruption, fmt::format("the object is not a {}", to_string(kind)));
+  }
+  if (stored.size() < kHeaderSize + kDigestSize) {
+    return fail(ErrorCode::kCorruption, "the object is cut short");
+  }
+  const ByteView body = stored.first(stored.size() - kDigestSize);
+  if (!std::ranges::equal(crypto::blake3(body).bytes, stored.last(kDigestSize))) {
+    return fail(ErrorCode::kCorruption, "the bytes do not match their checksum");
+  }
+  object.record = to_owned(body.subspan(kHeaderSize));
+  return object;
+}
+
+Nonce::Nonce(std::uint64_t offset, Purpose purpose) : bytes{} {
+  store_le(bytes, offset);
+  store_le(bytes + 8, static_cast<std::uint32_t>(purpose));
+}
+
+}  // namespace backstay::repo

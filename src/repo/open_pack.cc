@@ -1,0 +1,89 @@
+#include "repo/open_pack.h"
+
+#include "base/assert.h"
+#include "base/try.h"
+#include "crypto/hash.h"
+
+namespace backstay::repo {
+
+Result<std::unique_ptr<OpenPack>> OpenPack::create(PackKind kind, std::size_t capacity,
+                                                   const Keyring& keyring, const Config& config,
+                                                   Rng& rng) {
+  std::unique_ptr<OpenPack> pack(new OpenPack);
+  Header header{.kind = object_kind(kind),
+                .suite = config.suite,
+                .key_mode = KeyMode::kDerived,
+                .epoch = keyring.current_epoch,
+                .repository = config.id,
+                .salt = {}};
+  rng.fill(header.salt.bytes);
+  pack->kind_ = kind;
+  pack->suite_ = config.suite;
+  pack->capacity_ = capacity;
+  pack->buffer_ = std::make_unique_for_overwrite<std::uint8_t[]>(capacity);
+  encode_header(header, {pack->buffer_.get(), kHeaderSize});
+  pack->size_ = kHeaderSize;
+  pack->key_ = TRY(keyring.object_key({pack->buffer_.get(), kHeaderSize}));
+  return pack;
+}
+
+OpenPack::Reservation OpenPack::reserve(FrameRecord frame) {
+  ASSERT(fits(frame.sealed_length));
+  const Reservation reservation{.offset = static_cast<std::uint32_t>(size_),
+                                .place = {buffer_.get() + size_, frame.sealed_length}};
+  size_ += frame.sealed_length;
+  directory_.frames.push_back(std::move(frame));
+  unwritten_.fetch_add(1);
+  return reservation;
+}
+
+void OpenPack::written() {
+  if (unwritten_.fetch_sub(1) == 1) unwritten_.notify_all();
+}
+
+void OpenPack::wait_for_writers() {
+  for (auto left = unwritten_.load(); left != 0; left = unwritten_.load()) unwritten_.wait(left);
+}
+
+Result<OpenPack::Finished> OpenPack::finish(Rng& rng) {
+  wait_for_writers();
+  directory_.padding = rng.below(size_ / 100 + 1);
+  Bytes plaintext;
+  encode_directory(directory_, plaintext);
+  Finished finished;
+  finished.tail.resize(plaintext.size() + crypto::kTagSize);
+  TRY(crypto::Aead().seal(suite_, key_, Nonce(size_, Purpose::kDirectory).view(), plaintext, finished.tail));
+  const auto directory_length = static_cast<std::uint32_t>(finished.tail.size());
+  append_le<std::uint32_t>(finished.tail, directory_length);
+  append_le<std::uint32_t>(finished.tail, 0);
+  append(finished.tail, as_bytes("BKSTPACK"));
+
+  crypto::Blake3Stream name;
+  name.update(frames());
+  name.update(finished.tail);
+  finished.id = ObjectId{name.finish().bytes};
+  finished.entries = entries(finished.id, size_ + finished.tail.size());
+  for (const FrameRecord& frame : directory_.frames) finished.raw_bytes += frame.raw_length;
+  return finished;
+}
+
+PackEntries OpenPack::entries(const ObjectId& id, std::uint64_t size_bytes) const {
+  PackEntries entries{.pack = id, .kind = kind_, .size_bytes = size_bytes, .chunks = {}};
+  std::uint32_t frame_offset = kHeaderSize;
+  for (const FrameRecord& frame : directory_.frames) {
+    std::uint32_t offset_in_frame = 0;
+    for (const chunk::ChunkRef& ref : frame.chunks) {
+      entries.chunks.push_back({.id = prefix_of(ref.id),
+                                .frame_offset = frame_offset,
+                                .sealed_length = frame.sealed_length,
+                                .raw_length = frame.raw_length,
+                                .codec = frame.codec,
+                                .offset_in_frame = offset_in_frame});
+      offset_in_frame += ref.length;
+    }
+    frame_offset += frame.sealed_length;
+  }
+  return entries;
+}
+
+}  // namespace backstay::repo

@@ -1,0 +1,63 @@
+// A pack while it grows: frames are sealed straight into its buffer by several workers at once.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/rng.h"
+#include "repo/pack.h"
+
+namespace backstay::repo {
+
+class OpenPack {
+ public:
+  static Result<std::unique_ptr<OpenPack>> create(PackKind kind, std::size_t capacity,
+                                                  const Keyring& keyring, const Config& config, Rng& rng);
+
+  // Waits for reservations that are still being written: the buffer is theirs until then.
+  ~OpenPack() { wait_for_writers(); }
+
+  // A place for a frame. Called under the owner's lock; the sealing happens outside of it.
+  struct Reservation {
+    std::uint32_t offset = 0;
+    MutableByteView place;
+  };
+  [[nodiscard]] bool fits(std::size_t sealed_length) const { return size_ + sealed_length <= capacity_; }
+  Reservation reserve(FrameRecord frame);
+  // The reservation's bytes are in place.
+  void written();
+
+  [[nodiscard]] std::size_t size() const { return size_; }
+  [[nodiscard]] crypto::Suite suite() const { return suite_; }
+  [[nodiscard]] const crypto::Secret& key() const { return key_; }
+
+  // What is stored: the frames in this buffer, then the sealed directory and trailer.
+  struct Finished {
+    ObjectId id;
+    Bytes tail;
+    PackEntries entries;
+    std::uint64_t raw_bytes = 0;
+  };
+  // Waits for all reservations to be written. Pads the directory by up to 1 % of the pack.
+  Result<Finished> finish(Rng& rng);
+  [[nodiscard]] ByteView frames() const { return {buffer_.get(), size_}; }
+  [[nodiscard]] PackKind kind() const { return kind_; }
+
+ private:
+  OpenPack() = default;
+  void wait_for_writers();
+  [[nodiscard]] PackEntries entries(const ObjectId& id, std::uint64_t size_bytes) const;
+
+  PackKind kind_ = PackKind::kData;
+  crypto::Suite suite_ = crypto::Suite::kAes256Gcm;
+  crypto::Secret key_;
+  std::size_t capacity_ = 0;
+  std::size_t size_ = 0;
+  std::unique_ptr<std::uint8_t[]> buffer_;  // not zeroed: only written pages become resident
+  PackDirectory directory_;
+  std::atomic<std::uint32_t> unwritten_{0};
+};
+
+}  // namespace backstay::repo

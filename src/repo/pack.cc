@@ -1,0 +1,151 @@
+#include "repo/pack.h"
+
+#include <fmt/format.h>
+
+#include <limits>
+
+#include "base/record.h"
+#include "base/try.h"
+#include "compress/zstd_codec.h"
+#include "crypto/aead.h"
+
+namespace backstay::repo {
+
+namespace {
+
+constexpr std::string_view kPackMagic = "BKSTPACK";
+
+Result<std::uint32_t> length_up_to(std::uint64_t value, std::uint64_t limit) {
+  if (value > limit) return fail(ErrorCode::kCorruption, "a length in the pack's directory is absurd");
+  return static_cast<std::uint32_t>(value);
+}
+
+Result<compress::Codec> codec_from(std::uint8_t number) {
+  if (number <= 1) return static_cast<compress::Codec>(number);
+  return fail(ErrorCode::kUnsupported, fmt::format("a frame has the unknown codec {}", number));
+}
+
+Result<FrameRecord> decode_frame_record(ByteReader& reader) {
+  FrameRecord frame;
+  frame.sealed_length = TRY(length_up_to(TRY(reader.varint()), std::numeric_limits<std::uint32_t>::max()));
+  frame.raw_length = TRY(length_up_to(TRY(reader.varint()), kFrameMax));
+  frame.codec = TRY(codec_from(TRY(reader.byte())));
+  const std::uint64_t chunks = TRY(reader.varint());
+  // A chunk takes at least 33 bytes of the directory: a larger count cannot be true.
+  if (chunks == 0 || chunks > reader.remaining() / 33) {
+    return fail(ErrorCode::kCorruption, "a frame's number of chunks is absurd");
+  }
+  frame.chunks.reserve(static_cast<std::size_t>(chunks));
+  std::uint64_t sum = 0;
+  for (std::uint64_t i = 0; i < chunks; ++i) {
+    chunk::ChunkRef ref;
+    ref.id = TRY(chunk::ChunkId::from_bytes(TRY(reader.take(chunk::ChunkId::kSize))));
+    ref.length = TRY(length_up_to(TRY(reader.varint()), kFrameMax));
+    sum += ref.length;
+    frame.chunks.push_back(ref);
+  }
+  if (sum != frame.raw_length) {
+    return fail(ErrorCode::kCorruption, "the chunks of a frame do not add up to it");
+  }
+  return frame;
+}
+
+}  // namespace
+
+void encode_directory(const PackDirectory& directory, Bytes& out) {
+  append_varint(out, 1);
+  append_varint(out, directory.frames.size());
+  for (const FrameRecord& frame : directory.frames) {
+    append_varint(out, frame.sealed_length);
+    append_varint(out, frame.raw_length);
+    out.push_back(static_cast<std::uint8_t>(frame.codec));
+    append_varint(out, frame.chunks.size());
+    for (const chunk::ChunkRef& ref : frame.chunks) {
+      append(out, ref.id.view());
+      append_varint(out, ref.length);
+    }
+  }
+  append_varint(out, directory.padding);
+  out.resize(out.size() + directory.padding);
+}
+
+Result<PackDirectory> decode_directory(ByteView plaintext) {
+  ByteReader reader(plaintext);
+  if (TRY(reader.varint()) != 1) {
+    return fail(ErrorCode::kUnsupported, "the pack's directory has an unknown version");
+  }
+  const std::uint64_t frames = TRY(reader.varint());
+  if (frames > reader.remaining()) return fail(ErrorCode::kCorruption, "the number of frames is absurd");
+  PackDirectory directory;
+  for (std::uint64_t i = 0; i < frames; ++i) {
+    directory.frames.push_back(TRY(decode_frame_record(reader)));
+  }
+  directory.padding = TRY(reader.varint());
+  const ByteView padding = TRY(reader.take(directory.padding));
+  if (!reader.done() || !all_zero(padding)) {
+    return fail(ErrorCode::kCorruption, "something follows the pack's directory");
+  }
+  return directory;
+}
+
+Result<PackView> open_pack(ByteView stored, PackKind kind, const Keyring& keyring,
+                           const RepositoryId& repository) {
+  PackView view;
+  view.header = TRY(decode_header(stored, object_kind(kind), repository));
+  if (stored.size() < kHeaderSize + crypto::kTagSize + kPackTrailerSize) {
+    return fail(ErrorCode::kCorruption, "the pack is cut short");
+  }
+  const ByteView trailer = stored.last(kPackTrailerSize);
+  const std::uint64_t directory_length = load_le<std::uint32_t>(trailer.data());
+  const std::uint64_t room = stored.size() - kHeaderSize - kPackTrailerSize;
+  if (as_text(trailer.subspan(8)) != kPackMagic || load_le<std::uint32_t>(&trailer[4]) != 0 ||
+      directory_length < crypto::kTagSize || directory_length > room) {
+    return fail(ErrorCode::kCorruption, "the pack's trailer is damaged");
+  }
+  const std::uint64_t offset = stored.size() - kPackTrailerSize - directory_length;
+  view.key = TRY(keyring.object_key(stored));
+  Bytes plaintext(directory_length - crypto::kTagSize);
+  TRY_DOING("opening the pack's directory",
+            crypto::Aead().open(view.header.suite, view.key, Nonce(offset, Purpose::kDirectory).view(),
+                                stored.subspan(offset, directory_length), plaintext));
+  view.directory = TRY(decode_directory(plaintext));
+  std::uint64_t end = kHeaderSize;
+  for (const FrameRecord& frame : view.directory.frames) end += frame.sealed_length;
+  if (end != offset) return fail(ErrorCode::kCorruption, "the frames of the pack do not fill it");
+  return view;
+}
+
+struct FrameDecoder::State {
+  crypto::Aead aead;
+  compress::ZstdCodec codec;
+  Bytes packed;
+};
+
+FrameDecoder::FrameDecoder() : state_(std::make_unique<State>()) {}
+FrameDecoder::~FrameDecoder() = default;
+FrameDecoder::FrameDecoder(FrameDecoder&&) noexcept = default;
+
+Result<Bytes> FrameDecoder::decode(ByteView sealed, const FrameLocation& frame, crypto::Suite suite,
+                                   const crypto::Secret& pack_key) {
+  if (sealed.size() != frame.sealed_length || sealed.size() < crypto::kTagSize ||
+      frame.raw_length > kFrameMax) {
+    return fail(ErrorCode::kCorruption, "a frame's length is absurd");
+  }
+  const Nonce nonce(frame.offset, Purpose::kFrame);
+  const std::size_t packed_length = sealed.size() - crypto::kTagSize;
+  if (frame.codec == compress::Codec::kStored) {
+    if (packed_length != frame.raw_length) {
+      return fail(ErrorCode::kCorruption, "a stored frame has a wrong length");
+    }
+    Bytes raw(frame.raw_length);
+    TRY(state_->aead.open(suite, pack_key, nonce.view(), sealed, raw));
+    return raw;
+  }
+  state_->packed.resize(packed_length);
+  TRY(state_->aead.open(suite, pack_key, nonce.view(), sealed, state_->packed));
+  Bytes raw(frame.raw_length);
+  TRY(state_->codec.decompress(state_->packed, raw));
+  return raw;
+}
+
+}  // namespace backstay::repo

@@ -1,0 +1,325 @@
+#include "repo/repository.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <tuple>
+
+#include "base/mutex.h"
+#include "base/try.h"
+#include "crypto/hash.h"
+#include "repo/frame_cache.h"
+#include "repo/generation.h"
+#include "repo/object_key_cache.h"
+#include "repo/pack.h"
+
+namespace backstay::repo {
+
+namespace {
+
+constexpr std::size_t kFrameCacheBytes = 8 * 1024 * 1024;
+constexpr std::size_t kSnapshotObjectMax = kFrameMax + 4096;
+constexpr std::string_view kProgram = "backstay 0.1.0";
+
+Result<Keyring> open_any_slot(const std::vector<Bytes>& slots, const Credential& credential,
+                              std::vector<bool>& opened) {
+  std::optional<Keyring> keyring;
+  std::optional<Error> damage;
+  opened.assign(slots.size(), false);
+  for (std::size_t i = 0; i < slots.size() && !keyring; ++i) {
+    auto ring = open_slot(slots[i], credential);
+    if (ring) {
+      keyring = std::move(*ring);
+      opened[i] = true;
+    } else if (ring.error().code() != ErrorCode::kWrongKey) {
+      damage = std::move(ring).error();
+    }
+  }
+  if (keyring) return std::move(*keyring);
+  if (damage) return std::unexpected(std::move(*damage).with_context("opening the key slots"));
+  if (slots.empty()) return fail(ErrorCode::kCorruption, "the repository has no key slot");
+  return std::unexpected(
+      Error(ErrorCode::kWrongKey, "wrong password or key")
+          .with_hint("Check --password-file, or open the repository with --recovery-key-file."));
+}
+
+}  // namespace
+
+struct Repository::State {
+  std::unique_ptr<backend::Backend> backend;
+  World world;
+  Config config;
+  Keyring keyring;
+  std::string cache_directory;
+  std::uint64_t generation = 1;
+  std::vector<ObjectId> slot_ids;
+  std::vector<bool> slot_opened;
+  std::unique_ptr<Index> index;
+  FrameCache frames{kFrameCacheBytes};
+  ObjectKeyCache pack_keys;
+
+  Result<void> list_slots(std::vector<Bytes>& slots);
+};
+
+Repository::Repository(std::unique_ptr<State> state) : state_(std::move(state)) {}
+Repository::~Repository() = default;
+
+// Slots of this repository. One that cannot be read is kept as an empty object, so that it is seen.
+Result<void> Repository::State::list_slots(std::vector<Bytes>& slots) {
+  slot_ids.clear();
+  std::vector<ObjectId> listed;
+  TRY(backend->list(name_prefix(ObjectKind::kKeySlot),
+                    [&](const backend::ObjectInfo& info) -> Result<void> {
+                      if (auto id = parse_object_name(ObjectKind::kKeySlot, info.name)) listed.push_back(*id);
+                      return {};
+                    }));
+  std::ranges::sort(listed);
+  for (const ObjectId& id : listed) {
+    auto slot = backend->get(object_name(ObjectKind::kKeySlot, id), kPlainObjectMax);
+    const auto header = decode_header(slot ? ByteView(*slot) : ByteView());
+    if (header && header->repository != config.id) continue;
+    slot_ids.push_back(id);
+    slots.push_back(slot ? std::move(*slot) : Bytes{});
+  }
+  return {};
+}
+
+Result<std::unique_ptr<Repository>> Repository::init(std::unique_ptr<backend::Backend> backend,
+                                                     const Credential& credential,
+                                                     const InitOptions& options, World world) {
+  const auto existing = backend->head("config");
+  if (existing) {
+    return std::unexpected(
+        Error(ErrorCode::kAlreadyExists, backend->describe() + " is a repository already")
+            .with_hint("Use it as it is, or choose another place."));
+  }
+  if (existing.error().code() != ErrorCode::kNotFound) return std::unexpected(existing.error().clone());
+
+  Config config;
+  world.rng.fill(config.id.bytes);
+  config.created = world.clock.now();
+  config.suite = options.suite ? *options.suite : crypto::fastest_suite();
+  config.compression = options.compression;
+  config.pack_bytes = options.pack_bytes;
+  config.program = kProgram;
+  const Bytes config_object = encode_config(config);
+
+  Keyring keyring = Keyring::random(world.rng);
+  keyring.config_digest = crypto::blake3(config_object);
+  SlotInfo slot{.kind = SlotKind::kNone, .created = config.created, .label = options.label, .host = {}, .user = {}, .argon2 = options.argon2};
+  if (credential.passphrase) slot.kind = SlotKind::kPassphrase;
+  if (config.suite != crypto::Suite::kPlain && slot.kind == SlotKind::kNone) {
+    return fail(ErrorCode::kInvalidArgument, "an encrypted repository needs a passphrase");
+  }
+  const Bytes slot_object = TRY(seal_slot(keyring, slot, credential, config.id, world.rng));
+
+  // The config comes last: whoever sees it sees a whole repository (docs/format.md section 3.1). Of two that are
+  // made at once at one place, one config wins; the slot of the other names another repository and is ignored.
+  TRY_DOING("creating the repository",
+            backend->put(object_name(ObjectKind::kKeySlot, id_of(slot_object)), slot_object));
+  TRY(backend->barrier());
+  TRY_DOING("creating the repository", backend->put("config", config_object));
+  TRY(backend->barrier());
+  return open(std::move(backend), credential, {}, world);
+}
+
+Result<std::unique_ptr<Repository>> Repository::open(std::unique_ptr<backend::Backend> backend,
+                                                     const Credential& credential,
+                                                     const OpenOptions& options, World world) {
+  const auto config_object = backend->get("config", kPlainObjectMax);
+  if (!config_object && config_object.error().code() == ErrorCode::kNotFound) {
+    return std::unexpected(
+        Error(ErrorCode::kNoRepository, "there is no repository at " + backend->describe())
+            .with_hint("Make one with 'backstay init', or check --repo."));
+  }
+  if (!config_object) return std::unexpected(config_object.error().clone());
+  std::unique_ptr<State> state(new State{
+      .backend = std::move(backend), .world = world, .config = {}, .keyring = {}, .cache_directory = {}, .slot_ids = {}, .slot_opened = {}, .index = {}, .pack_keys = {}});
+  state->config = TRY_DOING("reading the repository's config", decode_config(*config_object));
+  std::vector<Bytes> slots;
+  TRY(state->list_slots(slots));
+  state->keyring = TRY(open_any_slot(slots, credential, state->slot_opened));
+  if (state->keyring.config_digest != crypto::blake3(*config_object)) {
+    return std::unexpected(Error(ErrorCode::kCorruption, "the config is not the one that the key was made for")
+                               .with_hint("Somebody changed or exchanged it: take it from a copy of the repository."));
+  }
+  if (!options.cache_directory.empty()) {
+    state->cache_directory = options.cache_directory + "/" + state->config.id.hex();
+  }
+  Index::Options index_options{.cache_directory = {}, .generation = 1, .condemned = {}};
+  for (Generation& generation : TRY(read_generations(*state->backend, state->config.id))) {
+    index_options.generation = std::max(index_options.generation, generation.number);
+    index_options.condemned.insert(index_options.condemned.end(), generation.condemned.begin(), generation.condemned.end());
+  }
+  state->generation = index_options.generation;
+  if (!state->cache_directory.empty()) index_options.cache_directory = state->cache_directory + "/index";
+  state->index = std::make_unique<Index>(*state->backend, state->keyring, state->config,
+                                         state->world.rng, std::move(index_options));
+  return std::unique_ptr<Repository>(new Repository(std::move(state)));
+}
+
+const Config& Repository::config() const { return state_->config; }
+const Keyring& Repository::keyring() const { return state_->keyring; }
+backend::Backend& Repository::store() const { return *state_->backend; }
+World Repository::world() const { return state_->world; }
+std::uint64_t Repository::generation() const { return state_->generation; }
+const std::string& Repository::cache_directory() const { return state_->cache_directory; }
+Index& Repository::index() const { return *state_->index; }
+
+Result<void> Repository::load_index(const DamagedRun& damaged) { return state_->index->load(damaged); }
+
+Result<snapshot::Snapshot> Repository::read_snapshot(const snapshot::SnapshotId& id) {
+  const ObjectId object_id{id.bytes};
+  const Bytes stored = TRY(state_->backend->get(object_name(ObjectKind::kSnapshot, object_id), kSnapshotObjectMax));
+  if (id_of(stored) != object_id) return fail(ErrorCode::kCorruption, "its bytes do not match its name");
+  const Header header = TRY(decode_header(stored, ObjectKind::kSnapshot, state_->config.id));
+  const crypto::Secret key = TRY(state_->keyring.object_key(stored));
+  const ByteView sealed = ByteView(stored).subspan(kHeaderSize);
+  if (sealed.size() < crypto::kTagSize) return fail(ErrorCode::kCorruption, "the snapshot is cut short");
+  Bytes record(sealed.size() - crypto::kTagSize);
+  TRY(crypto::Aead().open(header.suite, key, Nonce(kHeaderSize, Purpose::kSnapshot).view(), sealed, record));
+  return snapshot::decode_snapshot(record);
+}
+
+Result<std::vector<StoredSnapshot>> Repository::snapshots(const DamagedSnapshot& damaged) {
+  std::vector<snapshot::SnapshotId> ids;
+  TRY(state_->backend->list(name_prefix(ObjectKind::kSnapshot),
+                            [&](const backend::ObjectInfo& info) -> Result<void> {
+                              if (auto id = parse_object_name(ObjectKind::kSnapshot, info.name)) {
+                                ids.push_back({id->bytes});
+                              }
+                              return {};
+                            }));
+  std::vector<StoredSnapshot> found;
+  for (const snapshot::SnapshotId& id : ids) {
+    auto snapshot = read_snapshot(id);
+    if (snapshot) {
+      found.push_back({.id = id, .snapshot = std::move(*snapshot)});
+    } else if (snapshot.error().code() == ErrorCode::kNotFound) {
+      continue;  // forgotten after it was listed
+    } else if (snapshot.error().code() == ErrorCode::kCorruption ||
+               snapshot.error().code() == ErrorCode::kUnsupported ||
+               snapshot.error().code() == ErrorCode::kInvalidArgument) {
+      damaged(id, snapshot.error());
+    } else {
+      return std::unexpected(std::move(snapshot).error().with_context("reading snapshot " + id.short_hex()));
+    }
+  }
+  std::ranges::sort(found, [](const StoredSnapshot& a, const StoredSnapshot& b) {
+    return std::tie(a.snapshot.started, a.id) < std::tie(b.snapshot.started, b.id);
+  });
+  return found;
+}
+
+Result<snapshot::SnapshotId> Repository::commit_snapshot(const snapshot::Snapshot& snapshot) {
+  Bytes record;
+  snapshot::encode_snapshot(snapshot, record);
+  if (record.size() > kFrameMax) {
+    return fail(ErrorCode::kInvalidArgument, "the snapshot's description is larger than 16 MiB");
+  }
+  Header header{.kind = ObjectKind::kSnapshot,
+                .suite = state_->config.suite,
+                .key_mode = KeyMode::kDerived,
+                .epoch = state_->keyring.current_epoch,
+                .repository = state_->config.id,
+                .salt = {}};
+  state_->world.rng.fill(header.salt.bytes);
+  Bytes stored(kHeaderSize + record.size() + crypto::kTagSize);
+  encode_header(header, stored);
+  const crypto::Secret key = TRY(state_->keyring.object_key(stored));
+  TRY(crypto::Aead().seal(header.suite, key, Nonce(kHeaderSize, Purpose::kSnapshot).view(), record,
+                          MutableByteView(stored).subspan(kHeaderSize)));
+  const ObjectId id = id_of(stored);
+  TRY_DOING("committing the snapshot", state_->backend->put(object_name(ObjectKind::kSnapshot, id), stored));
+  TRY_DOING("committing the snapshot", state_->backend->barrier());
+  return snapshot::SnapshotId{id.bytes};
+}
+
+chunk::ChunkId Repository::chunk_id(ByteView plaintext) const {
+  return chunk::ChunkId{crypto::blake3_keyed(state_->keyring.chunk_id_key, plaintext).bytes};
+}
+
+Result<FrameData> Repository::read_frame(const FrameLocation& frame) {
+  if (auto kept = state_->frames.find(frame)) return kept;
+  const std::string name = object_name(object_kind(frame.pack_kind), frame.pack);
+  const PackKey pack_key = TRY_DOING("reading " + name, state_->pack_keys.find_or_read(
+      *state_->backend, name, object_kind(frame.pack_kind), frame.pack, state_->keyring, state_->config.id));
+  if (frame.raw_length > kFrameMax || frame.sealed_length > kFrameMax + kFrameMax / 8) {
+    return fail(ErrorCode::kCorruption, "the index states an absurd length for a frame of " + name);
+  }
+  Bytes sealed(frame.sealed_length);
+  TRY_DOING("reading " + name, state_->backend->get_range(name, frame.offset, sealed));
+  FrameDecoder decoder;
+  auto data = std::make_shared<const Bytes>(
+      TRY_DOING("reading " + name, decoder.decode(sealed, frame, pack_key.suite, pack_key.key)));
+  // Data frames are read once, in order, by restore: only metadata is worth keeping.
+  if (frame.pack_kind == PackKind::kMeta) state_->frames.keep(frame, data);
+  return data;
+}
+
+Result<ByteView> Repository::chunk_in_frame(const Bytes& frame, std::uint32_t offset_in_frame,
+                                            const chunk::ChunkRef& ref) const {
+  if (offset_in_frame > frame.size() || ref.length > frame.size() - offset_in_frame) {
+    return fail(ErrorCode::kCorruption, "the index points outside of a frame");
+  }
+  const ByteView chunk = ByteView(frame).subspan(offset_in_frame, ref.length);
+  if (chunk_id(chunk) != ref.id) {
+    return fail(ErrorCode::kCorruption, "the bytes of chunk " + ref.id.short_hex() + " do not match its id");
+  }
+  return chunk;
+}
+
+Result<Bytes> Repository::read(const chunk::ChunkRef& ref) {
+  const auto location = state_->index->find(ref.id);
+  if (!location) {
+    return std::unexpected(Error(ErrorCode::kNotFound, "chunk " + ref.id.short_hex() + " is not in the index")
+                               .with_hint("Run 'backstay check' to see what is affected."));
+  }
+  const FrameData frame = TRY(read_frame(location->frame));
+  return to_owned(TRY(chunk_in_frame(*frame, location->offset_in_frame, ref)));
+}
+
+Result<std::vector<KeySlotEntry>> Repository::key_slots() {
+  const std::vector<ObjectId> opened_before = state_->slot_ids;
+  const std::vector<bool> opened = state_->slot_opened;
+  std::vector<Bytes> slots;
+  TRY(state_->list_slots(slots));
+  std::vector<KeySlotEntry> entries;
+  for (std::size_t i = 0; i < slots.size(); ++i) {
+    auto info = read_slot_info(slots[i]);
+    KeySlotEntry entry{.id = state_->slot_ids[i], .info = {}};
+    if (info) entry.info = std::move(*info);
+    else entry.info.label = "(damaged)";
+    const auto before = std::ranges::find(opened_before, entry.id);
+    const auto at = static_cast<std::size_t>(before - opened_before.begin());
+    entry.opened_this_session = at < opened.size() && opened[at];
+    entries.push_back(std::move(entry));
+  }
+  state_->slot_opened.assign(entries.size(), false);
+  for (std::size_t i = 0; i < entries.size(); ++i) state_->slot_opened[i] = entries[i].opened_this_session;
+  return entries;
+}
+
+Result<ObjectId> Repository::add_key_slot(const SlotInfo& info, const Credential& credential) {
+  const Bytes slot = TRY(seal_slot(state_->keyring, info, credential, state_->config.id, state_->world.rng));
+  // A slot that does not open again would be a promise that cannot be kept.
+  TRY_DOING("verifying the new key slot", open_slot(slot, credential));
+  const ObjectId id = id_of(slot);
+  TRY(state_->backend->put(object_name(ObjectKind::kKeySlot, id), slot));
+  TRY(state_->backend->barrier());
+  return id;
+}
+
+Result<void> Repository::remove_key_slot(const ObjectId& id) {
+  const auto slots = TRY(key_slots());
+  const bool known = std::ranges::any_of(slots, [&](const auto& slot) { return slot.id == id; });
+  if (!known) return fail(ErrorCode::kNotFound, "there is no key slot " + id.short_hex());
+  if (slots.size() == 1) {
+    return std::unexpected(Error(ErrorCode::kConflict, "this is the last key slot: without it nothing could be read again")
+                               .with_hint("Add another one first with 'backstay key add'."));
+  }
+  TRY(state_->backend->remove(object_name(ObjectKind::kKeySlot, id)));
+  return state_->backend->barrier();
+}
+
+}  // namespace backstay::repo

@@ -1,0 +1,63 @@
+#include "repo/run_cache.h"
+
+#include <algorithm>
+#include <unordered_set>
+
+#include "base/try.h"
+#include "crypto/hash.h"
+#include "io/file.h"
+
+namespace backstay::repo {
+
+RunCache::RunCache(std::string directory, const Keyring& keyring)
+    : directory_(std::move(directory)),
+      key_(crypto::derive_key("backstay v1 cache", keyring.chunk_id_key.view())) {
+  if (!directory_.empty() && !io::make_directories(directory_)) directory_.clear();
+}
+
+std::string RunCache::path_of(const ObjectId& id) const { return directory_ + "/" + id.hex(); }
+
+std::optional<std::shared_ptr<const IndexRun>> RunCache::load(const ObjectId& id) const {
+  if (directory_.empty()) return std::nullopt;
+  auto file = io::MappedFile::open(path_of(id));
+  if (!file) return std::nullopt;
+  const ByteView bytes = (*file)->bytes();
+  if (bytes.size() > crypto::Digest::kSize) {
+    const ByteView body = bytes.first(bytes.size() - crypto::Digest::kSize);
+    if (std::ranges::equal(crypto::blake3_keyed(key_, body).bytes, bytes.last(crypto::Digest::kSize))) {
+      auto run = IndexRun::open(id, std::move(*file), body);
+      if (run) return std::move(*run);
+    }
+  }
+  forget(id);
+  return std::nullopt;
+}
+
+Result<std::shared_ptr<const IndexRun>> RunCache::keep(const ObjectId& id, Bytes body) const {
+  if (!directory_.empty()) {
+    const crypto::Digest digest = crypto::blake3_keyed(key_, body);
+    const ByteView pieces[] = {body, digest.view()};
+    const auto written = io::create_file(path_of(id), pieces, io::Durability::kUnsynced);
+    if (written || written.error().code() == ErrorCode::kAlreadyExists) {
+      if (auto cached = load(id)) return std::move(*cached);
+    }
+  }
+  return IndexRun::open(id, std::move(body));
+}
+
+void RunCache::forget(const ObjectId& id) const {
+  if (!directory_.empty()) (void)io::remove_file(path_of(id));
+}
+
+void RunCache::keep_only(const std::vector<std::shared_ptr<const IndexRun>>& runs) const {
+  if (directory_.empty()) return;
+  std::unordered_set<std::string> names;
+  for (const auto& run : runs) names.insert(run->id().hex());
+  const auto files = io::list_directory(directory_);
+  if (!files) return;
+  for (const std::string& name : *files) {
+    if (!names.contains(name)) (void)io::remove_file(directory_ + "/" + name);
+  }
+}
+
+}  // namespace backstay::repo

@@ -1,0 +1,34 @@
+// Bodies of index runs, decrypted, in the local cache; each ends with a keyed BLAKE3 of what stands before,
+// because a flipped bit there could make an unknown chunk look known.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "repo/index_run.h"
+
+namespace backstay::repo {
+
+class RunCache {
+ public:
+  // An empty folder name: nothing is kept on disk.
+  RunCache(std::string directory, const Keyring& keyring);
+
+  // Nothing when it is not there or not whole (the file is then removed).
+  std::optional<std::shared_ptr<const IndexRun>> load(const ObjectId& id) const;
+  // Opens the body, from the cache where there is one. A cache that cannot be written is done without.
+  Result<std::shared_ptr<const IndexRun>> keep(const ObjectId& id, Bytes body) const;
+  void forget(const ObjectId& id) const;
+  // Removes the files of runs that are no longer live.
+  void keep_only(const std::vector<std::shared_ptr<const IndexRun>>& runs) const;
+
+ private:
+  [[nodiscard]] std::string path_of(const ObjectId& id) const;
+
+  std::string directory_;
+  crypto::Secret key_;
+};
+
+}  // namespace backstay::repo

@@ -1,0 +1,316 @@
+#include "repo/store_session.h"
+
+#include <fmt/format.h>
+
+#include <array>
+#include <atomic>
+#include <cstring>
+#include <optional>
+#include <thread>
+#include <unordered_set>
+
+#include "base/bounded_queue.h"
+#include "base/try.h"
+#include "compress/zstd_codec.h"
+#include "repo/open_pack.h"
+
+namespace backstay::repo {
+
+namespace {
+
+constexpr std::size_t kOpenPacksPerKind = 2;  // docs/format.md section 5.4
+constexpr int kAutomaticLevel = 1;
+constexpr std::uint32_t kMetaPackDivisor = 4;  // metadata packs are smaller: they are written less often
+
+struct PrefixHash {
+  std::size_t operator()(const IdPrefix& id) const noexcept {
+    return load_le<std::size_t>(id.data() + 8);
+  }
+};
+
+// Chunks that are on their way but in no index run yet. In shards, so that workers seldom meet.
+class Claims {
+ public:
+  [[nodiscard]] bool contains(const IdPrefix& id) {
+    Shard& shard = shard_of(id);
+    const MutexLock lock(shard.mutex);
+    return shard.ids.contains(id);
+  }
+  // False when somebody was first.
+  bool insert(const IdPrefix& id) {
+    Shard& shard = shard_of(id);
+    const MutexLock lock(shard.mutex);
+    return shard.ids.insert(id).second;
+  }
+  void erase(const IdPrefix& id) {
+    Shard& shard = shard_of(id);
+    const MutexLock lock(shard.mutex);
+    shard.ids.erase(id);
+  }
+
+ private:
+  struct Shard {
+    Mutex mutex;
+    std::unordered_set<IdPrefix, PrefixHash> ids GUARDED_BY(mutex);
+  };
+  Shard& shard_of(const IdPrefix& id) { return shards_[id[0] % shards_.size()]; }
+  std::array<Shard, 16> shards_;
+};
+
+}  // namespace
+
+struct FrameEncoder::State {
+  crypto::Aead aead;
+  compress::ZstdCodec codec;
+  Bytes packed;
+  Bytes check;
+};
+
+FrameEncoder::FrameEncoder() : state_(std::make_unique<State>()) {}
+FrameEncoder::~FrameEncoder() = default;
+FrameEncoder::FrameEncoder(FrameEncoder&&) noexcept = default;
+
+struct StoreSession::State {
+  Repository& repository;
+  Options options;
+  Mode mode;
+  Claims claims;
+  BoundedQueue<std::unique_ptr<OpenPack>> finished;
+  std::vector<std::jthread> uploaders;
+
+  Mutex packs_mutex;
+  std::array<std::array<std::unique_ptr<OpenPack>, kOpenPacksPerKind>, 2> open GUARDED_BY(packs_mutex);
+
+  Mutex index_mutex;
+  std::vector<PackEntries> unindexed GUARDED_BY(index_mutex);
+  std::uint64_t unindexed_bytes GUARDED_BY(index_mutex) = 0;
+  std::uint64_t unindexed_chunks GUARDED_BY(index_mutex) = 0;
+  std::chrono::steady_clock::time_point last_checkpoint GUARDED_BY(index_mutex);
+  std::atomic<bool> checkpointing{false};
+
+  Mutex failure_mutex;
+  std::optional<Error> failure GUARDED_BY(failure_mutex);
+  std::atomic<bool> failed{false};
+
+  std::atomic<std::uint64_t> bytes_added{0};
+  std::atomic<std::uint64_t> bytes_stored{0};
+  std::atomic<std::uint64_t> chunks_added{0};
+  std::atomic<std::uint64_t> packs{0};
+
+  State(Repository& repo, const Options& session_options, Mode session_mode)
+      : repository(repo), options(session_options), mode(session_mode), finished(session_options.uploads) {}
+
+  void fail_with(Error error) {
+    const MutexLock lock(failure_mutex);
+    if (!failure) failure = std::move(error);
+    failed = true;
+    finished.abort();
+  }
+  Result<void> check_failure() {
+    if (!failed) return {};
+    const MutexLock lock(failure_mutex);
+    return std::unexpected(failure->clone());
+  }
+
+  struct Placed {
+    OpenPack* pack = nullptr;
+    OpenPack::Reservation reservation;
+    std::unique_ptr<OpenPack> full;  // a pack that this frame did not fit into, or filled
+  };
+  Result<Placed> place(PackKind kind, FrameRecord record) EXCLUDES(packs_mutex);
+  Result<compress::Codec> pack_frame(const RawFrame& frame, FrameEncoder::State& encoder);
+  Result<void> seal(const RawFrame& frame, FrameEncoder::State& encoder, compress::Codec codec);
+  void upload_all();
+  Result<void> upload(OpenPack& pack);
+  bool checkpoint_due() EXCLUDES(index_mutex);
+  Result<void> checkpoint() EXCLUDES(index_mutex);
+  [[nodiscard]] std::size_t capacity_of(PackKind kind) const {
+    return kind == PackKind::kData ? options.pack_bytes : options.pack_bytes / kMetaPackDivisor;
+  }
+};
+
+StoreSession::StoreSession(Repository& repository, const Options& options, Mode mode)
+    : state_(std::make_unique<State>(repository, options, mode)) {
+  {
+    const MutexLock lock(state_->index_mutex);
+    state_->last_checkpoint = repository.world().clock.monotonic();
+  }
+  for (std::size_t i = 0; i < options.uploads && mode == Mode::kStore; ++i) {
+    state_->uploaders.emplace_back([state = state_.get()] { state->upload_all(); });
+  }
+}
+
+StoreSession::~StoreSession() { state_->finished.abort(); }
+
+bool StoreSession::claim(const chunk::ChunkId& id) {
+  const IdPrefix prefix = prefix_of(id);
+  // A chunk leaves the claims only after its index run is findable: looked for in this order, it is
+  // never missed.
+  if (state_->claims.contains(prefix) || state_->repository.index().contains(id)) return false;
+  return state_->claims.insert(prefix);
+}
+
+// Compresses into encoder.packed and proves that it decodes to the same bytes: library and memory faults are
+// found here, not at the restore.
+Result<compress::Codec> StoreSession::State::pack_frame(const RawFrame& frame,
+                                                        FrameEncoder::State& encoder) {
+  encoder.packed.clear();
+  std::size_t size = 0;
+  if (options.compression.mode != Compression::Mode::kOff) {
+    const int level = options.compression.mode == Compression::Mode::kLevel ? options.compression.level
+                                                                            : kAutomaticLevel;
+    size = TRY(encoder.codec.compress(frame.bytes, level, encoder.packed));
+  }
+  if (size == 0) {
+    encoder.packed.assign(frame.bytes.begin(), frame.bytes.end());
+    return compress::Codec::kStored;
+  }
+  encoder.check.resize(frame.bytes.size());
+  const auto decoded = encoder.codec.decompress(encoder.packed, encoder.check);
+  if (!decoded || encoder.check != frame.bytes) {
+    return std::unexpected(Error(ErrorCode::kInternal, "a compressed frame does not decode to what went in")
+                               .with_hint("Test this machine's memory: faulty memory is the usual cause."));
+  }
+  return compress::Codec::kZstd;
+}
+
+Result<StoreSession::State::Placed> StoreSession::State::place(PackKind kind, FrameRecord record) {
+  const std::size_t slot = repository.world().rng.below(kOpenPacksPerKind);
+  const MutexLock lock(packs_mutex);
+  std::unique_ptr<OpenPack>& pack = open[kind == PackKind::kMeta ? 1 : 0][slot];
+  Placed placed;
+  if (pack != nullptr && !pack->fits(record.sealed_length)) placed.full = std::move(pack);
+  if (pack == nullptr) {
+    const std::size_t capacity = std::max(capacity_of(kind), kHeaderSize + record.sealed_length);
+    pack = TRY(OpenPack::create(kind, capacity, repository.keyring(), repository.config(), repository.world().rng));
+  }
+  placed.pack = pack.get();
+  placed.reservation = pack->reserve(std::move(record));
+  return placed;
+}
+
+Result<void> StoreSession::State::seal(const RawFrame& frame, FrameEncoder::State& encoder,
+                                       compress::Codec codec) {
+  FrameRecord record{.sealed_length = static_cast<std::uint32_t>(encoder.packed.size() + crypto::kTagSize),
+                     .raw_length = static_cast<std::uint32_t>(frame.bytes.size()),
+                     .codec = codec,
+                     .chunks = frame.chunks};
+  Placed placed = TRY(place(frame.kind, std::move(record)));
+  const Nonce nonce(placed.reservation.offset, Purpose::kFrame);
+  OpenPack& pack = *placed.pack;
+  auto sealed = encoder.aead.seal(pack.suite(), pack.key(), nonce.view(), encoder.packed, placed.reservation.place);
+  if (sealed) {
+    encoder.check.resize(encoder.packed.size());
+    sealed = encoder.aead.open(pack.suite(), pack.key(), nonce.view(), placed.reservation.place, encoder.check);
+  }
+  const bool same = sealed && encoder.check == encoder.packed;
+  pack.written();
+  if (!same) return fail(ErrorCode::kInternal, "a sealed frame does not open to what went in");
+  // Only now, so that the uploader never waits for a worker that waits for the uploader.
+  if (placed.full != nullptr && !finished.push(std::move(placed.full))) return check_failure();
+  return {};
+}
+
+Result<void> StoreSession::add(const RawFrame& frame, FrameEncoder& encoder) {
+  TRY(state_->check_failure());
+  const compress::Codec codec = TRY(state_->pack_frame(frame, *encoder.state_));
+  state_->bytes_added += frame.bytes.size();
+  state_->chunks_added += frame.chunks.size();
+  if (state_->mode == Mode::kDryRun) {
+    state_->bytes_stored += encoder.state_->packed.size() + crypto::kTagSize;
+    return {};
+  }
+  return state_->seal(frame, *encoder.state_, codec);
+}
+
+void StoreSession::State::upload_all() {
+  while (auto pack = finished.pop()) {
+    auto done = upload(**pack);
+    pack->reset();
+    if (done && checkpoint_due() && !checkpointing.exchange(true)) {
+      done = checkpoint();
+      checkpointing = false;
+    }
+    if (!done) {
+      fail_with(std::move(done).error());
+      return;
+    }
+  }
+}
+
+Result<void> StoreSession::State::upload(OpenPack& pack) {
+  OpenPack::Finished done = TRY(pack.finish(repository.world().rng));
+  const ByteView pieces[] = {pack.frames(), done.tail};
+  TRY_DOING("storing a pack", repository.store().put(object_name(object_kind(pack.kind()), done.id), pieces));
+  bytes_stored += done.entries.size_bytes;
+  ++packs;
+  const MutexLock lock(index_mutex);
+  unindexed_bytes += done.entries.size_bytes;
+  unindexed_chunks += done.entries.chunks.size();
+  unindexed.push_back(std::move(done.entries));
+  return {};
+}
+
+bool StoreSession::State::checkpoint_due() {
+  const auto now = repository.world().clock.monotonic();
+  const MutexLock lock(index_mutex);
+  return unindexed_bytes >= options.checkpoint_bytes || unindexed_chunks >= options.checkpoint_entries ||
+         now - last_checkpoint >= options.checkpoint_interval;
+}
+
+// Packs durable, then the index run that names them (docs/format.md section 8.1), then the claims.
+Result<void> StoreSession::State::checkpoint() {
+  std::vector<PackEntries> taken;
+  {
+    const MutexLock lock(index_mutex);
+    taken.swap(unindexed);
+    unindexed_bytes = 0;
+    unindexed_chunks = 0;
+    last_checkpoint = repository.world().clock.monotonic();
+  }
+  if (taken.empty()) return {};
+  TRY_DOING("making packs durable", repository.store().barrier());
+  std::vector<IdPrefix> ids;
+  for (const PackEntries& pack : taken) {
+    for (const PackEntries::Chunk& chunk : pack.chunks) ids.push_back(chunk.id);
+  }
+  bytes_stored += TRY_DOING("writing the index", repository.index().add(std::move(taken)));
+  for (const IdPrefix& id : ids) claims.erase(id);
+  return {};
+}
+
+Result<void> StoreSession::flush() {
+  TRY(state_->check_failure());
+  if (state_->mode == Mode::kDryRun) return {};
+  std::vector<std::unique_ptr<OpenPack>> last;
+  {
+    const MutexLock lock(state_->packs_mutex);
+    for (auto& kind : state_->open) {
+      for (auto& pack : kind) {
+        if (pack != nullptr) last.push_back(std::move(pack));
+      }
+    }
+  }
+  for (auto& pack : last) {
+    if (!state_->finished.push(std::move(pack))) break;
+  }
+  state_->finished.close();
+  state_->uploaders.clear();
+  TRY(state_->check_failure());
+  return state_->checkpoint();
+}
+
+StoreSession::Totals StoreSession::totals() const {
+  return {.bytes_added = state_->bytes_added,
+          .bytes_stored = state_->bytes_stored,
+          .chunks_added = state_->chunks_added,
+          .packs = state_->packs};
+}
+
+std::uint64_t StoreSession::memory_bound(const Options& options) {
+  // Open data packs, packs queued and being put; metadata packs are smaller by kMetaPackDivisor.
+  const std::uint64_t in_flight = kOpenPacksPerKind + 2 * options.uploads;
+  return options.pack_bytes * in_flight + options.pack_bytes / kMetaPackDivisor * kOpenPacksPerKind;
+}
+
+}  // namespace backstay::repo
