@@ -9,6 +9,7 @@
 #include <atomic>
 #include <thread>
 
+#include "io/new_file.h"
 #include "io/testing/temporary_folder.h"
 
 namespace backstay::io {
@@ -66,6 +67,28 @@ TEST(CreateFile, LetsExactlyOneOfManyRacersWin) {
   }
   EXPECT_EQ(won, 1);
   EXPECT_EQ(lost, 7);
+}
+
+TEST(CreateFile, WorksAlikeInEveryWay) {
+  for (const Naming naming : {Naming::kUnnamed, Naming::kRenamed, Naming::kRelinked}) {
+    const TemporaryFolder folder;
+    ASSERT_TRUE(make_directories(folder / "temporary").has_value());
+    const std::vector<ByteView> pieces{as_bytes("one "), as_bytes("two")};
+    const NewFile file{folder / "a", pieces, Durability::kSynced, folder / "temporary"};
+    EXPECT_EQ(create_file_by(naming, file).value(), Outcome::kCreated);
+    EXPECT_EQ(create_file_by(naming, file).error().code(), ErrorCode::kAlreadyExists);
+    const NewFile lost{folder / "missing/b", pieces, Durability::kSynced, folder / "temporary"};
+    const auto failed = create_file_by(naming, lost);
+    EXPECT_EQ(failed.error().code(), ErrorCode::kNotFound);
+    EXPECT_NE(failed.error().describe().find("missing/b"), std::string::npos);
+    EXPECT_EQ(content(folder / "a"), "one two");
+    struct stat st {};
+    ASSERT_EQ(::stat((folder / "a").c_str(), &st), 0);
+    EXPECT_EQ(st.st_mode & 07777U, 0600U);
+    EXPECT_EQ(st.st_nlink, 1U);
+    EXPECT_TRUE(list_directory(folder / "temporary")->empty());
+    EXPECT_EQ(list_directory(folder.path())->size(), 2U);
+  }
 }
 
 TEST(ReplaceFile, ReplacesInOneStepAndLeavesNothingBeside) {

@@ -5,6 +5,8 @@
 // named temporary file is renamed with RENAME_NOREPLACE, and where it has not that either, linked
 // and unlinked. A file system with none of the three cannot hold a repository, because two writers
 // could not be told apart.
+#include "io/new_file.h"
+
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/random.h>
@@ -74,16 +76,14 @@ bool lacks_unnamed_files(int error) {
   return error == EOPNOTSUPP || error == EISDIR || error == EINVAL || error == ENOSYS;
 }
 
-enum class Naming : std::uint8_t { kDone, kImpossible };
-
 // Gives an unnamed file its name. By descriptor this needs a capability on most kernels; through
 // /proc it does not, but /proc may be missing.
-Result<Naming> name_unnamed(int fd, const std::string& path) {
-  if (::linkat(fd, "", AT_FDCWD, path.c_str(), AT_EMPTY_PATH) == 0) return Naming::kDone;
+Result<Outcome> name_unnamed(int fd, const std::string& path) {
+  if (::linkat(fd, "", AT_FDCWD, path.c_str(), AT_EMPTY_PATH) == 0) return Outcome::kCreated;
   if (errno != EEXIST) {
     const std::string link = fmt::format("/proc/self/fd/{}", fd);
     if (::linkat(AT_FDCWD, link.c_str(), AT_FDCWD, path.c_str(), AT_SYMLINK_FOLLOW) == 0) {
-      return Naming::kDone;
+      return Outcome::kCreated;
     }
   }
   switch (errno) {
@@ -94,20 +94,27 @@ Result<Naming> name_unnamed(int fd, const std::string& path) {
     case EROFS:
       return fail_io(errno, "creating " + path);
     default:
-      return Naming::kImpossible;
+      return Outcome::kNotPossibleHere;
   }
 }
 
-Result<Naming> create_unnamed(const std::string& path, std::span<const ByteView> pieces,
-                              Durability durability) {
-  const std::string folder = folder_of(path);
-  const Fd fd(::open(folder.c_str(), O_WRONLY | O_TMPFILE | O_CLOEXEC, 0600));
+Result<Outcome> create_unnamed(const NewFile& file) {
+  const Fd fd(::open(folder_of(file.path).c_str(), O_WRONLY | O_TMPFILE | O_CLOEXEC, 0600));
   if (!fd) {
-    if (lacks_unnamed_files(errno)) return Naming::kImpossible;
-    return fail_io(errno, "creating " + path);
+    if (lacks_unnamed_files(errno)) return Outcome::kNotPossibleHere;
+    return fail_io(errno, "creating " + file.path);
   }
-  TRY_DOING("creating " + path, write_pieces(fd.get(), pieces, durability));
-  return name_unnamed(fd.get(), path);
+  TRY_DOING("creating " + file.path, write_pieces(fd.get(), file.pieces, file.durability));
+  return name_unnamed(fd.get(), file.path);
+}
+
+Result<Outcome> name_by_rename(TemporaryFile& file, const std::string& path) {
+  if (::renameat2(AT_FDCWD, file.path().c_str(), AT_FDCWD, path.c_str(), RENAME_NOREPLACE) == 0) {
+    file.release();
+    return Outcome::kCreated;
+  }
+  if (errno == EINVAL || errno == ENOSYS || errno == EOPNOTSUPP) return Outcome::kNotPossibleHere;
+  return fail_io(errno, "creating " + path);
 }
 
 // A network server may have made the link although its answer was lost and the second try failed:
@@ -117,38 +124,40 @@ bool has_two_names(int fd) {
   return ::fstat(fd, &st) == 0 && st.st_nlink == 2;
 }
 
-Result<void> name_temporary(TemporaryFile& file, const std::string& path) {
-  const char* const from = file.path().c_str();
-  if (::renameat2(AT_FDCWD, from, AT_FDCWD, path.c_str(), RENAME_NOREPLACE) == 0) {
-    file.release();
-    return {};
-  }
-  if (errno != EINVAL && errno != ENOSYS && errno != EOPNOTSUPP) {
-    return fail_io(errno, "creating " + path);
-  }
-  // The destructor takes the other name away.
-  if (::link(from, path.c_str()) == 0 || (errno == EEXIST && has_two_names(file.fd()))) return {};
-  if (errno != EPERM && errno != EOPNOTSUPP && errno != ENOSYS) {
-    return fail_io(errno, "creating " + path);
+// The temporary name goes with the TemporaryFile.
+Result<Outcome> name_by_link(const TemporaryFile& file, const std::string& path) {
+  if (::link(file.path().c_str(), path.c_str()) == 0) return Outcome::kCreated;
+  if (errno == EPERM || errno == ENOSYS || errno == EOPNOTSUPP) return Outcome::kNotPossibleHere;
+  const int error = errno;
+  if (error == EEXIST && has_two_names(file.fd())) return Outcome::kCreated;
+  return fail_io(error, "creating " + path);
+}
+
+}  // namespace
+
+Result<Outcome> create_file_by(Naming naming, const NewFile& file) {
+  if (naming == Naming::kUnnamed) return create_unnamed(file);
+  TemporaryFile temporary = TRY(TemporaryFile::create(
+      file.temporary_folder.empty() ? folder_of(file.path) : file.temporary_folder));
+  TRY_DOING("creating " + file.path, write_pieces(temporary.fd(), file.pieces, file.durability));
+  const bool named =
+      naming == Naming::kRenamed && TRY(name_by_rename(temporary, file.path)) == Outcome::kCreated;
+  if (named) return Outcome::kCreated;
+  return name_by_link(temporary, file.path);
+}
+
+Result<void> create_file(const std::string& path, std::span<const ByteView> pieces,
+                         Durability durability, const std::string& temporary_folder) {
+  const NewFile file{path, pieces, durability, temporary_folder};
+  for (const Naming naming : {Naming::kUnnamed, Naming::kRenamed}) {
+    if (TRY(create_file_by(naming, file)) == Outcome::kCreated) return {};
   }
   return std::unexpected(
       Error(ErrorCode::kUnsupported,
             fmt::format("creating {}: this file system can create no file without the risk of "
                         "replacing another",
                         path))
-          .with_hint(
-              "Keep the repository on a file system with hard links, or behind SFTP or S3."));
-}
-
-}  // namespace
-
-Result<void> create_file(const std::string& path, std::span<const ByteView> pieces,
-                         Durability durability, const std::string& temporary_folder) {
-  if (TRY(create_unnamed(path, pieces, durability)) == Naming::kDone) return {};
-  TemporaryFile file =
-      TRY(TemporaryFile::create(temporary_folder.empty() ? folder_of(path) : temporary_folder));
-  TRY_DOING("creating " + path, write_pieces(file.fd(), pieces, durability));
-  return name_temporary(file, path);
+          .with_hint("Keep the repository on a file system that knows hard links."));
 }
 
 Result<void> replace_file(const std::string& path, ByteView bytes) {
