@@ -171,8 +171,11 @@ Result<std::optional<SourceItem>> Walker::look(const Place& place) {
 
 bool Walker::is_left_out(const Place& place, const io::FileStatus& status) {
   const std::pair inode(status.device, status.inode);
-  if (std::ranges::find(never_inodes_, inode) != never_inodes_.end() ||
-      std::ranges::find(never_keys_, key_) != never_keys_.end()) {
+  // A symbolic link to the repository is not the repository.
+  const bool never = std::ranges::find(never_inodes_, inode) != never_inodes_.end() ||
+                     (status.kind != io::FileKind::kSymlink &&
+                      std::ranges::find(never_keys_, key_) != never_keys_.end());
+  if (never) {
     const Error error(ErrorCode::kInvalidArgument,
                       "it belongs to the repository or to the cache and is not backed up");
     if (place.given) report(error);
