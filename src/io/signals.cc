@@ -59,18 +59,18 @@ InterruptWatch::InterruptWatch(std::stop_source stop, Fd signals, Fd wake,
 
 void InterruptWatch::watch() {
   std::array<pollfd, 2> both{pollfd{signals_.get(), POLLIN, 0}, pollfd{wake_.get(), POLLIN, 0}};
+  int demands = 0;
   for (;;) {
     if (::poll(both.data(), both.size(), -1) < 0) continue;  // EINTR is all that can be
     if ((both[1].revents & POLLIN) != 0) return;
     signalfd_siginfo info{};
     if (::read(signals_.get(), &info, sizeof info) != ssize_t{sizeof info}) continue;
     const int signal = static_cast<int>(info.ssi_signo);
-    if (first_signal_.load() == 0) {
-      first_signal_.store(signal);
-      stop_.request_stop();
-    } else if (signal != SIGHUP) {
-      ::_exit(kExitInterrupted);
-    }
+    // A session that ends sends SIGHUP and SIGTERM together; that is one request, not two.
+    if (signal != SIGHUP && ++demands == 2) ::_exit(kExitInterrupted);
+    if (first_signal_.load() != 0) continue;
+    first_signal_.store(signal);
+    stop_.request_stop();
   }
 }
 

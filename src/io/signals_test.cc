@@ -46,7 +46,7 @@ TEST(InterruptWatch, EndsTheProcessAtTheSecondInterrupt) {
     EXPECT_EQ(in_child([signal] {
                 const std::stop_source stop;
                 const auto watch = InterruptWatch::start(stop);
-                ::kill(::getpid(), SIGHUP);
+                ::kill(::getpid(), SIGINT);
                 wait_for_stop(stop);
                 ::kill(::getpid(), signal);
                 for (;;) ::pause();
@@ -54,6 +54,27 @@ TEST(InterruptWatch, EndsTheProcessAtTheSecondInterrupt) {
               }),
               130);
   }
+}
+
+TEST(InterruptWatch, TakesTheSignalsOfAnEndingSessionForOneRequest) {
+  EXPECT_EQ(in_child([] {
+              const std::stop_source stop;
+              auto watch = InterruptWatch::start(stop);
+              ::kill(::getpid(), SIGHUP);
+              wait_for_stop(stop);
+              ::kill(::getpid(), SIGTERM);
+              ::kill(::getpid(), SIGHUP);
+              // A signal that the watch has not taken yet would end the process here.
+              int pending = 1;
+              while (pending != 0) {
+                sigset_t waiting;
+                ::sigpending(&waiting);
+                pending = ::sigismember(&waiting, SIGTERM) + ::sigismember(&waiting, SIGHUP);
+              }
+              (*watch)->finished();
+              return 42;
+            }),
+            42);
 }
 
 TEST(InterruptWatch, LeavesIgnoredSignalsIgnored) {
