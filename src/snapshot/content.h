@@ -1,9 +1,11 @@
 // Where the bytes of a file are: a list of extents that cover it from 0 to its size
-// (docs/format.md section 6.3). Long lists are kept in list chunks, in levels, so that an entry stays small.
+// (docs/format.md section 6.3). Long lists are kept in list chunks, in levels, so that an entry
+// stays small.
 #pragma once
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <vector>
 
 #include "base/bytes.h"
@@ -21,8 +23,8 @@ enum class ExtentKind : std::uint8_t {
 
 struct Extent {
   ExtentKind kind = ExtentKind::kChunk;
-  std::uint64_t length = 0;   // bytes of the file that it covers
-  chunk::ChunkId id;          // kChunk and kList
+  std::uint64_t length = 0;       // bytes of the file that it covers
+  chunk::ChunkId id;              // kChunk and kList
   std::uint32_t list_length = 0;  // kList: bytes of the list chunk
   friend bool operator==(const Extent&, const Extent&) = default;
 };
@@ -37,41 +39,58 @@ struct ContentRoot {
 inline constexpr std::size_t kInlineContentMax = 4096;  // encoded bytes
 inline constexpr std::uint8_t kContentLevelMax = 8;
 
-void encode_content(const ContentRoot& content, Bytes& out);
-Result<ContentRoot> decode_content(ByteView encoded);
+// The longest hole or run of zeros that one extent can say; longer ones take several.
+inline constexpr std::uint64_t kExtentLengthMax = (std::uint64_t{1} << 62) - 1;
+inline constexpr std::uint32_t kChunkLengthMax = 16 * 1024 * 1024;  // also of list chunks
 
-// Collects the extents of one file in order and gives its root at the end. Adjacent holes and adjacent
-// zeros are joined. Memory is bounded: full lists are written as chunks at once. Not thread-safe.
+void encode_content(const ContentRoot& content, Bytes& out);
+[[nodiscard]] std::size_t encoded_content_bytes(const ContentRoot& content);
+// Decodes what an entry holds: at most kInlineContentMax bytes.
+Result<ContentRoot> decode_content(ByteView encoded);
+// The sum of the lengths; nothing when it does not fit 64 bits.
+[[nodiscard]] std::optional<std::uint64_t> covered_bytes(const ContentRoot& content);
+
+// Collects the extents of one file in order and gives its root at the end. Adjacent holes and
+// adjacent zeros are joined. Memory is bounded: full lists are written as chunks at once. After a
+// failure the builder is of no further use. Not thread-safe.
 class ContentBuilder {
  public:
   explicit ContentBuilder(chunk::ChunkWriter& lists) : lists_(lists) {}
+  // The next extent of the file: chunks, holes or zeros, never empty (invalid_argument).
   Result<void> add(const Extent& extent);
   Result<ContentRoot> finish();
   [[nodiscard]] std::uint64_t length() const { return length_; }
 
  private:
+  // The open list of one level. Its items are held back until it is known that they do not fit an
+  // entry; from then on lists are cut off as they fill.
   struct Level {
-    Bytes encoded;           // the items of the open list
+    std::vector<Extent> held;
+    bool cutting = false;
+    Bytes encoded;  // the open list chunk, level byte included
+    std::size_t items = 0;
     std::uint64_t covered = 0;
-    std::vector<Extent> items;
   };
+  Result<void> flush_pending();
   Result<void> append(std::size_t level, const Extent& extent);
+  Result<void> cut(std::size_t level, const Extent& extent);
   Result<void> close(std::size_t level);
 
   chunk::ChunkWriter& lists_;
   std::vector<Level> levels_;
-  Extent pending_{};           // a hole or zeros that may still grow
+  Extent pending_{};  // a hole or zeros that may still grow; nothing when its length is 0
   std::uint64_t length_ = 0;
 };
 
-// Calls `each` for the extents in file order with their offsets, reading list chunks as needed. Fails with
-// corruption when lists are nested too deep, cover a different length than they say, or the sum is not
-// `size_bytes`.
+// Calls `each` for the extents in file order with their offsets, reading list chunks as needed.
+// Fails with corruption when lists are nested too deep, cover a different length than they say, or
+// the sum is not `size_bytes`.
 Result<void> for_each_extent(
     const ContentRoot& content, std::uint64_t size_bytes, chunk::ChunkReader& lists,
     const std::function<Result<void>(std::uint64_t offset, const Extent& extent)>& each);
 
-// Calls `each` for every list chunk that the content refers to, outermost first (for check).
+// Calls `each` for every list chunk that the content refers to, outermost first (for check). Lists
+// that hold no further lists are not read.
 Result<void> for_each_list_chunk(const ContentRoot& content, chunk::ChunkReader& lists,
                                  const std::function<Result<void>(const chunk::ChunkRef&)>& each);
 

@@ -1,9 +1,11 @@
-// One entry of a snapshot: everything that is kept of a file except its bytes (docs/format.md section 6.2).
+// One entry of a snapshot: everything that is kept of a file except its bytes (docs/format.md
+// section 6.2).
 #pragma once
 
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/bytes.h"
@@ -42,20 +44,27 @@ struct Entry {
   std::optional<Timestamp> born;      // where the file system knows it
   std::uint64_t size_bytes = 0;       // logical size of a regular file
   std::uint64_t inode = 0;
-  std::uint64_t device = 0;           // of the file system it was on; with inode, names a hard link group
+  std::uint64_t device = 0;  // of the file system it was on; with inode, names a hard link group
   std::uint64_t links = 1;
-  std::uint64_t special_device = 0;   // major << 32 | minor, for device nodes
+  std::uint64_t special_device = 0;  // major << 32 | minor, for device nodes
   std::string symlink_target;
-  std::vector<ExtendedAttribute> xattrs;  // sorted by name; POSIX ACLs and capabilities are among them
-  std::uint32_t inode_flags = 0;      // FS_IOC_GETFLAGS, only those that can be set
+  std::vector<ExtendedAttribute>
+      xattrs;                     // sorted by name; POSIX ACLs and capabilities are among them
+  std::uint32_t inode_flags = 0;  // FS_IOC_GETFLAGS, only those that can be set
   std::uint32_t project_id = 0;
-  bool changed_while_read = false;    // the bytes may mix two states of the file
-  ContentRoot content;                // regular files only
+  bool changed_while_read = false;  // the bytes may mix two states of the file
+  ContentRoot content;              // regular files only
 
   friend bool operator==(const Entry&, const Entry&) = default;
 };
 
-// Appends the record of `entry` to `out`. The same entry always gives the same bytes.
+// Fails with invalid_argument on an entry that could not be read back: attributes out of order, a
+// content that does not cover the size, numbers beyond their limits.
+Result<void> validate_entry(const Entry& entry);
+
+// Appends the record of a valid `entry` to `out`. The same entry always gives the same bytes. What
+// an entry of this type does not have is left out: the size and content of a folder, the target of
+// a file.
 void encode_entry(const Entry& entry, Bytes& out);
 // Fails with corruption on anything that encode_entry could not have written, unknown fields aside.
 Result<Entry> decode_entry(ByteView record);

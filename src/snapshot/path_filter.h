@@ -1,32 +1,36 @@
 // Which paths belong to a backup or a restore: glob patterns as restic reads them.
 //
-// `*` and `?` and `[...]` match within one component, `**` any number of components. A pattern with a
-// leading '/' is matched from the root, any other from every component on ("*.o", "cache/tmp"). A pattern that
-// matches a folder matches everything below it. A leading '!' takes back what an earlier pattern matched.
+// `*` and `?` and `[...]` match within one component (snapshot/glob.h), a component `**` matches
+// any number of components, none included. A pattern with a leading '/' is matched from the root,
+// any other from every component on ("*.o", "cache/tmp"). A pattern that matches a folder matches
+// everything below it. A leading '!' takes back what an earlier pattern matched. A trailing '/'
+// changes nothing: paths here have no type. A backslash takes the special meaning from the next
+// character.
 #pragma once
 
-#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "base/error.h"
+#include "snapshot/glob.h"
 
 namespace backstay::snapshot {
-
-enum class Case : std::uint8_t { kSensitive, kInsensitive };
 
 class PathFilter {
  public:
   // Fails with invalid_argument and names the pattern that is malformed.
   Result<void> add(std::string_view pattern, Case sensitivity);
-  // A file of patterns: one a line, '#' starts a comment line, blank lines are skipped.
+  // A file of patterns: one a line, '#' starts a comment line, blank lines are skipped. Blanks
+  // around a pattern do not count, unless a backslash stands before them.
   Result<void> add_lines(std::string_view text, Case sensitivity);
 
   [[nodiscard]] bool empty() const { return patterns_.empty(); }
-  // True when the last pattern that matches `path` (absolute, or one of its parent folders) is positive.
+  // True when the last pattern that matches `path` (absolute, or one of its parent folders) is
+  // positive.
   [[nodiscard]] bool matches(std::string_view path) const;
-  // False only when nothing below the folder `path` can match: lets an --include restore skip whole folders.
+  // False only when nothing below the folder `path` can match: lets an --include restore skip whole
+  // folders.
   [[nodiscard]] bool may_match_below(std::string_view path) const;
 
  private:

@@ -62,8 +62,8 @@ struct Snapshot {
   TreeRoot tree;
   SnapshotStats stats;
   std::vector<std::string> excludes;
-  std::string program;             // "backstay 0.1.0"
-  std::vector<SourceError> errors; // the first kRecordedErrorsMax
+  std::string program;              // "backstay 0.1.0"
+  std::vector<SourceError> errors;  // the first kRecordedErrorsMax
   std::map<std::uint32_t, std::string> user_names;
   std::map<std::uint32_t, std::string> group_names;
   friend bool operator==(const Snapshot&, const Snapshot&) = default;

@@ -1,6 +1,7 @@
-// The tree of a snapshot: one sorted map from key to entry, kept as pages whose boundaries depend on
-// content (docs/format.md section 6.1). Two snapshots share every page that did not change; a folder of ten
-// million files needs no more memory than one of ten; one file is found by reading one page a level.
+// The tree of a snapshot: one sorted map from key to entry, kept as pages whose boundaries depend
+// on content (docs/format.md section 6.1). Two snapshots share every page that did not change; a
+// folder of ten million files needs no more memory than one of ten; one file is found by reading
+// one page a level.
 #pragma once
 
 #include <cstdint>
@@ -35,8 +36,8 @@ inline constexpr PageSizes kLeafSizes{16 * 1024, 48 * 1024, 128 * 1024};
 inline constexpr PageSizes kInnerSizes{4 * 1024, 12 * 1024, 32 * 1024};
 inline constexpr std::uint8_t kTreeLevelMax = 12;
 
-// Takes entries in strictly ascending key order and writes pages as they fill. One page a level is in
-// memory. Not thread-safe.
+// Takes entries in strictly ascending key order and writes pages as they fill. One page a level is
+// in memory. Not thread-safe.
 class TreeBuilder {
  public:
   // `page_key` decides the boundaries (docs/format.md section 4.2).
@@ -63,13 +64,14 @@ class TreeCursor {
   TreeCursor(chunk::ChunkReader& pages, const TreeRoot& root);
   ~TreeCursor();
   TreeCursor(TreeCursor&&) noexcept;
-  // The next item, or nothing at the end. Fails with corruption on a page that is damaged, out of order or
-  // absurd; the caller may go on with skip_damaged_page().
+  // The next item, or nothing at the end. Fails with corruption on a page that is damaged, out of
+  // order or absurd; the caller may go on with skip_damaged_page().
   Result<std::optional<TreeItem>> next();
   // The next item returned is the first with a key >= `key`. Going backwards is allowed.
   Result<void> seek(std::string_view key);
-  // After next() failed: steps over the page that could not be read and names the keys that it covered:
-  // from `first_key` up to the key where the next readable page begins. False when nothing follows.
+  // After next() failed: steps over the page that could not be read and names the keys that it
+  // covered: from `first_key` up to the key where the next readable page begins. False when nothing
+  // follows.
   Result<bool> skip_damaged_page();
   [[nodiscard]] std::string damaged_first_key() const;
 
@@ -101,7 +103,8 @@ struct PageChild {
 };
 Result<std::vector<PageChild>> decode_inner(ByteView page, std::uint8_t level);
 
-// What differs, in key order, at the cost of what differs: pages that both trees share are not read.
+// What differs, in key order, at the cost of what differs: pages that both trees share are not
+// read.
 struct TreeChange {
   std::string key;
   std::optional<Entry> before;  // absent: added
