@@ -71,16 +71,24 @@ class TargetTree {
   // Symbolic link, FIFO, socket or device node, replacing what is there.
   virtual Result<void> make_special(const TargetFolderPtr& folder, const std::string& name,
                                     const snapshot::Entry& entry) = 0;
-  // A hard link to a file restored before.
+  // A hard link to a file restored before. Best made after that file's attributes are set: a name whose inode has hard links
+  // that this target did not make is given an inode of its own by set_attributes, which would tear a group apart and is
+  // refused (conflict) once links are made.
   virtual Result<void> make_hard_link(const TargetFolderPtr& from_folder, const std::string& from_name,
                                       const TargetFolderPtr& folder, const std::string& name) = 0;
 
   // Owner, mode, extended attributes, project id, times, inode flags: in the order that keeps each other intact.
-  // For folders: after everything inside. `fd` may be given for an open regular file.
+  // For folders: after everything inside. `fd` may be given for an open regular file, from open_for_write.
+  // An existing folder that its owner may not write in was opened by make_folder, so a folder that was passed through needs
+  // this call even where `look` saw the right attributes before.
   virtual Result<AttributeReport> set_attributes(const TargetFolderPtr& folder, const std::string& name,
                                                  const snapshot::Entry& entry, int fd = -1) = 0;
   // The target folder itself, for SNAP:SUBPATH restores.
   virtual Result<AttributeReport> set_root_attributes(const snapshot::Entry& entry) = 0;
+
+  // Gives the file `from`, made before in this folder, the name `to` in one step. A non-folder that stands there is
+  // replaced; a folder there is a conflict. restore writes new files under another name and calls this when they are whole.
+  virtual Result<void> rename(const TargetFolderPtr& folder, const std::string& from, const std::string& to) = 0;
 
   // Removes whatever stands under `name`, a folder with all it holds, without following links.
   virtual Result<void> remove(const TargetFolderPtr& folder, const std::string& name) = 0;
