@@ -1,0 +1,47 @@
+// Trees: every page, every content list, every chunk of every file; and which files a damage touches.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <unordered_set>
+#include <vector>
+
+#include "engine/check.h"
+#include "engine/check/damage_log.h"
+#include "repo/repository.h"
+
+namespace backstay::engine::check_stages {
+
+// Walks the trees of all snapshots; pages that an earlier snapshot shared are walked once.
+class TreeCheck {
+ public:
+  TreeCheck(repo::Repository& repository, DamageLog& log, Activity& activity,
+            const std::unordered_set<repo::ObjectId>& bad_packs);
+
+  // Checks the tree of one snapshot; damages name pages, chunks and packs. False when it was stopped.
+  Result<bool> check(const repo::StoredSnapshot& snapshot, const std::function<bool()>& stop_early);
+
+  // Names for every damage found until now, by this or other stages, what of the snapshot it touches. Walks everything that
+  // is readable, so it is called only when there is damage.
+  Result<void> name_affected(const repo::StoredSnapshot& snapshot);
+
+  [[nodiscard]] std::uint64_t pages() const { return pages_; }
+  [[nodiscard]] std::uint64_t chunks() const { return chunks_; }
+
+ private:
+  Result<void> check_leaf(const chunk::ChunkRef& page);
+  Result<void> check_content(const snapshot::Entry& entry, const std::string& path);
+  // The object to blame for a chunk that cannot be had, or nothing when the chunk is there.
+  [[nodiscard]] std::string blame(const chunk::ChunkId& id, std::string& what) const;
+  [[nodiscard]] std::string blame_page(const chunk::ChunkId& id, const Error& error, std::string& what) const;
+
+  repo::Repository& repository_;
+  DamageLog& log_;
+  Activity& activity_;
+  const std::unordered_set<repo::ObjectId>& bad_packs_;
+  std::unordered_set<chunk::ChunkId> seen_pages_;
+  std::uint64_t pages_ = 0;
+  std::uint64_t chunks_ = 0;
+};
+
+}  // namespace backstay::engine::check_stages

@@ -1,0 +1,96 @@
+#include "engine/select.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+
+#include "base/try.h"
+#include "snapshot/tree_key.h"
+
+namespace backstay::engine {
+
+namespace {
+
+constexpr std::size_t kPrefixMin = 8;
+
+Error no_such_snapshot(std::string_view which) {
+  return Error(ErrorCode::kNotFound, fmt::format("no snapshot fits '{}'", which))
+      .with_hint("List them with 'backstay snapshots'.");
+}
+
+// "latest" and "latest~N": how many from the end, or nothing.
+std::optional<std::size_t> parse_latest(std::string_view which) {
+  if (which == "latest") return 0;
+  if (!which.starts_with("latest~")) return std::nullopt;
+  which.remove_prefix(7);
+  std::size_t back = 0;
+  const auto [end, error] = std::from_chars(which.data(), which.data() + which.size(), back);
+  if (error != std::errc{} || end != which.data() + which.size()) return std::nullopt;
+  return back;
+}
+
+Result<repo::StoredSnapshot> select_by_prefix(const std::vector<const repo::StoredSnapshot*>& candidates,
+                                              std::string_view which) {
+  const bool hex = which.find_first_not_of("0123456789abcdef") == std::string_view::npos;
+  if (!hex || which.size() < kPrefixMin || which.size() > 64) {
+    return std::unexpected(
+        Error(ErrorCode::kInvalidArgument, fmt::format("'{}' does not name a snapshot", which))
+            .with_hint("Give latest, latest~N, @TIME, or at least 8 digits of an id."));
+  }
+  const repo::StoredSnapshot* found = nullptr;
+  for (const repo::StoredSnapshot* candidate : candidates) {
+    if (!candidate->id.hex().starts_with(which)) continue;
+    if (found != nullptr) {
+      return std::unexpected(Error(ErrorCode::kInvalidArgument, fmt::format("several snapshots begin with '{}'", which))
+                                 .with_hint("Give more digits of the id."));
+    }
+    found = candidate;
+  }
+  if (found == nullptr) return std::unexpected(no_such_snapshot(which));
+  return *found;
+}
+
+template <typename Values>
+bool contains_all(const Values& have, const Values& wanted) {
+  return std::ranges::all_of(wanted, [&](const auto& value) {
+    return std::ranges::find(have, value) != have.end();
+  });
+}
+
+}  // namespace
+
+bool fits(const snapshot::Snapshot& snapshot, const SnapshotFilter& filter) {
+  return (filter.host.empty() || filter.host == snapshot.host) &&
+         contains_all(snapshot.tags, filter.tags) && contains_all(snapshot.paths, filter.paths);
+}
+
+SnapshotArgument parse_snapshot_argument(std::string_view text) {
+  const std::size_t colon = text.find(":/");
+  if (colon == std::string_view::npos) return {.which = std::string(text), .subpath = {}};
+  return {.which = std::string(text.substr(0, colon)),
+          .subpath = snapshot::clean_path(text.substr(colon + 1), "/")};
+}
+
+Result<repo::StoredSnapshot> select_snapshot(const std::vector<repo::StoredSnapshot>& snapshots,
+                                             const SnapshotFilter& filter, std::string_view which,
+                                             Timestamp now) {
+  std::vector<const repo::StoredSnapshot*> candidates;
+  for (const repo::StoredSnapshot& snapshot : snapshots) {
+    if (fits(snapshot.snapshot, filter)) candidates.push_back(&snapshot);
+  }
+  if (const auto back = parse_latest(which)) {
+    if (*back >= candidates.size()) return std::unexpected(no_such_snapshot(which));
+    return *candidates[candidates.size() - 1 - *back];
+  }
+  if (which.starts_with('@')) {
+    const Timestamp at = TRY(parse_time(which.substr(1), now));
+    for (auto it = candidates.rbegin(); it != candidates.rend(); ++it) {
+      if ((*it)->snapshot.started <= at) return **it;
+    }
+    return std::unexpected(no_such_snapshot(which));
+  }
+  return select_by_prefix(candidates, which);
+}
+
+}  // namespace backstay::engine
