@@ -17,9 +17,9 @@ enum class Suite : std::uint8_t {
   kAes256Gcm = 1,         // NIST SP 800-38D
   kChaCha20Poly1305 = 2,  // RFC 8439
 };
-[[nodiscard]] std::string_view to_string(Suite suite);        // "none", "aes-256-gcm", ...
-Result<Suite> parse_suite(std::string_view name);             // without "auto"
-Result<Suite> suite_from_number(std::uint64_t number);        // fails with unsupported
+[[nodiscard]] std::string_view to_string(Suite suite);  // "none", "aes-256-gcm", ...
+Result<Suite> parse_suite(std::string_view name);       // without "auto"
+Result<Suite> suite_from_number(std::uint64_t number);  // fails with unsupported
 
 inline constexpr std::size_t kTagSize = 16;
 inline constexpr std::size_t kNonceSize = 12;
@@ -36,8 +36,8 @@ class Aead {
   // The caller never uses a (key, nonce) pair for two different plaintexts.
   Result<void> seal(Suite suite, const Secret& key, ByteView nonce, ByteView plain,
                     MutableByteView out);
-  // Writes sealed.size() - kTagSize bytes to `out`, in place allowed. Fails with corruption when the
-  // tag does not match; `out` then holds nothing of use.
+  // Writes sealed.size() - kTagSize bytes to `out`, in place allowed. Fails with corruption when
+  // the tag does not match; `out` then holds nothing of the plaintext.
   Result<void> open(Suite suite, const Secret& key, ByteView nonce, ByteView sealed,
                     MutableByteView out);
 

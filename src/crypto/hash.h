@@ -1,4 +1,5 @@
-// BLAKE3-256 (https://github.com/BLAKE3-team/BLAKE3-specs): names of objects, chunk ids, key derivation.
+// BLAKE3-256 (https://github.com/BLAKE3-team/BLAKE3-specs): names of objects, chunk ids, key
+// derivation.
 #pragma once
 
 #include <memory>

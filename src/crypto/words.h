@@ -16,8 +16,8 @@ namespace backstay::crypto {
 // "lusab-babad-gutih-…": 18 words joined by '-'.
 [[nodiscard]] std::string to_words(const Secret& secret);
 
-// Accepts any mix of case, spaces, line ends and dashes between words. Fails with invalid_argument and
-// names the word that is not one, or says that the check words do not fit.
+// Accepts any mix of case, spaces, line ends and dashes between words. Fails with invalid_argument
+// and names the word that is not one, or says that the check words do not fit.
 Result<Secret> from_words(std::string_view text);
 
 }  // namespace backstay::crypto
