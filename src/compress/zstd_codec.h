@@ -23,13 +23,14 @@ class ZstdCodec {
   ZstdCodec(ZstdCodec&&) noexcept;
   ZstdCodec& operator=(ZstdCodec&&) noexcept;
 
-  // Appends the compressed form of `raw` to `out` and returns its size, or returns 0 and leaves `out`
-  // alone when less than about 3 % would be saved: such frames are stored as they are. Above level 3,
-  // where zstd itself is slow to give up, the entropy of samples is looked at first.
+  // Appends the compressed form of `raw` to `out` and returns its size, or returns 0 and leaves
+  // `out` alone when less than about 3 % would be saved: such frames are stored as they are. Above
+  // level 3, where zstd itself is slow to give up, the entropy of samples is looked at first.
+  // Fails with invalid_argument for a level outside kLevelMin to kLevelMax.
   Result<std::size_t> compress(ByteView raw, int level, Bytes& out);
 
-  // Fills `out` exactly. Fails with corruption when `packed` is not one zstd frame of that very size:
-  // nothing is ever written past `out`, whatever `packed` claims.
+  // Fills `out` exactly. Fails with corruption when `packed` is not one zstd frame of that very
+  // size: nothing is ever written past `out` or allocated for it, whatever `packed` claims.
   Result<void> decompress(ByteView packed, MutableByteView out);
 
  private:
