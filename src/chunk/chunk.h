@@ -18,7 +18,8 @@ struct ChunkRef {
   friend bool operator==(const ChunkRef&, const ChunkRef&) = default;
 };
 
-// Gives the plaintext of chunks. Thread-safe. Every byte returned was authenticated and matches the id.
+// Gives the plaintext of chunks. Thread-safe. Every byte returned was authenticated and matches the
+// id.
 class ChunkReader {
  public:
   virtual ~ChunkReader() = default;

@@ -1,9 +1,10 @@
 // Content-defined cut points: keyed FastCDC (docs/format.md section 5.2).
 //
-// A byte position is a candidate when a Gear hash of the 32 bytes before it is small enough; that is a
-// property of the content alone, so positions may be scanned in any order and on any thread. A chunk
-// ends at the first strict candidate between the minimum and the normal size, else at the first loose
-// candidate up to the maximum, else at the maximum (normalised chunking, Xia et al., FastCDC, 2016).
+// A byte position is a candidate when a Gear hash of the 32 bytes before it is small enough; that
+// is a property of the content alone, so positions may be scanned in any order and on any thread. A
+// chunk ends at the first strict candidate between the minimum and the normal size, else at the
+// first loose candidate up to the maximum, else at the maximum (normalised chunking, Xia et al.,
+// FastCDC, 2016).
 #pragma once
 
 #include <array>
@@ -22,7 +23,8 @@ struct CutSizes {
   std::uint32_t max_bytes = 4 * 1024 * 1024;
   friend bool operator==(const CutSizes&, const CutSizes&) = default;
 };
-// 64 <= min <= normal <= max <= 16 MiB and a normal size that is a power of two, else invalid_argument.
+// 64 <= min <= normal <= max <= 16 MiB and a normal size that is a power of two, else
+// invalid_argument.
 Result<void> validate(const CutSizes& sizes);
 
 // 256 words that only holders of the chunker key know.
@@ -36,10 +38,11 @@ class ContentChunker {
  public:
   ContentChunker(const GearTable& table, const CutSizes& sizes);
 
-  // Appends to `lengths` the lengths of the chunks that `data` begins with. `data` starts at a chunk's
-  // start. Unless `at_end`, the last piece is left over when more bytes could change its end; the caller
-  // puts it before the next bytes. With `at_end`, all of `data` is cut.
-  // Returns the number of bytes that the appended lengths cover.
+  // Appends to `lengths` the lengths of the chunks that `data` begins with. `data` starts at a
+  // chunk's start. Unless `at_end`, the last piece is left over when more bytes could change its
+  // end; the caller puts it before the next bytes. With `at_end`, all of `data` is cut. What is
+  // left over is shorter than the maximum and is searched again: hand over several times the
+  // maximum at once. Returns the number of bytes that the appended lengths cover.
   std::size_t cut(ByteView data, bool at_end, std::vector<std::uint32_t>& lengths) const;
 
   [[nodiscard]] const CutSizes& sizes() const { return sizes_; }
