@@ -1,0 +1,108 @@
+// Plan, restore, verify. The plan is a walk of its own: it costs what the tree pages cost, a few
+// per cent of a restore, and nothing in the target changes before it is known to fit.
+#include "engine/restore.h"
+
+#include <algorithm>
+#include <memory>
+#include <thread>
+#include <utility>
+
+#include "base/try.h"
+#include "engine/restore/plan.h"
+#include "engine/restore/read_lease.h"
+#include "engine/restore/restore_run.h"
+#include "engine/restore/run_with_limits.h"
+#include "engine/restore/verify.h"
+#include "io/file.h"
+
+namespace backstay::engine {
+namespace restoring {
+namespace {
+
+source::TargetTree::Options target_options(const RestoreOptions& options, const Limits& limits) {
+  source::TargetTree::Options target;
+  target.ownership = options.ownership ? source::Ownership::kRestore : source::Ownership::kSkip;
+  target.open_folders_max = limits.open_folders;
+  return target;
+}
+
+// Plans never report what the restore after it will meet and report again.
+Result<Plan> plan_quietly(const Site& site, std::stop_token stop) {
+  Progress progress;
+  Activity quiet{.progress = progress, .stop = std::move(stop), .report = {}, .note = {}};
+  Outcome outcome(quiet);
+  Site plan_site{site.repository, site.snapshot, site.options, site.limits,
+                 outcome,         site.names,    site.target};
+  return make_plan(plan_site, PlanDepth::kTotals);
+}
+
+void show_totals(const Plan& plan, Progress& progress) {
+  progress.files_total = plan.files;
+  progress.bytes_total = plan.bytes;
+}
+
+RestoreReport planned_report(const Plan& plan, const Outcome& outcome) {
+  RestoreReport report = outcome.report();
+  report.files_restored = plan.files_written - std::min(plan.files_written, report.files_failed);
+  report.files_unchanged = plan.files_unchanged;
+  report.files_deleted = plan.files_deleted;
+  report.dirs_restored = plan.dirs;
+  report.bytes_written = plan.bytes_written;
+  report.bytes_total = plan.bytes;
+  return report;
+}
+
+Result<RestoreReport> dry_run(Site& site, Activity& activity) {
+  const Plan plan = TRY(make_plan(site, PlanDepth::kFull));
+  show_totals(plan, activity.progress);
+  TRY(check_space(plan, site.options.target));
+  return planned_report(plan, site.outcome);
+}
+
+}  // namespace
+
+Result<RestoreReport> restore_with_limits(repo::Repository& repository,
+                                          const snapshot::Snapshot& snapshot,
+                                          const RestoreOptions& options, const Limits& limits,
+                                          Activity& activity) {
+  Outcome outcome(activity);
+  TemporaryNames names(repository.world().rng);
+  Site site{repository, snapshot, options, limits, outcome, names, nullptr};
+  const LeasePtr lease = TRY(take_read_lease(repository, "restore", activity));
+
+  // A dry run, and a plan that fails, leave a target that does not exist as it is.
+  std::unique_ptr<source::TargetTree> target;
+  const auto open_target = [&]() -> Result<void> {
+    target = TRY_DOING("opening the target " + options.target,
+                       source::TargetTree::open(options.target, target_options(options, limits)));
+    site.target = target.get();
+    return {};
+  };
+  if (io::file_info(options.target)) TRY(open_target());
+  if (options.dry_run) return dry_run(site, activity);
+
+  const Plan plan = TRY(plan_quietly(site, activity.stop));
+  show_totals(plan, activity.progress);
+  TRY(check_space(plan, options.target));
+  if (target == nullptr) TRY(open_target());
+
+  // Beyond this point the target changes.
+  TRY(RestoreRun(site).run());
+  if (options.verify) TRY(verify_target(site));
+  RestoreReport report = outcome.report();
+  report.bytes_total = plan.bytes;
+  return report;
+}
+
+}  // namespace restoring
+
+Result<RestoreReport> restore(repo::Repository& repository, const snapshot::Snapshot& snapshot,
+                              const RestoreOptions& options, Activity& activity) {
+  const std::size_t threads =
+      options.threads != 0 ? options.threads : std::thread::hardware_concurrency();
+  return restoring::restore_with_limits(repository, snapshot, options,
+                                        restoring::limits_for(threads, options.memory_limit),
+                                        activity);
+}
+
+}  // namespace backstay::engine

@@ -1,0 +1,49 @@
+// Which names of the target go with --delete.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "engine/restore/site.h"
+#include "snapshot/path_filter.h"
+
+namespace backstay::engine::restoring {
+
+// Deleting is for what the snapshot is known not to have. So these stay: what is not selected, or
+// lies outside of the paths that were backed up; what the backup was told to leave out; what it
+// could not read.
+class DeletionRule {
+ public:
+  explicit DeletionRule(const Site& site);
+  // For every name, or for none.
+  [[nodiscard]] bool enabled() const { return enabled_; }
+  [[nodiscard]] bool may_delete(const std::string& path) const;
+
+ private:
+  [[nodiscard]] bool was_backed_up(const std::string& path) const;
+  [[nodiscard]] bool was_unreadable(const std::string& path) const;
+
+  const RestoreOptions& options_;
+  const snapshot::Snapshot& snapshot_;
+  snapshot::PathFilter left_out_;
+  bool enabled_ = false;
+};
+
+// The names in one folder of the target, passed in the order in which the walk meets the names
+// of the snapshot, which is the same.
+class ExtraNames {
+ public:
+  ExtraNames() = default;
+  explicit ExtraNames(std::vector<std::string> names);
+  // The names before `name`, which the snapshot therefore does not have; `name` itself is passed.
+  std::vector<std::string> up_to(std::string_view name);
+  // All that are left.
+  std::vector<std::string> rest();
+
+ private:
+  std::vector<std::string> names_;
+  std::size_t next_ = 0;
+};
+
+}  // namespace backstay::engine::restoring

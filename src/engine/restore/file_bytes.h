@@ -1,0 +1,34 @@
+// Bytes of open files of the target: zeros, holes, and what is there already.
+#pragma once
+
+#include <cstdint>
+
+#include "base/error.h"
+#include "chunk/chunk.h"
+#include "engine/restore/site.h"
+
+namespace backstay::engine::restoring {
+
+// Zeros that are allocated on the disk, or (files that are updated in place) a hole to be made.
+struct ZeroRange {
+  enum class Kind : std::uint8_t { kAllocated, kHole };
+  std::uint64_t offset = 0;
+  std::uint64_t length = 0;
+  Kind kind = Kind::kAllocated;
+};
+
+// Written out: space that is only allocated reads as zeros too, but counts as a hole when the next
+// backup asks the file system where the holes are (measured on ext4). cancelled when the run ends.
+Result<void> write_zeros_at(int fd, std::uint64_t offset, std::uint64_t length, const Site& site);
+
+// Changes only what is not as it should be; returns how many bytes that were.
+Result<std::uint64_t> update_zeros_at(int fd, const ZeroRange& range, const Site& site);
+
+// True when the file has exactly these bytes there.
+Result<bool> has_chunk_at(int fd, std::uint64_t offset, const chunk::ChunkRef& chunk,
+                          const repo::Repository& repository);
+
+// True when the range reads as zeros; holes are not read. False also when the file ends before.
+Result<bool> reads_as_zeros(int fd, std::uint64_t offset, std::uint64_t length, const Site& site);
+
+}  // namespace backstay::engine::restoring

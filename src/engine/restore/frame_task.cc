@@ -1,0 +1,135 @@
+#include "engine/restore/frame_task.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/try.h"
+
+namespace backstay::engine::restoring {
+namespace {
+
+using PieceSpan = std::span<const Piece>;
+
+class FrameRun {
+ public:
+  FrameRun(Site& site, FileWorker& worker) : site_(site), worker_(worker) {}
+
+  void run(const FrameTask& task) {
+    std::vector<PieceSpan> needed = drop_what_is_there(task.pieces);
+    if (needed.empty()) return;
+    const Result<repo::FrameData> frame = site_.repository.read_frame(task.frame);
+    for (const PieceSpan pieces : needed) {
+      FileJob& job = *pieces.front().job;
+      if (!frame) job.fail(frame.error());
+      if (job.is_whole) {
+        if (frame) write_whole(pieces, **frame);
+        if (!frame) worker_.abandon(job);
+        continue;
+      }
+      for (const Piece& piece : pieces) {
+        if (frame) write(piece, **frame);
+        worker_.finish_piece(job);
+      }
+    }
+  }
+
+ private:
+  // The pieces that need the frame, file by file. All others are finished here.
+  std::vector<PieceSpan> drop_what_is_there(PieceSpan pieces) {
+    std::vector<PieceSpan> needed;
+    while (!pieces.empty()) {
+      FileJob& job = *pieces.front().job;
+      const auto end =
+          std::ranges::find_if(pieces, [&](const Piece& piece) { return piece.job.get() != &job; });
+      const PieceSpan of_job = pieces.first(static_cast<std::size_t>(end - pieces.begin()));
+      pieces = pieces.subspan(of_job.size());
+      if (job.is_whole) {
+        if (needs_writing(of_job)) needed.push_back(of_job);
+        continue;
+      }
+      for (const Piece& piece : of_job) {
+        if (!is_needed(piece))
+          worker_.finish_piece(job);
+        else if (!needed.empty() && needed.back().data() + needed.back().size() == &piece)
+          needed.back() = PieceSpan(needed.back().data(), needed.back().size() + 1);
+        else
+          needed.emplace_back(&piece, 1U);
+      }
+    }
+    return needed;
+  }
+
+  // Of a file that is written in one go.
+  bool needs_writing(PieceSpan pieces) {
+    FileJob& job = *pieces.front().job;
+    if (site_.outcome.ending()) {
+      worker_.abandon(job);
+      return false;
+    }
+    if (job.action != Action::kUpdate || !is_equal(pieces)) return true;
+    worker_.keep(job);
+    return false;
+  }
+
+  // The file that exists has the same bytes. With zeros or holes it is written anew: that is cheap,
+  // and gives the same hole map.
+  bool is_equal(PieceSpan pieces) {
+    FileJob& job = *pieces.front().job;
+    std::uint64_t covered = 0;
+    for (const Piece& piece : pieces) covered += piece.chunk.length;
+    if (covered != job.entry.size_bytes || job.existing_bytes != covered) return false;
+    return std::ranges::all_of(pieces, [&](const Piece& piece) {
+      const Result<bool> has = worker_.has_chunk(job, piece.file_offset, piece.chunk);
+      return has.has_value() && *has;
+    });
+  }
+
+  // Of a file that is written in pieces.
+  bool is_needed(const Piece& piece) {
+    FileJob& job = *piece.job;
+    if (job.failed || site_.outcome.ending()) return false;
+    if (!job.in_place()) return true;
+    const Result<bool> has = worker_.has_chunk(job, piece.file_offset, piece.chunk);
+    if (!has) job.fail(has.error());
+    if (has && *has)
+      site_.outcome.progress().bytes_done.fetch_add(piece.chunk.length, std::memory_order_relaxed);
+    return has && !*has;
+  }
+
+  void write_whole(PieceSpan pieces, const Bytes& frame) {
+    FileJob& job = *pieces.front().job;
+    std::vector<Segment> segments;
+    segments.reserve(pieces.size());
+    for (const Piece& piece : pieces) {
+      const Result<ByteView> bytes =
+          site_.repository.chunk_in_frame(frame, piece.offset_in_frame, piece.chunk);
+      if (!bytes) {
+        job.fail(bytes.error());
+        return worker_.abandon(job);
+      }
+      segments.push_back({.offset = piece.file_offset, .bytes = *bytes});
+    }
+    worker_.write_whole(job, segments);
+  }
+
+  void write(const Piece& piece, const Bytes& frame) {
+    FileJob& job = *piece.job;
+    if (job.failed || site_.outcome.ending()) return;
+    const Result<ByteView> bytes =
+        site_.repository.chunk_in_frame(frame, piece.offset_in_frame, piece.chunk);
+    const Result<void> written = bytes ? worker_.write(job, piece.file_offset, *bytes)
+                                       : Result<void>(std::unexpected(bytes.error().clone()));
+    if (!written) job.fail(written.error());
+  }
+
+  Site& site_;
+  FileWorker& worker_;
+};
+
+}  // namespace
+
+void run_frame_task(FrameTask task, Site& site, FileWorker& worker) {
+  FrameRun(site, worker).run(task);
+}
+
+}  // namespace backstay::engine::restoring

@@ -1,0 +1,22 @@
+#include "engine/restore/limits.h"
+
+#include <algorithm>
+
+namespace backstay::engine::restoring {
+
+Limits limits_for(std::size_t threads, std::uint64_t memory_limit) {
+  constexpr std::uint64_t kFull = 96u << 20;
+  constexpr std::size_t kSmallest = 8;
+  Limits limits;
+  limits.threads = std::max<std::size_t>(threads, 1);
+  if (memory_limit == 0 || memory_limit >= kFull) return limits;
+  const std::size_t divisor = std::clamp<std::size_t>(
+      static_cast<std::size_t>(kFull / std::max<std::uint64_t>(memory_limit, 1)), 2, kSmallest);
+  limits.window_files /= divisor;
+  limits.window_pieces /= divisor;
+  limits.window_entry_bytes /= divisor;
+  limits.read_ahead_bytes /= divisor;
+  return limits;
+}
+
+}  // namespace backstay::engine::restoring

@@ -1,0 +1,46 @@
+#include "engine/restore/open_files.h"
+
+#include "base/try.h"
+#include "engine/restore/file_job.h"
+
+namespace backstay::engine::restoring {
+
+Result<FileHandle> OpenFiles::get(const FileJob& job) {
+  {
+    const MutexLock lock(mutex_);
+    const auto place = places_.find(&job);
+    if (place != places_.end()) {
+      recent_.splice(recent_.begin(), recent_, place->second);
+      return place->second->second;
+    }
+  }
+  return keep(job, TRY(job.folder->site().target->open_for_write(
+                       job.folder->folder(), job.name_now(), job.entry.size_bytes,
+                       source::TargetTree::Existing::kKeepBytes)));
+}
+
+FileHandle OpenFiles::keep(const FileJob& job, io::Fd fd) {
+  auto handle = std::make_shared<const io::Fd>(std::move(fd));
+  Recent evicted;  // destroyed, and so closed, after the lock is gone
+  const MutexLock lock(mutex_);
+  const auto place = places_.find(&job);
+  if (place != places_.end()) return place->second->second;
+  recent_.emplace_front(&job, handle);
+  places_.emplace(&job, recent_.begin());
+  while (recent_.size() > open_max_ && recent_.size() > 1) {
+    places_.erase(recent_.back().first);
+    evicted.splice(evicted.begin(), recent_, std::prev(recent_.end()));
+  }
+  return handle;
+}
+
+void OpenFiles::forget(const FileJob& job) {
+  Recent evicted;
+  const MutexLock lock(mutex_);
+  const auto place = places_.find(&job);
+  if (place == places_.end()) return;
+  evicted.splice(evicted.begin(), recent_, place->second);
+  places_.erase(place);
+}
+
+}  // namespace backstay::engine::restoring

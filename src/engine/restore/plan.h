@@ -1,0 +1,28 @@
+// What a restore is going to do, found out before it does anything.
+#pragma once
+
+#include <cstdint>
+
+#include "engine/restore/site.h"
+
+namespace backstay::engine::restoring {
+
+struct Plan {
+  std::uint64_t files = 0;  // everything that is no folder
+  std::uint64_t dirs = 0;
+  std::uint64_t files_written = 0;  // those that the overwrite rule does not leave alone
+  std::uint64_t files_unchanged = 0;
+  std::uint64_t files_deleted = 0;
+  std::uint64_t bytes = 0;          // sizes of the regular files
+  std::uint64_t bytes_written = 0;  // allocated bytes of those that are written
+  std::uint64_t bytes_needed = 0;   // what the target grows by at least
+};
+
+// kFull also looks for every chunk in the index and reports files with missing ones: for dry runs.
+enum class PlanDepth : std::uint8_t { kTotals, kFull };
+Result<Plan> make_plan(Site& site, PlanDepth depth);
+
+// no_space when the plan surely does not fit. `target` may not exist yet.
+Result<void> check_space(const Plan& plan, const std::string& target);
+
+}  // namespace backstay::engine::restoring

@@ -1,0 +1,20 @@
+// The lease of an operation that only reads.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "engine/activity.h"
+#include "repo/lease.h"
+#include "repo/repository.h"
+
+namespace backstay::engine::restoring {
+
+using LeasePtr = std::unique_ptr<repo::Lease>;
+
+// Says that packs are being read, so that no collection takes them away. Null, with a note, where
+// the repository cannot be written: what is on a read-only medium must be readable all the same.
+Result<LeasePtr> take_read_lease(repo::Repository& repository, std::string operation,
+                                 const Activity& activity);
+
+}  // namespace backstay::engine::restoring

@@ -1,0 +1,243 @@
+#include "engine/restore/restore_run.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/try.h"
+#include "snapshot/content.h"
+
+namespace backstay::engine::restoring {
+namespace {
+
+using snapshot::EntryType;
+using snapshot::Extent;
+using snapshot::ExtentKind;
+
+// A file with more allocated zeros than this is not written by one worker in one go.
+constexpr std::uint64_t kWholeZerosMax = 1 << 20;
+// Zeros are shared out to the workers in runs of at most this length.
+constexpr std::uint64_t kZeroRunMax = 64 << 20;
+// The progress line names one file in so many.
+constexpr std::uint64_t kNamedEvery = 64;
+
+// What a small file is made from: all its extents.
+struct Parts {
+  struct Part {
+    repo::FrameLocation frame;
+    Piece piece;
+  };
+  std::vector<Part> parts;
+  std::vector<ZeroRange> zeros;
+  std::uint64_t zero_bytes = 0;
+
+  [[nodiscard]] bool in_one_frame() const {
+    return std::ranges::all_of(parts,
+                               [&](const Part& part) { return part.frame == parts.front().frame; });
+  }
+};
+
+}  // namespace
+
+RestoreRun::RestoreRun(Site& site)
+    : site_(site),
+      worker_(site),
+      workers_(site.limits.threads, site.limits.window_pieces),
+      window_(site, worker_, workers_) {}
+
+Result<void> RestoreRun::run() {
+  Result<void> walked = walk_target(site_, *this, TreeDamage::kReport);
+  if (!walked) site_.outcome.end(walked.error());
+  // Also after a failure: what the window holds must be finished or removed again.
+  window_.hand_over();
+  workers_.finish();
+  return site_.outcome.status();
+}
+
+Result<FolderNodePtr> RestoreRun::folder(FolderVisit visit) {
+  const bool was_there = visit.existing == EntryType::kDirectory;
+  source::TargetFolderPtr made = TRY(site_.target->make_folder(visit.parent->folder(), visit.name));
+  auto node =
+      std::make_shared<FolderNode>(std::move(visit.parent), std::move(visit.name), std::move(made));
+  if (!was_there) node->mark_new();
+  const bool keep_existing = was_there && site_.options.overwrite == Overwrite::kNever;
+  if (visit.entry && !keep_existing) node->set_attributes_at_end(std::move(*visit.entry));
+  site_.outcome.dirs_restored.fetch_add(1, std::memory_order_relaxed);
+  return node;
+}
+
+Result<void> RestoreRun::file(FileVisit visit) {
+  if (visit.action == Action::kLeave) {
+    leave_alone(visit);
+    return {};
+  }
+  if (link_to_group(visit)) return {};
+  auto job = std::make_shared<FileJob>();
+  job->folder = std::move(visit.folder);
+  job->name = std::move(visit.name);
+  job->entry = std::move(visit.entry);
+  job->action = visit.action;
+  job->existing_bytes = visit.existing_bytes;
+  job->number = next_number_++;
+  if (job->entry.links > 1) become_holder(*job);
+  if (job->number % kNamedEvery == 0) site_.outcome.progress().set_current(job->path());
+
+  const bool has_bytes = job->entry.type == EntryType::kFile && job->action != Action::kKeep;
+  window_.count(job->entry);
+  if (job->action == Action::kSame) {
+    worker_.complete(*job, false);
+  } else if (has_bytes) {
+    restore_bytes(job);
+  } else {
+    window_.add(LooseJob{.file = job, .group = {}, .member = {}});
+  }
+  hand_over_if_full();
+  return {};
+}
+
+void RestoreRun::leave_alone(const FileVisit& visit) {
+  Outcome& outcome = site_.outcome;
+  outcome.files_unchanged.fetch_add(1, std::memory_order_relaxed);
+  outcome.progress().files_done.fetch_add(1, std::memory_order_relaxed);
+  outcome.progress().bytes_done.fetch_add(visit.entry.size_bytes, std::memory_order_relaxed);
+  if (site_.options.verify) outcome.leave_out_of_verify(visit.folder->path_of(visit.name));
+}
+
+// A name of a file that was met before under another one.
+bool RestoreRun::link_to_group(const FileVisit& visit) {
+  if (visit.entry.links <= 1) return false;
+  LinkGroupPtr group = groups_.find(visit.entry);
+  if (group == nullptr) return false;
+  site_.outcome.progress().bytes_done.fetch_add(visit.entry.size_bytes, std::memory_order_relaxed);
+  window_.count(visit.entry);
+  window_.add(LooseJob{.file = {},
+                       .group = std::move(group),
+                       .member = {.folder = visit.folder, .name = visit.name}});
+  hand_over_if_full();
+  return true;
+}
+
+void RestoreRun::become_holder(FileJob& job) {
+  job.group = std::make_shared<LinkGroup>(job.folder->folder(), job.name, job.path());
+  groups_.add(job.entry, job.group);
+}
+
+void RestoreRun::restore_bytes(const FileJobPtr& job) {
+  const Result<void> placed = job->entry.content.level == 0 ? place_small(job) : place_large(job);
+  if (!placed) job->fail(placed.error());
+  // A file that never got a piece, or whose last piece is written already, is finished here.
+  if (!job->is_whole) {
+    worker_.finish_piece(*job);
+  } else if (!placed) {
+    worker_.abandon(*job);
+  }
+}
+
+Result<void> RestoreRun::place_small(const FileJobPtr& job) {
+  Parts all;
+  TRY(snapshot::for_each_extent(
+      job->entry.content, job->entry.size_bytes, site_.repository,
+      [&](std::uint64_t offset, const Extent& extent) -> Result<void> {
+        if (extent.kind == ExtentKind::kZeros) {
+          all.zeros.push_back({.offset = offset, .length = extent.length});
+          all.zero_bytes += extent.length;
+        }
+        if (extent.kind != ExtentKind::kChunk) return {};
+        const repo::ChunkLocation location = TRY(locate(extent));
+        const auto length = static_cast<std::uint32_t>(extent.length);
+        all.parts.push_back({.frame = location.frame,
+                             .piece = {.job = job,
+                                       .file_offset = offset,
+                                       .chunk = {.id = extent.id, .length = length},
+                                       .offset_in_frame = location.offset_in_frame}});
+        return {};
+      }));
+  job->is_whole = all.in_one_frame() && all.zero_bytes <= kWholeZerosMax;
+  if (!job->is_whole) return place_large(job);
+  job->zeros = std::move(all.zeros);
+  if (all.parts.empty()) window_.add(LooseJob{.file = job, .group = {}, .member = {}});
+  for (Parts::Part& part : all.parts) window_.add(part.frame, std::move(part.piece));
+  return {};
+}
+
+Result<void> RestoreRun::place_large(const FileJobPtr& job) {
+  // Beyond this point the file that exists changes: it must not turn out then that chunks are gone.
+  if (job->in_place()) TRY(check_chunks(*job));
+  TRY(worker_.begin(*job));
+  site_.outcome.progress().set_current(job->path());
+  return snapshot::for_each_extent(
+      job->entry.content, job->entry.size_bytes, site_.repository,
+      [&](std::uint64_t offset, const Extent& extent) { return add_extent(job, offset, extent); });
+}
+
+Result<void> RestoreRun::check_chunks(const FileJob& job) {
+  return snapshot::for_each_extent(job.entry.content, job.entry.size_bytes, site_.repository,
+                                   [&](std::uint64_t, const Extent& extent) -> Result<void> {
+                                     if (site_.outcome.ending()) return site_.outcome.status();
+                                     if (extent.kind == ExtentKind::kChunk) TRY(locate(extent));
+                                     return {};
+                                   });
+}
+
+Result<void> RestoreRun::add_extent(const FileJobPtr& job, std::uint64_t offset,
+                                    const Extent& extent) {
+  if (site_.outcome.ending()) return site_.outcome.status();
+  if (job->failed) return fail(ErrorCode::kCancelled, "the file failed before");
+  if (extent.kind == ExtentKind::kChunk) {
+    const repo::ChunkLocation location = TRY(locate(extent));
+    job->pieces_left.fetch_add(1, std::memory_order_relaxed);
+    window_.add(location.frame,
+                {.job = job,
+                 .file_offset = offset,
+                 .chunk = {.id = extent.id, .length = static_cast<std::uint32_t>(extent.length)},
+                 .offset_in_frame = location.offset_in_frame});
+  } else if (extent.kind == ExtentKind::kZeros || job->in_place()) {
+    const bool is_hole = extent.kind == ExtentKind::kHole;
+    add_zeros(job, {.offset = offset,
+                    .length = extent.length,
+                    .kind = is_hole ? ZeroRange::Kind::kHole : ZeroRange::Kind::kAllocated});
+  } else {
+    site_.outcome.progress().bytes_done.fetch_add(extent.length, std::memory_order_relaxed);
+  }
+  hand_over_if_full();
+  return {};
+}
+
+void RestoreRun::add_zeros(const FileJobPtr& job, ZeroRange range) {
+  while (range.length > 0 && !site_.outcome.ending() && !job->failed) {
+    ZeroRange run = range;
+    if (run.kind == ZeroRange::Kind::kAllocated) run.length = std::min(run.length, kZeroRunMax);
+    job->pieces_left.fetch_add(1, std::memory_order_relaxed);
+    window_.add(ZeroJob{.file = job, .range = run});
+    range.offset += run.length;
+    range.length -= run.length;
+    hand_over_if_full();
+  }
+}
+
+Result<repo::ChunkLocation> RestoreRun::locate(const Extent& extent) const {
+  const std::optional<repo::ChunkLocation> location = site_.repository.index().find(extent.id);
+  if (location && extent.length <= repo::kFrameMax) return *location;
+  return std::unexpected(Error(ErrorCode::kNotFound, "chunk " + extent.id.short_hex() +
+                                                         " is not in the repository's index")
+                             .with_hint("Run 'backstay check' to see what is affected."));
+}
+
+void RestoreRun::hand_over_if_full() {
+  if (window_.is_full()) window_.hand_over();
+}
+
+void RestoreRun::extra(const FolderNodePtr& folder, const std::string& name) {
+  const Result<void> removed = site_.target->remove(folder->folder(), name);
+  if (removed) {
+    site_.outcome.files_deleted.fetch_add(1, std::memory_order_relaxed);
+  } else {
+    site_.outcome.trouble(folder->path_of(name),
+                          removed.error().clone().with_context("deleting it"));
+  }
+}
+
+Result<void> RestoreRun::clear_folder(const FolderNodePtr& folder, const std::string& name) {
+  return site_.target->remove(folder->folder(), name);
+}
+
+}  // namespace backstay::engine::restoring

@@ -1,0 +1,220 @@
+#include "engine/restore/target_walk.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include "base/try.h"
+#include "engine/restore/extras.h"
+#include "engine/restore/selected_walk.h"
+#include "snapshot/tree_key.h"
+
+namespace backstay::engine::restoring {
+namespace {
+
+using snapshot::Entry;
+using snapshot::EntryType;
+
+// A folder that the walk is inside of. Its node is there once something inside is restored.
+struct Level {
+  std::size_t key_length = 0;  // of the key of the deepest level, which all levels share
+  std::optional<Entry> entry;
+  FolderNodePtr node;
+  ExtraNames extras;
+};
+
+class TargetWalk {
+ public:
+  TargetWalk(Site& site, Visitor& visitor, SelectedWalk walk)
+      : site_(site), visitor_(visitor), walk_(std::move(walk)), deletion_(site) {}
+
+  Result<void> run() {
+    TRY(enter_target());
+    while (std::optional<WalkItem> item = TRY(walk_.next())) {
+      if (site_.outcome.ending()) return site_.outcome.status();
+      TRY(visit(std::move(*item)));
+    }
+    while (!levels_.empty()) leave();
+    return {};
+  }
+
+ private:
+  Result<void> enter_target() {
+    source::TargetFolderPtr root = site_.target == nullptr ? nullptr : site_.target->root();
+    key_ = walk_.base_key();
+    std::string path = key_.empty() ? "" : snapshot::path_from_key(key_);
+    auto node = std::make_shared<FolderNode>(site_, root, std::move(path));
+    if (root == nullptr) node->mark_new();
+    const std::optional<Entry>& entry = walk_.root_entry();
+    const bool is_whole_folder =
+        entry && entry->type == EntryType::kDirectory && walk_.root_choice() == Choice::kTake;
+    if (is_whole_folder && site_.options.overwrite != Overwrite::kNever)
+      node->set_attributes_at_end(*entry);
+    levels_.push_back({.key_length = key_.size(), .entry = {}, .node = node, .extras = {}});
+    return read_extras(levels_.back());
+  }
+
+  Result<void> visit(WalkItem item) {
+    const std::string name(snapshot::name_of_key(item.key));
+    while (!snapshot::is_within(item.key, key_)) leave();
+    const std::string_view parent = snapshot::parent_of_key(item.key);
+    if (key_ == parent) delete_extras_up_to(levels_.back(), name);
+    if (item.choice == Choice::kLeave) return {};
+    // Folders whose entries were on a damaged page are made without their attributes.
+    while (key_.size() < parent.size()) push(next_folder_below(parent), std::nullopt);
+    const bool is_folder = item.entry.type == EntryType::kDirectory;
+    if (is_folder) push(item.key, std::move(item.entry));
+    if (item.choice == Choice::kPass) return {};
+    if (!TRY(make_nodes()) || is_folder) return {};
+    delete_extras_up_to(levels_.back(), name);
+    return visit_file(name, std::move(item.entry));
+  }
+
+  // The key of the folder one level below key_ on the way to `folder`.
+  [[nodiscard]] std::string next_folder_below(std::string_view folder) const {
+    const std::size_t start = key_.empty() ? 0 : key_.size() + 1;
+    return std::string(folder.substr(0, folder.find('\0', start)));
+  }
+
+  void push(std::string key, std::optional<Entry> entry) {
+    key_ = std::move(key);
+    levels_.push_back(
+        {.key_length = key_.size(), .entry = std::move(entry), .node = {}, .extras = {}});
+  }
+
+  void leave() {
+    Level& level = levels_.back();
+    if (level.node != nullptr) delete_extras(level.node, level.extras.rest());
+    levels_.pop_back();
+    key_.resize(levels_.empty() ? 0 : levels_.back().key_length);
+  }
+
+  // Makes the folders of the open levels that are not there yet. False when one cannot be made; the
+  // walk then leaves it out.
+  Result<bool> make_nodes() {
+    std::size_t first = levels_.size();
+    while (levels_[first - 1].node == nullptr) --first;
+    for (std::size_t i = first; i < levels_.size(); ++i) {
+      const Result<void> made = make_node(levels_[i - 1], levels_[i]);
+      if (made) continue;
+      const std::string key = key_.substr(0, levels_[i].key_length);
+      site_.outcome.trouble(snapshot::path_from_key(key), made.error());
+      while (levels_.size() > i) leave();
+      TRY(walk_.skip_below(key));
+      return false;
+    }
+    return true;
+  }
+
+  Result<void> make_node(Level& above, Level& level) {
+    const std::string key = key_.substr(0, level.key_length);
+    std::string name(snapshot::name_of_key(key));
+    delete_extras_up_to(above, name);
+    const auto existing = TRY(look(above.node, name));
+    Visitor::FolderVisit visit{.parent = above.node,
+                               .name = std::move(name),
+                               .entry = std::move(level.entry),
+                               .existing = std::nullopt};
+    if (existing) visit.existing = existing->entry.type;
+    if (existing && existing->entry.type != EntryType::kDirectory &&
+        site_.options.overwrite == Overwrite::kNever) {
+      return fail(ErrorCode::kConflict,
+                  fmt::format("a {} stands in the place of this folder, and existing files are "
+                              "left alone; what is in the folder is not restored",
+                              snapshot::to_string(existing->entry.type)));
+    }
+    level.node = TRY(visitor_.folder(std::move(visit)));
+    return read_extras(level);
+  }
+
+  Result<void> read_extras(Level& level) {
+    if (!deletion_.enabled() || level.node->is_new()) return {};
+    level.extras = ExtraNames(TRY(site_.target->names(level.node->folder())));
+    return {};
+  }
+
+  // Deletes what the snapshot does not have before `name`, which it has.
+  void delete_extras_up_to(Level& level, const std::string& name) {
+    if (level.node != nullptr) delete_extras(level.node, level.extras.up_to(name));
+  }
+
+  void delete_extras(const FolderNodePtr& node, const std::vector<std::string>& names) {
+    // With a page of the tree missing, nobody knows what the snapshot has.
+    if (walk_.damaged()) return;
+    for (const std::string& name : names) {
+      if (site_.outcome.ending()) return;
+      if (deletion_.may_delete(node->path_of(name))) visitor_.extra(node, name);
+    }
+  }
+
+  Result<std::optional<source::ExistingEntry>> look(const FolderNodePtr& folder,
+                                                    const std::string& name) {
+    if (folder->is_new()) return std::nullopt;
+    return site_.target->look(folder->folder(), name);
+  }
+
+  Result<void> visit_file(const std::string& name, Entry entry) {
+    const FolderNodePtr& folder = levels_.back().node;
+    auto existing = look(folder, name);
+    if (!existing) {
+      report_failed(folder, name, existing.error());
+      return {};
+    }
+    FileVisit visit{.folder = folder, .name = name, .entry = std::move(entry)};
+    visit.action = choose_action(visit.entry, *existing, site_.options);
+    if (*existing && (*existing)->entry.type == EntryType::kFile)
+      visit.existing_bytes = (*existing)->entry.size_bytes;
+    if (visit.action == Action::kFolderInTheWay) {
+      const Result<void> cleared = clear_folder(folder, name);
+      if (!cleared) {
+        report_failed(folder, name, cleared.error());
+        return {};
+      }
+      visit.action = Action::kWrite;
+    }
+    return visitor_.file(std::move(visit));
+  }
+
+  // A folder gives way to a file when it is empty, or when everything that the snapshot does not
+  // have is to go anyway.
+  Result<void> clear_folder(const FolderNodePtr& parent, const std::string& name) {
+    const std::string path = parent->path_of(name);
+    const source::TargetFolderPtr folder = TRY(site_.target->make_folder(parent->folder(), name));
+    const bool is_empty = TRY(site_.target->names(folder)).empty();
+    if (is_empty || (deletion_.enabled() && !walk_.damaged() && deletion_.may_delete(path)))
+      return visitor_.clear_folder(parent, name);
+    return std::unexpected(
+        Error(ErrorCode::kConflict, "a folder with something in it stands in its place")
+            .with_hint("Remove the folder or restore with --delete, which removes it."));
+  }
+
+  void report_failed(const FolderNodePtr& folder, const std::string& name, const Error& error) {
+    const std::string path = folder->path_of(name);
+    site_.outcome.files_failed.fetch_add(1, std::memory_order_relaxed);
+    site_.outcome.leave_out_of_verify(path);
+    site_.outcome.trouble(path, error);
+  }
+
+  Site& site_;
+  Visitor& visitor_;
+  SelectedWalk walk_;
+  DeletionRule deletion_;
+  std::string key_;            // of the deepest level
+  std::vector<Level> levels_;  // never empty during the walk: the first is the target itself
+};
+
+}  // namespace
+
+Result<void> walk_target(Site& site, Visitor& visitor, TreeDamage damage) {
+  SelectedWalk walk =
+      TRY(SelectedWalk::open(site.repository, site.snapshot, site.options,
+                             [&site, damage](const std::string& path, const Error& error) {
+                               if (damage == TreeDamage::kReport) site.outcome.trouble(path, error);
+                             }));
+  TargetWalk target(site, visitor, std::move(walk));
+  return target.run();
+}
+
+}  // namespace backstay::engine::restoring

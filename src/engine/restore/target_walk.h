@@ -1,0 +1,46 @@
+// The selected part of a snapshot beside what stands in the target: the common path of planning,
+// restoring and verifying, which are its visitors.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "engine/restore/folder_node.h"
+#include "engine/restore/overwrite.h"
+
+namespace backstay::engine::restoring {
+
+// An entry that is no folder, with its place in the target.
+struct FileVisit {
+  FolderNodePtr folder;
+  std::string name;
+  snapshot::Entry entry;
+  Action action = Action::kWrite;
+  std::uint64_t existing_bytes = 0;  // size of a regular file that stands there
+};
+
+class Visitor {
+ public:
+  virtual ~Visitor() = default;
+
+  struct FolderVisit {
+    FolderNodePtr parent;
+    std::string name;
+    std::optional<snapshot::Entry> entry;  // absent when the snapshot lost it
+    std::optional<snapshot::EntryType> existing;
+  };
+  // The node for a folder that is entered. A failure is reported and leaves out what is inside.
+  virtual Result<FolderNodePtr> folder(FolderVisit visit) = 0;
+  // A failure ends the walk; trouble with the file itself goes to the outcome.
+  virtual Result<void> file(FileVisit visit) = 0;
+  // A name that stands in the target and is not in the snapshot; only with delete_extra.
+  virtual void extra(const FolderNodePtr& folder, const std::string& name) = 0;
+  // A folder of the target that would have to go, with all it holds, for the file to be made.
+  virtual Result<void> clear_folder(const FolderNodePtr& folder, const std::string& name) = 0;
+};
+
+// `damage` gets what of the tree cannot be read, or nothing (when it was reported before).
+enum class TreeDamage : std::uint8_t { kReport, kIgnore };
+Result<void> walk_target(Site& site, Visitor& visitor, TreeDamage damage);
+
+}  // namespace backstay::engine::restoring

@@ -1,0 +1,124 @@
+#include "engine/restore/verify.h"
+
+#include <utility>
+#include <vector>
+
+#include "base/try.h"
+#include "engine/restore/file_bytes.h"
+#include "engine/restore/link_groups.h"
+#include "engine/restore/target_walk.h"
+#include "engine/restore/workers.h"
+#include "io/file.h"
+#include "snapshot/content.h"
+
+namespace backstay::engine::restoring {
+namespace {
+
+using snapshot::EntryType;
+using snapshot::Extent;
+using snapshot::ExtentKind;
+
+constexpr std::size_t kBatchFiles = 64;
+constexpr std::uint64_t kBatchBytes = 64 << 20;
+
+class Verifier final : public Visitor {
+ public:
+  explicit Verifier(Site& site)
+      : site_(site), workers_(site.limits.threads, site.limits.threads * 2) {}
+
+  Result<void> run() {
+    TRY(walk_target(site_, *this, TreeDamage::kIgnore));
+    hand_over();
+    workers_.finish();
+    return site_.outcome.status();
+  }
+
+  Result<FolderNodePtr> folder(FolderVisit visit) override {
+    if (visit.existing != EntryType::kDirectory)
+      return fail(ErrorCode::kNotFound, "the folder is not there after the restore");
+    source::TargetFolderPtr folder =
+        TRY(site_.target->make_folder(visit.parent->folder(), visit.name));
+    return std::make_shared<FolderNode>(std::move(visit.parent), std::move(visit.name),
+                                        std::move(folder));
+  }
+
+  Result<void> file(FileVisit visit) override {
+    if (visit.entry.type != EntryType::kFile || is_further_name(visit.entry)) return {};
+    if (site_.outcome.is_left_out(visit.folder->path_of(visit.name))) return {};
+    batch_bytes_ += visit.entry.size_bytes;
+    batch_.push_back(std::move(visit));
+    if (batch_.size() >= kBatchFiles || batch_bytes_ >= kBatchBytes) hand_over();
+    return {};
+  }
+
+  void extra(const FolderNodePtr& /*folder*/, const std::string& /*name*/) override {}
+  Result<void> clear_folder(const FolderNodePtr& /*folder*/, const std::string& /*name*/) override {
+    return fail(ErrorCode::kNotFound, "a folder stands in its place after the restore");
+  }
+
+ private:
+  bool is_further_name(const snapshot::Entry& entry) {
+    if (entry.links <= 1) return false;
+    if (groups_.find(entry) != nullptr) return true;
+    groups_.add(entry, std::make_shared<LinkGroup>(nullptr, "", ""));
+    return false;
+  }
+
+  void hand_over() {
+    workers_.submit(
+        [this, batch = std::exchange(batch_, {})] {
+          for (const FileVisit& visit : batch) verify(visit);
+        },
+        1);
+    batch_bytes_ = 0;
+  }
+
+  void verify(const FileVisit& visit) {
+    if (site_.outcome.ending()) return;
+    const Result<void> same = compare(visit);
+    if (same) {
+      site_.outcome.bytes_verified.fetch_add(visit.entry.size_bytes, std::memory_order_relaxed);
+    } else if (!site_.outcome.ending()) {
+      site_.outcome.trouble(visit.folder->path_of(visit.name),
+                            same.error().clone().with_context("verifying what was restored"));
+    }
+  }
+
+  Result<void> compare(const FileVisit& visit) {
+    const io::Fd fd = TRY(site_.target->open_for_read(visit.folder->folder(), visit.name));
+    const std::uint64_t size = TRY(io::open_file_info(fd.get())).size;
+    if (size != visit.entry.size_bytes)
+      return fail(ErrorCode::kCorruption, "the file has another size than in the snapshot");
+    return snapshot::for_each_extent(visit.entry.content, visit.entry.size_bytes, site_.repository,
+                                     [&](std::uint64_t offset, const Extent& extent) {
+                                       return compare_extent(fd.get(), offset, extent);
+                                     });
+  }
+
+  Result<void> compare_extent(int fd, std::uint64_t offset, const Extent& extent) {
+    if (site_.outcome.ending()) return site_.outcome.status();
+    const bool is_chunk = extent.kind == ExtentKind::kChunk;
+    if (is_chunk && extent.length > repo::kFrameMax)
+      return fail(ErrorCode::kCorruption, "the snapshot states an absurd length for a chunk");
+    const chunk::ChunkRef chunk{.id = extent.id,
+                                .length = static_cast<std::uint32_t>(is_chunk ? extent.length : 0)};
+    const bool same = is_chunk ? TRY(has_chunk_at(fd, offset, chunk, site_.repository))
+                               : TRY(reads_as_zeros(fd, offset, extent.length, site_));
+    if (same) return {};
+    return fail(ErrorCode::kCorruption, fmt::format("the bytes from {} on differ", offset));
+  }
+
+  Site& site_;
+  LinkGroups groups_;
+  std::vector<FileVisit> batch_;
+  std::uint64_t batch_bytes_ = 0;
+  Workers workers_;
+};
+
+}  // namespace
+
+Result<void> verify_target(Site& site) {
+  return Verifier(site).run();
+}
+
+}  // namespace backstay::engine::restoring
