@@ -70,7 +70,7 @@ class Cursor:
 
 class Record:
     def __init__(self, data):
-        self.fields, cursor, last = {}, Cursor(data), 0
+        self.raw, self.fields, cursor, last = bytes(data), {}, Cursor(data), 0
         while not cursor.done():
             number, wire = divmod(cursor.varint(), 8)
             must(number and number >= last and wire in (0, 2), "a record's fields are out of order")

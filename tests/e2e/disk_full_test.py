@@ -1,0 +1,71 @@
+"""A full disk under the repository, and under the target of a restore."""
+import os
+import subprocess
+
+import program
+
+
+@program.needs_root
+class DiskFull(program.ProgramTest):
+    def mount(self, name, mebibytes):
+        folder = self.folder / name
+        folder.mkdir()
+        command = ["mount", "-t", "tmpfs", "-o", f"size={mebibytes}m", "tmpfs", folder]
+        if subprocess.run(command, capture_output=True, check=False).returncode:
+            self.skipTest("mounting is not allowed here")
+        self.addCleanup(subprocess.run, ["umount", "-l", folder], check=True)
+        return folder
+
+    def test_a_full_repository_keeps_what_it_has_and_takes_more_after_space_is_freed(self):
+        disk = self.mount("disk", 16)
+        self.repository = disk / "repository"
+        self.fill(10)
+        self.init()
+        self.backup()
+        copy = self.folder / "copy"
+        subprocess.run(["cp", "-a", self.source, copy], check=True)
+        first = self.run_for(0, "--json", "snapshots").lines()[0]["id"]
+        (self.source / "large").write_bytes(os.urandom(40 << 20))
+        result = self.run_for(1, "backup", self.source)
+        self.assertRegex(result.err.decode(), "(?i)no space|full")
+        self.assertIn(b"hint:", result.err)
+        self.assertEqual(len(self.objects("snapshots")), 1)
+        self.assert_checked()
+        self.assert_same_tree(copy, self.restore(first))
+        subprocess.run(["mount", "-o", "remount,size=120m", disk], check=True)
+        self.backup()
+        self.assert_checked()
+        self.assert_same_tree(self.source, self.restore())
+
+    def test_a_disk_that_is_full_to_the_last_byte_still_restores(self):
+        disk = self.mount("disk", 8)
+        self.repository = disk / "repository"
+        self.fill(10)
+        self.init()
+        self.backup()
+        filler = disk / "filler"
+        with open(filler, "wb") as file:
+            try:
+                while True:
+                    file.write(bytes(4096))
+                    file.flush()
+            except OSError:
+                pass
+        self.assert_same_tree(self.source, self.restore())
+        self.assert_checked()
+        self.run_for(1, "backup", self.source)
+        filler.unlink()
+        self.backup()
+
+    def test_a_restore_that_cannot_fit_is_refused_before_the_first_write(self):
+        (self.source / "large").write_bytes(os.urandom(8 << 20))
+        self.init()
+        self.backup()
+        self.target = self.mount("small", 4)
+        result = self.run_for(1, "restore", "latest", "--target", self.target)
+        self.assertRegex(result.err.decode(), "(?i)space|fit")
+        self.assertEqual(os.listdir(self.target), [])
+
+
+if __name__ == "__main__":
+    program.main()

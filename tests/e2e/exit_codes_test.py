@@ -1,0 +1,155 @@
+"""Exit codes and messages: docs and users' scripts rely on them."""
+import json
+import os
+
+import program
+
+
+class ExitCodes(program.ProgramTest):
+    def test_wrong_usage_ends_with_2_and_shows_the_right_form(self):
+        for arguments in (["bakup"], ["backup", "--no-such-option"], ["restore", "latest"],
+                          ["--threads", "many", "version"], ["check", "--read-data-subset", "x"],
+                          ["init", "--encryption", "rot13"], ["backup"]):
+            result = self.run_for(2, *arguments)
+            self.assertEqual(result.out, b"", str(result))
+            self.assertRegex(result.err.decode(), "(?i)usage|hint", str(result))
+        self.assertIn(b"backup", self.run_for(2, "bakup").err)
+
+    def test_no_repository_ends_with_10(self):
+        for command in (["snapshots"], ["check"], ["backup", self.source], ["stats"],
+                        ["restore", "latest", "--target", self.target]):
+            result = self.run_for(10, *command)
+            self.assertIn(b"hint:", result.err, str(result))
+        self.assertFalse(self.repository.exists())
+
+    def test_a_wrong_password_ends_with_12(self):
+        self.init()
+        self.password = "wrong"
+        for command in (["snapshots"], ["check"], ["backup", self.source], ["key", "list"]):
+            self.run_for(12, *command)
+        self.password = ""
+        self.assertNotEqual(self.run_any("snapshots").code, 0)
+
+    def test_init_refuses_a_place_that_has_a_repository(self):
+        self.init()
+        before = sorted(self.objects())
+        self.run_for(1, "init")
+        self.assertEqual(sorted(self.objects()), before)
+
+    def test_a_failure_with_json_is_the_last_line_of_standard_output(self):
+        error = self.run_for(10, "--json", "snapshots").last()
+        self.assertEqual(error["type"], "error")
+        self.assertEqual(set(error) - {"type"}, {"code", "message", "hint"})
+        error = self.run_for(2, "--json", "bakup").last()
+        self.assertEqual(error["type"], "error")
+
+    def test_every_line_is_json_when_json_is_asked_for(self):
+        self.fill()
+        self.init()
+        self.backup()
+        for command in (["backup", self.source], ["snapshots"], ["ls", "latest", "--recursive"],
+                        ["stats"], ["check"], ["key", "list"], ["lease", "list"], ["version"],
+                        ["restore", "latest", "--target", self.target], ["cache", "status"]):
+            result = self.run_for(0, "--json", *command)
+            for line in result.out.splitlines():
+                self.assertIsInstance(json.loads(line), dict, str(result))
+
+    def test_nothing_readable_ends_with_1_and_makes_no_snapshot(self):
+        self.init()
+        self.run_for(1, "backup", self.folder / "nowhere")
+        self.assertEqual(self.objects("snapshots"), {})
+
+    def test_an_unknown_snapshot_ends_with_1_and_says_what_to_do(self):
+        self.init()
+        self.assertIn(b"hint:", self.run_for(1, "restore", "latest", "--target", self.target).err)
+        self.backup()
+        self.run_for(1, "ls", "0123456789abcdef")
+        self.run_for(1, "ls", "latest~5")
+        self.run_for(2, "ls", "0")
+        self.run_for(1, "dump", "latest", "/no/such/file")
+
+    def test_the_environment_gives_repository_and_password(self):
+        self.init()
+        (self.folder / "password").write_text("correct horse\n")
+        env = self.environment()
+        del env["BACKSTAY_PASSWORD"]
+        self.run_for(0, "snapshots", env={**env, "BACKSTAY_PASSWORD_FILE":
+                                          str(self.folder / "password")})
+        self.run_for(0, "snapshots", env={**env, "BACKSTAY_PASSWORD_COMMAND":
+                                          f"cat {self.folder}/password"})
+        self.run_for(0, "snapshots", "--password-file", self.folder / "password", env=env)
+        del env["BACKSTAY_REPO"]
+        self.run_for(0, "-r", self.repository, "--password-file", self.folder / "password",
+                     "snapshots", env=env)
+        self.assertIn(self.run_any("snapshots", env=env).code, (1, 2))
+
+    def test_version_help_and_self_test_need_no_repository(self):
+        self.assertIn(b"backstay", self.run_for(0, "version").out.lower())
+        self.assertIn(b"backup", self.run_for(0, "help").out)
+        self.assertIn(b"--exclude", self.run_for(0, "backup", "--help").out)
+        self.run_for(0, "self-test")
+        for shell in ("bash", "zsh", "fish"):
+            self.assertIn(b"backup", self.run_for(0, "completion", shell).out)
+
+    def test_results_go_to_standard_output_and_nothing_else_does(self):
+        self.fill(3)
+        self.init()
+        self.backup()
+        name = self.source / "folder1/file1"
+        self.assertEqual(self.run_for(0, "dump", "latest", name).out, name.read_bytes())
+        self.assertEqual(self.run_for(0, "-q", "snapshots").err, b"")
+
+
+class Keys(program.ProgramTest):
+    def test_a_repository_opens_with_every_key_that_was_added_until_it_is_removed(self):
+        self.fill(3)
+        self.init()
+        self.backup()
+        added = self.folder / "added"
+        added.write_text("another one\n")
+        self.run_for(0, "key", "add", "--new-password-file", added)
+        self.assertEqual(len(self.objects("keys")), 2)
+        first, self.password = self.password, "another one"
+        self.run_for(0, "snapshots")
+        self.restore_with_reader()
+        listed = self.run_for(0, "--json", "key", "list").lines()
+        own = [key for key in listed if key.get("current") or key.get("opened")]
+        self.assertEqual(len([key for key in listed if "id" in key]), 2, listed)
+        other = [key["id"] for key in listed if "id" in key and key not in own]
+        self.run_for(0, "key", "remove", other[0])
+        self.run_for(0, "snapshots")
+        self.password = first
+        self.run_for(12, "snapshots")
+
+    def test_the_last_key_cannot_be_removed(self):
+        self.init()
+        only = next(iter(self.objects("keys"))).split("/")[1]
+        self.assertNotEqual(self.run_any("key", "remove", only).code, 0)
+        self.run_for(0, "snapshots")
+
+    def test_a_changed_password_opens_and_the_old_one_does_not(self):
+        self.init()
+        (self.folder / "new").write_text("new words\n")
+        self.run_for(0, "key", "change-password", "--new-password-file", self.folder / "new")
+        self.run_for(12, "snapshots")
+        self.password = "new words"
+        self.run_for(0, "snapshots")
+
+    def test_the_recovery_key_opens_the_repository_for_the_reader(self):
+        self.fill(3)
+        self.init()
+        self.backup()
+        said = self.run_for(0, "key", "recovery").out.decode()
+        words = [word for word in said.split() if word.count("-") == 17]
+        self.assertEqual(len(words), 1, said)
+        (self.folder / "words").write_text(words[0] + "\n")
+        code = os.spawnle(os.P_WAIT, "/usr/bin/python3", "python3",
+                          program.READER, "-r", str(self.repository),
+                          "--recovery-key-file", str(self.folder / "words"), "restore", "latest",
+                          str(self.target), {"PATH": os.environ["PATH"]})
+        self.assertEqual(code, 0)
+        self.assert_same_tree(self.source, str(self.target) + str(self.source))
+
+
+if __name__ == "__main__":
+    program.main()

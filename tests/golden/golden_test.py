@@ -1,0 +1,70 @@
+"""Every golden repository opens, passes its check and restores, with the program and with the reader
+in Python, with the passphrase and with the recovery key."""
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE), str(HERE.parent / "e2e")]
+import program  # noqa: E402
+import tree  # noqa: E402
+
+
+class Golden(program.ProgramTest):
+    def each(self):
+        names = sorted(path.parent.name for path in HERE.glob("*/expected.json"))
+        self.assertTrue(names, "there are no golden repositories")
+        for name in names:
+            with self.subTest(name):
+                self.remove(self.repository)
+                shutil.copytree(HERE / name / "repository", self.repository)
+                self.password = f"golden {name}"
+                self.expected = json.loads((HERE / name / "expected.json").read_text())
+                self.source = (HERE / name / "source").read_text().strip()
+                yield name
+
+    def test_golden_repositories_open_for_ever(self):
+        for _ in self.each():
+            self.assert_checked()
+            self.run_for(0, "check", "--no-key")
+            first, second = [line for line in self.run_for(0, "--json", "snapshots").lines()
+                             if "short_id" in line]
+            self.assertEqual((first["tags"], second["tags"]), (["first"], ["second"]))
+            self.assertEqual(tree.describe(self.restore(first["id"])), self.expected)
+            self.assertNotIn("folder/small000", tree.describe(self.restore()))
+
+    def test_golden_repositories_take_further_backups(self):
+        for _ in self.each():
+            (self.folder / "new").mkdir(exist_ok=True)
+            (self.folder / "new/file").write_bytes(b"new")
+            self.backup(self.folder / "new")
+            self.assert_checked()
+            self.assertEqual(self.run_for(0, "dump", "latest", self.folder / "new/file").out, b"new")
+
+    def test_golden_repositories_are_read_from_the_format_page_alone(self):
+        for name in self.each():
+            for credential in ([], ["--recovery-key-file", str(HERE / name / "recovery-key")]):
+                target = self.folder / "target"
+                self.remove(target)
+                command = ["/usr/bin/python3", program.READER, "-r",
+                           str(self.repository), *credential, "--verify"]
+                listed = subprocess.run([*command, "list"], env=self.environment(),
+                                        capture_output=True, check=True).stdout.decode().split()
+                subprocess.run([*command, "restore", listed[0], str(target)],
+                               env=self.environment(), check=True, stdout=subprocess.DEVNULL)
+                self.assertEqual(tree.describe(str(target) + self.source), self.expected)
+
+    def test_the_tree_of_the_golden_repositories_can_be_made_again(self):
+        folder = self.folder / "again"
+        folder.mkdir()
+        tree.make(folder)
+        for _ in self.each():
+            self.assertEqual(json.loads(json.dumps(tree.describe(folder))), self.expected)
+        self.assertTrue(os.path.islink(folder / "folder/link"))
+
+
+if __name__ == "__main__":
+    program.main()

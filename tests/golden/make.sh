@@ -1,0 +1,24 @@
+#!/usr/bin/env bash
+# Makes a golden repository: tests/golden/make.sh BINARY NAME [INIT OPTION...]
+# Golden repositories are made once for each released format, and then stay as they are for ever: every
+# later version must open them. The name says format and peculiarity, such as v1-chacha20.
+set -euo pipefail
+binary=$(realpath "$1")
+name=$2
+shift 2
+cd "$(dirname "$0")"
+[ ! -e "$name" ] || { echo "$name exists, and golden repositories do not change" >&2; exit 1; }
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+mkdir "$work/tree"
+/usr/bin/python3 tree.py make "$work/tree"
+export BACKSTAY_REPO=$PWD/$name/repository BACKSTAY_PASSWORD="golden $name" BACKSTAY_CACHE_DIR=$work/cache
+mkdir "$name"
+/usr/bin/python3 tree.py describe "$work/tree" >"$name/expected.json"
+"$binary" init "$@"
+"$binary" backup --host golden --tag first "$work/tree"
+rm "$work/tree/folder/small000"
+"$binary" backup --host golden --tag second "$work/tree"
+"$binary" key recovery | grep -oE '([a-z]{5}-){17}[a-z]{5}' >"$name/recovery-key"
+printf '%s\n' "$work/tree" >"$name/source"
