@@ -12,16 +12,6 @@ std::uint64_t head_of(const Extent& extent) {
   return extent.length << 2 | static_cast<std::uint64_t>(extent.kind);
 }
 
-// A varint that must be in its shortest form.
-Result<std::uint64_t> shortest_varint(ByteReader& reader) {
-  const std::size_t before = reader.remaining();
-  const std::uint64_t value = TRY(reader.varint());
-  if (before - reader.remaining() != varint_bytes(value)) {
-    return fail(ErrorCode::kCorruption, "content: a number is not in its shortest form");
-  }
-  return value;
-}
-
 Result<void> check_kind(ExtentKind kind, std::uint8_t level) {
   if ((kind == ExtentKind::kList) == (level > 0)) return {};
   return fail(ErrorCode::kCorruption, level > 0 ? "content: a list of lists holds something else"

@@ -21,6 +21,15 @@ std::unexpected<Error> record_corruption(std::string_view record, std::string_vi
   return fail(ErrorCode::kCorruption, std::move(message));
 }
 
+Result<std::uint64_t> shortest_varint(ByteReader& reader) {
+  const std::size_t before = reader.remaining();
+  const std::uint64_t value = TRY(reader.varint());
+  if (before - reader.remaining() != varint_bytes(value)) {
+    return fail(ErrorCode::kCorruption, "a number is not in its shortest form");
+  }
+  return value;
+}
+
 Result<bool> FieldScan::next() {
   while (!reader_.done()) {
     field_ = TRY_DOING(std::string(shape_.name), reader_.next());

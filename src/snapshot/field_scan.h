@@ -17,6 +17,9 @@ namespace backstay::snapshot {
   return (static_cast<std::size_t>(std::bit_width(value | 1)) + 6) / 7;
 }
 
+// A varint that must be in its shortest form.
+Result<std::uint64_t> shortest_varint(ByteReader& reader);
+
 // A set of field numbers below 64.
 class FieldSet {
  public:

@@ -58,7 +58,8 @@ struct TreeItem {
   Entry entry;
 };
 
-// Walks a tree in key order and can jump. Reads one page a level at a time. Not thread-safe.
+// Walks a tree in key order and can jump. Reads one page a level at a time, each checked against
+// its parent. A failed call changes nothing: the next one tries again. Not thread-safe.
 class TreeCursor {
  public:
   TreeCursor(chunk::ChunkReader& pages, const TreeRoot& root);
@@ -69,9 +70,9 @@ class TreeCursor {
   Result<std::optional<TreeItem>> next();
   // The next item returned is the first with a key >= `key`. Going backwards is allowed.
   Result<void> seek(std::string_view key);
-  // After next() failed: steps over the page that could not be read and names the keys that it
-  // covered: from `first_key` up to the key where the next readable page begins. False when nothing
-  // follows.
+  // After next() or seek() failed: steps over what could not be read, a page or a single entry of
+  // an intact page. False when nothing follows. The lost keys go from damaged_first_key(), asked
+  // before, up to the key that next() gives then.
   Result<bool> skip_damaged_page();
   [[nodiscard]] std::string damaged_first_key() const;
 
@@ -94,7 +95,10 @@ Result<void> for_each_page(
     chunk::ChunkReader& pages, const TreeRoot& root,
     const std::function<Result<bool>(const chunk::ChunkRef& page, std::uint8_t level)>& each);
 
-// One leaf page decoded: for check, which looks at pages it has not seen in an older snapshot.
+// The items of one leaf page: for check, which looks at pages it has not seen in an older snapshot.
+Result<void> for_each_leaf_item(ByteView page,
+                                const std::function<Result<void>(const TreeItem&)>& each);
+// One page decoded as a whole; corruption when that takes more than 256 MiB.
 Result<std::vector<TreeItem>> decode_leaf(ByteView page);
 struct PageChild {
   std::string first_key;
