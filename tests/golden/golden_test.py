@@ -1,5 +1,5 @@
-"""Every golden repository opens, passes its check and restores, with the program and with the reader
-in Python, with the passphrase and with the recovery key."""
+"""Every golden repository opens, passes its check and restores: with the program and with the
+reader in Python, with the passphrase and with the recovery key."""
 import json
 import os
 import pathlib
@@ -42,7 +42,8 @@ class Golden(program.ProgramTest):
             (self.folder / "new/file").write_bytes(b"new")
             self.backup(self.folder / "new")
             self.assert_checked()
-            self.assertEqual(self.run_for(0, "dump", "latest", self.folder / "new/file").out, b"new")
+            dumped = self.run_for(0, "dump", "latest", self.folder / "new/file")
+            self.assertEqual(dumped.out, b"new")
 
     def test_golden_repositories_are_read_from_the_format_page_alone(self):
         for name in self.each():

@@ -1,4 +1,4 @@
-"""The tree in the golden repositories: made by make.sh, described the same way after every restore."""
+"""The tree in the golden repositories: made by make.sh, described alike after every restore."""
 import hashlib
 import json
 import os
@@ -12,6 +12,7 @@ MOMENT = 1_700_000_000 * 10**9
 
 def make(root):
     """The same tree every time. Nothing in it needs root."""
+    os.umask(0o022)
     root, source = pathlib.Path(root), random.Random(2026)
     (root / "folder/empty").mkdir(parents=True)
     (root / "random").write_bytes(source.randbytes(300_000))
