@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 """Makes docs/fidelity.md: what of a file is kept, and the test that proves each line.
 
-With --check it writes nothing and fails when the page is not what it would write. It fails always when a
-test that is named here does not exist.
+With --check it writes nothing and fails when the page is not what it would write. A test that is
+named here and does not exist is always a failure.
 """
 import pathlib
 import re
@@ -35,8 +35,9 @@ SECTIONS = {
          ["fidelity.holes_come_back_as_holes_and_zeros_as_zeros"]),
         ("sparse files of 1 TiB", "cost seconds", SAME,
          ["fidelity.a_sparse_file_of_one_tebibyte_costs_seconds"]),
-        ("files that change while they are read", "reported and marked; the bytes may mix two states",
-         SAME, ["troubled_source.a_file_that_shrinks_and_grows_while_read_is_reported"]),
+        ("files that change while they are read",
+         "reported and marked; the bytes may mix two states", SAME,
+         ["troubled_source.a_file_that_shrinks_and_grows_while_read_is_reported"]),
     ],
     "Mode, owner, times": [
         ("mode, with set-user, set-group and sticky bits", "exact", SAME,
@@ -93,7 +94,8 @@ def page(tests):
            "exactly; as an ordinary user,", "everything that the user may set, and a count of what "
            "could not be set. Each line is proved by a test.", ""]
     for title, rows in SECTIONS.items():
-        out += [f"## {title}", "", "| | as root | as an ordinary user | proof |", "|---|---|---|---|"]
+        out += [f"## {title}", "", "| | as root | as an ordinary user | proof |"]
+        out += ["|---|---|---|---|"]
         for what, root, user, proofs in rows:
             links = []
             for proof in proofs:
