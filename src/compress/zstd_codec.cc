@@ -12,16 +12,16 @@
 
 namespace backstay::compress {
 
+struct ZstdDelete {
+  void operator()(ZSTD_CCtx* context) const { ZSTD_freeCCtx(context); }
+  void operator()(ZSTD_DCtx* context) const { ZSTD_freeDCtx(context); }
+};
+
 namespace {
 
 constexpr std::uint32_t kZstdMagic = 0xfd2fb528;
 // Up to this level zstd gives up on incompressible bytes at several GB/s by itself.
 constexpr int kQuickToGiveUpMax = 3;
-
-struct ZstdDelete {
-  void operator()(ZSTD_CCtx* context) const { ZSTD_freeCCtx(context); }
-  void operator()(ZSTD_DCtx* context) const { ZSTD_freeDCtx(context); }
-};
 
 std::unexpected<Error> zstd_failed(std::size_t status, ErrorCode otherwise) {
   const bool starved = ZSTD_getErrorCode(status) == ZSTD_error_memory_allocation;

@@ -18,10 +18,6 @@
 
 namespace backstay::crypto {
 
-namespace {
-
-using Tag = std::array<std::uint8_t, kTagSize>;
-
 struct OpensslDelete {
   void operator()(EVP_CIPHER* cipher) const { EVP_CIPHER_free(cipher); }
   void operator()(EVP_CIPHER_CTX* context) const { EVP_CIPHER_CTX_free(context); }
@@ -32,6 +28,10 @@ struct OpensslCipher {
   std::unique_ptr<EVP_CIPHER, OpensslDelete> cipher;
   std::unique_ptr<EVP_CIPHER_CTX, OpensslDelete> context;
 };
+
+namespace {
+
+using Tag = std::array<std::uint8_t, kTagSize>;
 
 Result<void> load_cipher(OpensslCipher& slot, const char* name) {
   if (slot.context != nullptr) return {};
