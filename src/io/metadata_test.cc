@@ -121,6 +121,23 @@ TEST_F(Metadata, ExtendedAttributesComeSortedAndWhole) {
   }
 }
 
+TEST_F(Metadata, LongListsOfExtendedAttributesAreWhole) {
+  const Fd fd = make_file("file");
+  std::size_t set = 0;
+  for (; set < 40; ++set) {
+    const std::string name =
+        "user." + std::string(50, static_cast<char>('a' + set % 26)) + std::to_string(set);
+    if (::fsetxattr(fd.get(), name.c_str(), "", 0, 0) != 0) break;
+  }
+  if (set < 25) GTEST_SKIP() << "this file system has no room for long lists";
+  XattrReader reader;
+  std::vector<NamedValue> values;
+  ASSERT_TRUE(reader.read(fd.get(), values).has_value());
+  EXPECT_EQ(values.size(), set);
+  ASSERT_TRUE(reader.read_at(folder(), "file", values).has_value());
+  EXPECT_EQ(values.size(), set);
+}
+
 TEST_F(Metadata, AttributesOfLinksAreNotThoseOfTheirTargets) {
   const Fd fd = make_file("file");
   ASSERT_EQ(::symlinkat("file", folder(), "link"), 0);

@@ -1,5 +1,5 @@
-// Where data comes from. A source gives its entries in the order of tree keys, without their bytes; the
-// engine then opens those it needs, on any thread.
+// Where data comes from. A source gives its entries in the order of tree keys, without their bytes;
+// the engine then opens those it needs, on any thread.
 #pragma once
 
 #include <cstdint>
@@ -31,13 +31,15 @@ struct FileRun {
 class FileReader {
  public:
   virtual ~FileReader() = default;
-  // The next run in file order: nothing at the end of the file. A data run is read() to its end before
-  // the next call. The length of a stream's run is not known beforehand: it is UINT64_MAX then.
+  // The next run in file order: nothing at the end of the file. A data run is read() to its end
+  // before the next call. The length of a stream's run is not known beforehand: it is UINT64_MAX
+  // then.
   virtual Result<std::optional<FileRun>> next_run() = 0;
-  // Reads up to out.size() bytes of the current run; 0 at its end (also when the file shrank meanwhile).
+  // Reads up to out.size() bytes of the current run; 0 at its end (also when the file shrank
+  // meanwhile).
   virtual Result<std::size_t> read(MutableByteView out) = 0;
-  // After the last byte: the file's entry as it is now (size, times). The engine compares it with what the
-  // walk saw and marks the entry when the file changed while it was read.
+  // After the last byte: the file's entry as it is now (size, times). The engine compares it with
+  // what the walk saw and marks the entry when the file changed while it was read.
   virtual Result<snapshot::Entry> entry_now() = 0;
 };
 
@@ -47,8 +49,8 @@ using ReportError = std::function<void(const std::string& path, const Error& err
 class Source {
  public:
   virtual ~Source() = default;
-  // The next item in strictly ascending key order, or nothing at the end. Trouble with single files goes to
-  // ReportError and the file is left out; a failure here ends the run. One thread calls it.
+  // The next item in strictly ascending key order, or nothing at the end. Trouble with single files
+  // goes to ReportError and the file is left out; a failure here ends the run. One thread calls it.
   virtual Result<std::optional<SourceItem>> next() = 0;
   // Opens a regular file that next() gave. Thread-safe. not_found when it vanished meanwhile.
   virtual Result<std::unique_ptr<FileReader>> open(const SourceItem& item) = 0;

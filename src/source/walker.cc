@@ -162,9 +162,11 @@ Result<std::optional<SourceItem>> Walker::look(const Place& place) {
     item.entry.symlink_target = TRY(io::read_link_at(place.folder, place.name));
   }
   if (item.entry.type != EntryType::kFile && !take_over_unchanged(item)) read_unopened(place, item);
-  report_given_below(
-      place, Error(ErrorCode::kNotFound, "one of the names on the way to it is not a folder")
-                 .with_hint("If it is a symbolic link, give the path that it leads to."));
+  if (!place.below.empty()) {
+    report_given_below(
+        place, Error(ErrorCode::kNotFound, "one of the names on the way to it is not a folder")
+                   .with_hint("If it is a symbolic link, give the path that it leads to."));
+  }
   if (!place.inside) return std::nullopt;
   return item;
 }

@@ -8,14 +8,14 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <array>
 #include <filesystem>
 #include <fstream>
-#include <map>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
-#include "io/machine.h"
 #include "io/testing/temporary_folder.h"
 #include "snapshot/tree_key.h"
 #include "source/file_source.h"
@@ -96,7 +96,7 @@ class ScratchTree : public testing::Test {
   io::TemporaryFolder temporary_;
 };
 
-// This thread touches files as an ordinary user as long as it lives.
+// This thread touches files as an ordinary user as long as it lives, whoever runs the tests.
 class OrdinaryUser {
  public:
   OrdinaryUser() : before_(::setfsuid(kNobody)) {}
