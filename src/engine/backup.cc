@@ -26,8 +26,8 @@ Result<std::optional<repo::StoredSnapshot>> find_parent(repo::Repository& reposi
                                                         const BackupOptions& options,
                                                         Activity& activity) {
   const auto snapshots = TRY(repository.snapshots([&](const auto& id, const Error& error) {
-    activity.note(fmt::format("snapshot {} cannot be read ({}): run 'backstay check'", id.short_hex(),
-                              error.describe()));
+    activity.note(fmt::format("snapshot {} cannot be read ({}): run 'backstay check'",
+                              id.short_hex(), error.describe()));
   }));
   if (!options.parent) return choose_parent(snapshots, options);
   const auto named = std::ranges::find(snapshots, *options.parent, &repo::StoredSnapshot::id);
@@ -49,7 +49,8 @@ Snapshot describe(const BackupOptions& options, const std::optional<repo::Stored
   const auto repeated = std::ranges::unique(snapshot.tags);
   snapshot.tags.erase(repeated.begin(), repeated.end());
   snapshot.description = options.description;
-  // Without anything to compare with, everything is read: that is a full backup, whatever was asked for.
+  // Without anything to compare with, everything is read: that is a full backup, whatever was asked
+  // for.
   snapshot.type = parent ? options.type : BackupType::kFull;
   if (parent) snapshot.parent = parent->id;
   snapshot.excludes = options.excludes;
@@ -68,8 +69,9 @@ Result<void> refuse_when_nothing_was_read(const Snapshot& snapshot) {
     above += static_cast<std::size_t>(std::ranges::count(key, '\0')) + (key.empty() ? 0U : 1U);
   }
   if (stats.dirs_total > above + stats.errors) return {};
-  return std::unexpected(Error(ErrorCode::kNotFound, "nothing of the source could be read: no snapshot was made")
-                             .with_hint("Check the paths, and run as a user who may read them."));
+  return std::unexpected(
+      Error(ErrorCode::kNotFound, "nothing of the source could be read: no snapshot was made")
+          .with_hint("Check the paths, and run as a user who may read them."));
 }
 
 Result<std::unique_ptr<repo::Lease>> take_lease(repo::Repository& repository,
@@ -87,11 +89,12 @@ Result<std::unique_ptr<repo::Lease>> take_lease(repo::Repository& repository,
 
 }  // namespace
 
-std::optional<repo::StoredSnapshot> choose_parent(const std::vector<repo::StoredSnapshot>& snapshots,
-                                                  const BackupOptions& options) {
+std::optional<repo::StoredSnapshot> choose_parent(
+    const std::vector<repo::StoredSnapshot>& snapshots, const BackupOptions& options) {
   if (options.type == BackupType::kFull) return std::nullopt;
   for (auto it = snapshots.rbegin(); it != snapshots.rend(); ++it) {
-    const bool wanted = options.type == BackupType::kIncremental || it->snapshot.type == BackupType::kFull;
+    const bool wanted =
+        options.type == BackupType::kIncremental || it->snapshot.type == BackupType::kFull;
     if (wanted && same_series(it->snapshot, options)) return *it;
   }
   return std::nullopt;
@@ -105,10 +108,12 @@ Result<BackupReport> backup(repo::Repository& repository, source::Source& source
 
   // Snapshots before the index: whatever a snapshot refers to is then in the index that is loaded.
   const auto parent = TRY(find_parent(repository, options, activity));
-  TRY_DOING("loading the index", repository.load_index([&](const repo::ObjectId& id, const Error& error) {
-    activity.note(fmt::format("index run {} cannot be read ({}): what it knew is stored again; run 'backstay check'",
-                              id.short_hex(), error.describe()));
-  }));
+  TRY_DOING(
+      "loading the index", repository.load_index([&](const repo::ObjectId& id, const Error& error) {
+        activity.note(fmt::format(
+            "index run {} cannot be read ({}): what it knew is stored again; run 'backstay check'",
+            id.short_hex(), error.describe()));
+      }));
 
   BackupReport report;
   report.snapshot = describe(options, parent, repository.world().clock.now());
@@ -118,8 +123,9 @@ Result<BackupReport> backup(repo::Repository& repository, source::Source& source
   }
 
   // The index only grows from here on.
-  const auto plan = backup_stages::plan_memory(repository.config(), options.threads, options.memory_limit,
-                                               repository.index().totals().entries);
+  const auto plan =
+      backup_stages::plan_memory(repository.config(), options.threads, options.memory_limit,
+                                 repository.index().totals().entries);
   const auto parent_tree = parent ? std::optional(parent->snapshot.tree) : std::nullopt;
   backup_stages::BackupRun run(repository, source, options, plan, parent_tree, activity);
   TRY(run.run(report.snapshot));
@@ -127,8 +133,10 @@ Result<BackupReport> backup(repo::Repository& repository, source::Source& source
   // Everything that the tree refers to is durable and findable. What follows is the commit.
   TRY(refuse_when_nothing_was_read(report.snapshot));
   report.snapshot.finished = repository.world().clock.now();
-  report.snapshot.status = report.snapshot.stats.errors == 0 ? snapshot::Status::kComplete : snapshot::Status::kPartial;
-  report.skipped_unchanged = options.skip_if_unchanged && parent && parent->snapshot.tree == report.snapshot.tree;
+  report.snapshot.status =
+      report.snapshot.stats.errors == 0 ? snapshot::Status::kComplete : snapshot::Status::kPartial;
+  report.skipped_unchanged =
+      options.skip_if_unchanged && parent && parent->snapshot.tree == report.snapshot.tree;
   if (options.dry_run || report.skipped_unchanged) return report;
   TRY(lease->verify());
   report.id = TRY(repository.commit_snapshot(report.snapshot));

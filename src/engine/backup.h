@@ -14,14 +14,15 @@ namespace backstay::engine {
 
 // How the pieces of a file are cut.
 enum class Cutting : std::uint8_t {
-  kAuto,     // fixed pieces for database files and disk images (recognised by their first bytes), else by content
+  kAuto,  // fixed pieces for database files and disk images (recognised by their first bytes), else
+          // by content
   kContent,
   kFixed,
 };
 
 struct BackupOptions {
   snapshot::BackupType type = snapshot::BackupType::kIncremental;
-  std::vector<std::string> paths;   // recorded in the snapshot; with host they name the series
+  std::vector<std::string> paths;  // recorded in the snapshot; with host they name the series
   std::vector<std::string> tags;
   std::string host;
   std::string user;
@@ -32,8 +33,8 @@ struct BackupOptions {
   Cutting cutting = Cutting::kAuto;
   bool dry_run = false;
   bool skip_if_unchanged = false;
-  std::size_t threads = 0;          // 0: one a processor
-  std::uint64_t memory_limit = 0;   // bytes; 0: the default of about 120 MiB in flight
+  std::size_t threads = 0;         // 0: one a processor
+  std::uint64_t memory_limit = 0;  // bytes; 0: the default of about 120 MiB in flight
 };
 
 struct BackupReport {
@@ -43,14 +44,15 @@ struct BackupReport {
   bool skipped_unchanged = false;
 };
 
-// The type recorded is `full` when there is nothing to compare with. Fails with not_found when nothing at all could be
-// read, and commits nothing then. Single files that fail make the snapshot partial and are reported.
+// The type recorded is `full` when there is nothing to compare with. Fails with not_found when
+// nothing at all could be read, and commits nothing then. Single files that fail make the snapshot
+// partial and are reported.
 Result<BackupReport> backup(repo::Repository& repository, source::Source& source,
                             const BackupOptions& options, Activity& activity);
 
-// The snapshot that a backup of this series compares with: for incremental the last one of the same host
-// and paths, for differential the last full one of them, for full none.
-std::optional<repo::StoredSnapshot> choose_parent(const std::vector<repo::StoredSnapshot>& snapshots,
-                                                  const BackupOptions& options);
+// The snapshot that a backup of this series compares with: for incremental the last one of the same
+// host and paths, for differential the last full one of them, for full none.
+std::optional<repo::StoredSnapshot> choose_parent(
+    const std::vector<repo::StoredSnapshot>& snapshots, const BackupOptions& options);
 
 }  // namespace backstay::engine

@@ -34,7 +34,8 @@ std::unique_ptr<repo::Lease> take_lease(repo::Repository& repository, Activity& 
   auto lease = repo::Lease::acquire(repository.store(), repository.config().id, std::move(record),
                                     repository.world().rng);
   if (lease) return std::move(*lease);
-  activity.note("no lease could be taken (" + lease.error().describe() + "): checking all the same");
+  activity.note("no lease could be taken (" + lease.error().describe() +
+                "): checking all the same");
   return nullptr;
 }
 
@@ -53,11 +54,13 @@ Result<void> finish(CheckReport& report, bool complete, DamageLog& log, const Ac
 }
 
 // Packs that the index names against those that are there.
-void check_presence(const std::vector<repo::Index::Pack>& packs, const std::vector<StoredObject>& objects,
+void check_presence(const std::vector<repo::Index::Pack>& packs,
+                    const std::vector<StoredObject>& objects,
                     std::unordered_set<repo::ObjectId>& bad, DamageLog& log, CheckReport& report) {
   std::unordered_map<std::string, std::uint64_t> present;
   for (const StoredObject& object : objects) {
-    if (object.kind == ObjectKind::kDataPack || object.kind == ObjectKind::kMetaPack) present.emplace(object.name, object.size_bytes);
+    if (object.kind == ObjectKind::kDataPack || object.kind == ObjectKind::kMetaPack)
+      present.emplace(object.name, object.size_bytes);
   }
   for (const repo::Index::Pack& pack : packs) {
     const std::string name = repo::object_name(repo::object_kind(pack.kind), pack.id);
@@ -68,7 +71,8 @@ void check_presence(const std::vector<repo::Index::Pack>& packs, const std::vect
       continue;
     }
     if (it->second != pack.size_bytes) {
-      log.add(name, fmt::format("the pack has {} bytes and should have {}", it->second, pack.size_bytes));
+      log.add(name,
+              fmt::format("the pack has {} bytes and should have {}", it->second, pack.size_bytes));
       bad.insert(pack.id);
     }
     present.erase(it);
@@ -81,13 +85,14 @@ Result<void> check_small_objects(backend::Backend& store, const std::vector<Stor
                                  DamageLog& log, CheckReport& report) {
   for (const StoredObject& object : objects) {
     const bool small = object.kind == ObjectKind::kConfig || object.kind == ObjectKind::kKeySlot ||
-                       object.kind == ObjectKind::kGeneration || object.kind == ObjectKind::kLease ||
-                       object.kind == ObjectKind::kIndexRun;
+                       object.kind == ObjectKind::kGeneration ||
+                       object.kind == ObjectKind::kLease || object.kind == ObjectKind::kIndexRun;
     if (!small) continue;
     const auto read = read_verified(store, object);
     ++report.objects_verified;
     if (read || read.error().code() == ErrorCode::kNotFound) continue;
-    if (read.error().code() == ErrorCode::kUnavailable) return std::unexpected(read.error().clone());
+    if (read.error().code() == ErrorCode::kUnavailable)
+      return std::unexpected(read.error().clone());
     log.add(object.name, read.error().describe());
   }
   return {};
@@ -117,12 +122,14 @@ Result<bool> read_packs(CheckRun& run) {
   std::atomic<std::uint64_t> count{0};
   const auto read_one = [&](std::size_t at) -> Result<void> {
     run.activity.progress.set_current(name_of(packs[at]));
-    if (!run.bad_packs.contains(packs[at].id)) bytes += TRY(check_pack(run.repository, packs[at], run.log));
+    if (!run.bad_packs.contains(packs[at].id))
+      bytes += TRY(check_pack(run.repository, packs[at], run.log));
     ++count;
     run.activity.progress.bytes_done += packs[at].size_bytes;
     return {};
   };
-  const bool complete = TRY(for_each_parallel(packs.size(), run.options.threads, run.stop_early, read_one));
+  const bool complete =
+      TRY(for_each_parallel(packs.size(), run.options.threads, run.stop_early, read_one));
   for (const repo::Index::Pack& pack : packs) {
     if (run.log.contains(name_of(pack))) run.bad_packs.insert(pack.id);
   }
@@ -147,17 +154,21 @@ Result<ReadData> parse_read_data_subset(std::string_view text) {
   } else if (text.ends_with('%')) {
     const auto percent = std::from_chars(text.data(), end - 1, wanted.percent);
     wanted.mode = ReadData::Mode::kPercent;
-    if (percent.ec == std::errc{} && percent.ptr == end - 1 && wanted.percent > 0 && wanted.percent <= 100) return wanted;
+    if (percent.ec == std::errc{} && percent.ptr == end - 1 && wanted.percent > 0 &&
+        wanted.percent <= 100)
+      return wanted;
   } else if (const auto bytes = parse_byte_size(text); bytes && *bytes > 0) {
     wanted.mode = ReadData::Mode::kBytes;
     wanted.bytes = *bytes;
     return wanted;
   }
-  return std::unexpected(Error(ErrorCode::kInvalidArgument, fmt::format("'{}' is not a part of the data", text))
-                             .with_hint("Write 1/10 for the first of ten parts, 5%, or a size such as 2GiB."));
+  return std::unexpected(
+      Error(ErrorCode::kInvalidArgument, fmt::format("'{}' is not a part of the data", text))
+          .with_hint("Write 1/10 for the first of ten parts, 5%, or a size such as 2GiB."));
 }
 
-Result<CheckReport> check(repo::Repository& repository, const CheckOptions& options, Activity& activity) {
+Result<CheckReport> check(repo::Repository& repository, const CheckOptions& options,
+                          Activity& activity) {
   CheckRun run{.repository = repository,
                .options = options,
                .activity = activity,
@@ -167,16 +178,18 @@ Result<CheckReport> check(repo::Repository& repository, const CheckOptions& opti
                .report = {}};
   const auto lease = take_lease(repository, activity);
 
-  // Snapshots before the index, the index before the packs: a backup that commits meanwhile is not seen half.
+  // Snapshots before the index, the index before the packs: a backup that commits meanwhile is not
+  // seen half.
   const auto snapshots = TRY(repository.snapshots([&](const auto& id, const Error& error) {
     const std::string name = repo::object_name(ObjectKind::kSnapshot, repo::ObjectId{id.bytes});
     run.log.add(name, error.describe());
     run.log.affects(name, "snapshot " + id.short_hex());
   }));
   run.report.snapshots = snapshots.size();
-  TRY_DOING("loading the index", repository.load_index([&](const repo::ObjectId& id, const Error& error) {
-    run.log.add(repo::object_name(ObjectKind::kIndexRun, id), error.describe());
-  }));
+  TRY_DOING("loading the index",
+            repository.load_index([&](const repo::ObjectId& id, const Error& error) {
+              run.log.add(repo::object_name(ObjectKind::kIndexRun, id), error.describe());
+            }));
   const auto packs = repository.index().packs();
   run.report.packs = packs.size();
   const auto objects = TRY_DOING("listing the repository", list_objects(repository.store()));
@@ -200,37 +213,43 @@ Result<CheckReport> check(repo::Repository& repository, const CheckOptions& opti
   return std::move(run.report);
 }
 
-Result<CheckReport> check_names(backend::Backend& store, const CheckOptions& options, Activity& activity) {
+Result<CheckReport> check_names(backend::Backend& store, const CheckOptions& options,
+                                Activity& activity) {
   CheckReport report;
   DamageLog log;
   const auto config = store.head("config");
   if (!config && config.error().code() == ErrorCode::kNotFound) {
-    return std::unexpected(Error(ErrorCode::kNoRepository, "there is no repository at " + store.describe())
-                               .with_hint("Make one with 'backstay init', or check --repo."));
+    return std::unexpected(
+        Error(ErrorCode::kNoRepository, "there is no repository at " + store.describe())
+            .with_hint("Make one with 'backstay init', or check --repo."));
   }
   if (!config) return std::unexpected(config.error().clone());
   const auto objects = TRY_DOING("listing the repository", list_objects(store));
   for (const StoredObject& object : objects) activity.progress.bytes_total += object.size_bytes;
   std::atomic<std::uint64_t> bytes{0};
   std::atomic<std::uint64_t> count{0};
-  const bool complete = TRY(for_each_parallel(
-      objects.size(), options.threads, deadline(options, activity), [&](std::size_t at) -> Result<void> {
-        const StoredObject& object = objects[at];
-        activity.progress.set_current(object.name);
-        const auto read = read_verified(store, object);
-        ++count;
-        bytes += object.size_bytes;
-        activity.progress.bytes_done += object.size_bytes;
-        if (read || read.error().code() == ErrorCode::kNotFound) return {};  // removed after it was listed
-        if (read.error().code() == ErrorCode::kUnavailable) return std::unexpected(read.error().clone());
-        log.add(object.name, read.error().describe());
-        return {};
-      }));
+  const bool complete =
+      TRY(for_each_parallel(objects.size(), options.threads, deadline(options, activity),
+                            [&](std::size_t at) -> Result<void> {
+                              const StoredObject& object = objects[at];
+                              activity.progress.set_current(object.name);
+                              const auto read = read_verified(store, object);
+                              ++count;
+                              bytes += object.size_bytes;
+                              activity.progress.bytes_done += object.size_bytes;
+                              if (read || read.error().code() == ErrorCode::kNotFound)
+                                return {};  // removed after it was listed
+                              if (read.error().code() == ErrorCode::kUnavailable)
+                                return std::unexpected(read.error().clone());
+                              log.add(object.name, read.error().describe());
+                              return {};
+                            }));
   report.objects_verified = count;
   report.bytes_read = bytes;
   for (const StoredObject& object : objects) {
     if (object.kind == ObjectKind::kSnapshot) ++report.snapshots;
-    if (object.kind == ObjectKind::kDataPack || object.kind == ObjectKind::kMetaPack) ++report.packs;
+    if (object.kind == ObjectKind::kDataPack || object.kind == ObjectKind::kMetaPack)
+      ++report.packs;
   }
   TRY(finish(report, complete, log, activity));
   return report;

@@ -16,7 +16,8 @@ namespace backstay::engine {
 struct ReadData {
   enum class Mode : std::uint8_t { kNone, kAll, kPart, kPercent, kBytes };
   Mode mode = Mode::kNone;
-  std::uint32_t part = 0;   // kPart: part N (from 1) of M, by pack name, so that M runs cover everything
+  std::uint32_t part =
+      0;  // kPart: part N (from 1) of M, by pack name, so that M runs cover everything
   std::uint32_t parts = 0;
   double percent = 0;       // kPercent: at random
   std::uint64_t bytes = 0;  // kBytes: at random, about so many
@@ -30,8 +31,8 @@ struct CheckOptions {
 };
 
 struct Damage {
-  std::string object;    // "data/3f/3f…", "snapshots/…"
-  std::string what;      // "bytes do not match their name"
+  std::string object;                // "data/3f/3f…", "snapshots/…"
+  std::string what;                  // "bytes do not match their name"
   std::vector<std::string> affects;  // "snapshot 1a2b3c4d: /etc/passwd"; at most kAffectedMax
   std::uint64_t affected_total = 0;
 };
@@ -50,12 +51,15 @@ struct CheckReport {
   std::vector<Damage> damages;
 };
 
-// Structure: every object that something refers to exists with the right size; every tree page and content list is read and
-// every chunk of every file is in the index. With read_data also every byte of the chosen packs: name, directory, frames,
-// chunk ids. Damage is in the report, never a failure; a failure means that the check could not be done.
-Result<CheckReport> check(repo::Repository& repository, const CheckOptions& options, Activity& activity);
+// Structure: every object that something refers to exists with the right size; every tree page and
+// content list is read and every chunk of every file is in the index. With read_data also every
+// byte of the chosen packs: name, directory, frames, chunk ids. Damage is in the report, never a
+// failure; a failure means that the check could not be done.
+Result<CheckReport> check(repo::Repository& repository, const CheckOptions& options,
+                          Activity& activity);
 
 // Needs no key: every object's bytes against its name or its checksum.
-Result<CheckReport> check_names(backend::Backend& store, const CheckOptions& options, Activity& activity);
+Result<CheckReport> check_names(backend::Backend& store, const CheckOptions& options,
+                                Activity& activity);
 
 }  // namespace backstay::engine

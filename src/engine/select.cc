@@ -30,8 +30,8 @@ std::optional<std::size_t> parse_latest(std::string_view which) {
   return back;
 }
 
-Result<repo::StoredSnapshot> select_by_prefix(const std::vector<const repo::StoredSnapshot*>& candidates,
-                                              std::string_view which) {
+Result<repo::StoredSnapshot> select_by_prefix(
+    const std::vector<const repo::StoredSnapshot*>& candidates, std::string_view which) {
   const bool hex = which.find_first_not_of("0123456789abcdef") == std::string_view::npos;
   if (!hex || which.size() < kPrefixMin || which.size() > 64) {
     return std::unexpected(
@@ -42,7 +42,8 @@ Result<repo::StoredSnapshot> select_by_prefix(const std::vector<const repo::Stor
   for (const repo::StoredSnapshot* candidate : candidates) {
     if (!candidate->id.hex().starts_with(which)) continue;
     if (found != nullptr) {
-      return std::unexpected(Error(ErrorCode::kInvalidArgument, fmt::format("several snapshots begin with '{}'", which))
+      return std::unexpected(Error(ErrorCode::kInvalidArgument,
+                                   fmt::format("several snapshots begin with '{}'", which))
                                  .with_hint("Give more digits of the id."));
     }
     found = candidate;
@@ -53,9 +54,8 @@ Result<repo::StoredSnapshot> select_by_prefix(const std::vector<const repo::Stor
 
 template <typename Values>
 bool contains_all(const Values& have, const Values& wanted) {
-  return std::ranges::all_of(wanted, [&](const auto& value) {
-    return std::ranges::find(have, value) != have.end();
-  });
+  return std::ranges::all_of(
+      wanted, [&](const auto& value) { return std::ranges::find(have, value) != have.end(); });
 }
 
 }  // namespace

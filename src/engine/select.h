@@ -12,9 +12,9 @@
 namespace backstay::engine {
 
 struct SnapshotFilter {
-  std::string host;               // empty: any
-  std::vector<std::string> tags;  // all of them
-  std::vector<std::string> paths; // all of them
+  std::string host;                // empty: any
+  std::vector<std::string> tags;   // all of them
+  std::vector<std::string> paths;  // all of them
 };
 [[nodiscard]] bool fits(const snapshot::Snapshot& snapshot, const SnapshotFilter& filter);
 
@@ -25,7 +25,8 @@ struct SnapshotArgument {
 // "latest:/etc" -> {"latest", "/etc"}; times may hold colons, the subpath starts at ":/".
 [[nodiscard]] SnapshotArgument parse_snapshot_argument(std::string_view text);
 
-// not_found with a hint when nothing fits; invalid_argument when a prefix is short or fits several. `snapshots` is oldest first.
+// not_found with a hint when nothing fits; invalid_argument when a prefix is short or fits several.
+// `snapshots` is oldest first.
 Result<repo::StoredSnapshot> select_snapshot(const std::vector<repo::StoredSnapshot>& snapshots,
                                              const SnapshotFilter& filter, std::string_view which,
                                              Timestamp now);

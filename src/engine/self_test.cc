@@ -31,7 +31,8 @@ Result<void> expect(bool holds, std::string what) {
 
 // The empty input's digest is the first of the published test vectors.
 Result<void> test_hash() {
-  return expect(crypto::blake3({}).hex() == "af1349b9f5f9a1a6a0404dea36dcc9499bcb25c9adc112b7cc9a93cae41f3262",
+  return expect(crypto::blake3({}).hex() ==
+                    "af1349b9f5f9a1a6a0404dea36dcc9499bcb25c9adc112b7cc9a93cae41f3262",
                 "BLAKE3 of nothing is wrong");
 }
 
@@ -48,7 +49,8 @@ Result<void> test_cipher(crypto::Suite suite) {
   TRY(aead.open(suite, key, nonce, sealed, opened));
   TRY(expect(opened == plain, "what was sealed does not open to the same bytes"));
   sealed[500] ^= 1;
-  return expect(!aead.open(suite, key, nonce, sealed, opened).has_value(), "a changed byte was not noticed");
+  return expect(!aead.open(suite, key, nonce, sealed, opened).has_value(),
+                "a changed byte was not noticed");
 }
 
 Result<void> test_compression() {
@@ -66,7 +68,8 @@ Result<void> test_words() {
   SeededRng rng(2);
   const crypto::Secret secret = crypto::Secret::random(rng);
   const crypto::Secret again = TRY(crypto::from_words(crypto::to_words(secret)));
-  return expect(std::ranges::equal(secret.view(), again.view()), "a recovery key does not survive its words");
+  return expect(std::ranges::equal(secret.view(), again.view()),
+                "a recovery key does not survive its words");
 }
 
 Result<void> test_passphrase_key() {
@@ -80,11 +83,13 @@ Result<void> test_passphrase_key() {
 Result<void> write_samples(const std::string& folder) {
   TRY(io::make_directories(folder + "/inner"));
   SeededRng rng(4);
-  for (const std::size_t size : {std::size_t{0}, std::size_t{1}, std::size_t{5000}, std::size_t{6'000'000}}) {
+  for (const std::size_t size :
+       {std::size_t{0}, std::size_t{1}, std::size_t{5000}, std::size_t{6'000'000}}) {
     Bytes bytes(size);
     rng.fill(bytes);
     const ByteView piece(bytes);
-    TRY(io::create_file(folder + "/inner/" + std::to_string(size), {&piece, 1}, io::Durability::kUnsynced));
+    TRY(io::create_file(folder + "/inner/" + std::to_string(size), {&piece, 1},
+                        io::Durability::kUnsynced));
   }
   return {};
 }
@@ -105,15 +110,17 @@ Result<void> test_round_trip(const std::string& scratch) {
   const SystemClock clock;
   crypto::SystemRng rng;
   const repo::Credential credential{.passphrase = "self-test", .recovery_key = {}};
-  repo::InitOptions init{.suite = {}, .compression = {}, .argon2 = {.memory_kib = 1024, .passes = 1}, .label = {}};
-  auto repository = TRY(repo::Repository::init(std::make_unique<backend::MemoryBackend>(clock), credential,
-                                               init, {.clock = clock, .rng = rng}));
+  repo::InitOptions init{
+      .suite = {}, .compression = {}, .argon2 = {.memory_kib = 1024, .passes = 1}, .label = {}};
+  auto repository = TRY(repo::Repository::init(std::make_unique<backend::MemoryBackend>(clock),
+                                               credential, init, {.clock = clock, .rng = rng}));
   Progress progress;
   std::optional<Error> trouble;
-  Activity activity{.progress = progress,
-                    .stop = {},
-                    .report = [&](const std::string&, const Error& error) { trouble = error.clone(); },
-                    .note = [](const std::string&) {}};
+  Activity activity{
+      .progress = progress,
+      .stop = {},
+      .report = [&](const std::string&, const Error& error) { trouble = error.clone(); },
+      .note = [](const std::string&) {}};
   source::FileSourceOptions source_options;
   source_options.paths = {from};
   const auto source = TRY(source::open_file_source(source_options, activity.report));

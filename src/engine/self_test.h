@@ -1,4 +1,5 @@
-// The verb self-test: primitives against known answers, and a small backup and restore in a temporary folder.
+// The verb self-test: primitives against known answers, and a small backup and restore in a
+// temporary folder.
 #pragma once
 
 #include <string>
@@ -15,7 +16,8 @@ struct SelfTestStep {
   double seconds = 0;
 };
 
-// Every step's result; the caller says whether all passed. `scratch` is an empty folder for the round trip.
+// Every step's result; the caller says whether all passed. `scratch` is an empty folder for the
+// round trip.
 std::vector<SelfTestStep> self_test(const std::string& scratch);
 
 }  // namespace backstay::engine

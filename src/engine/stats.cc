@@ -14,7 +14,8 @@ struct Seen {
   std::unordered_set<chunk::ChunkId> pages;
   std::unordered_set<repo::IdPrefix, decltype([](const repo::IdPrefix& id) {
                        return load_le<std::size_t>(id.data());
-                     })> chunks;
+                     })>
+      chunks;
 };
 
 // Chunks of pages that were not seen in another snapshot.
@@ -62,21 +63,22 @@ Result<void> count_objects(repo::Repository& repository, StatsReport& report) {
 
 }  // namespace
 
-Result<StatsReport> stats(repo::Repository& repository, const std::optional<snapshot::Snapshot>& one,
-                          Activity& activity) {
+Result<StatsReport> stats(repo::Repository& repository,
+                          const std::optional<snapshot::Snapshot>& one, Activity& activity) {
   std::vector<snapshot::Snapshot> chosen;
   if (one) {
     chosen.push_back(*one);
   } else {
-    for (auto& stored : TRY(repository.snapshots([&](const auto& id, const Error& error) {
+    for (auto& stored : TRY(repository.snapshots([&](const auto&id, const Error&error) {
            activity.report("snapshot " + id.short_hex(), error);
          }))) {
       chosen.push_back(std::move(stored.snapshot));
     }
   }
-  TRY_DOING("loading the index", repository.load_index([&](const repo::ObjectId& id, const Error& error) {
-    activity.report("index run " + id.short_hex(), error);
-  }));
+  TRY_DOING("loading the index",
+            repository.load_index([&](const repo::ObjectId& id, const Error& error) {
+              activity.report("index run " + id.short_hex(), error);
+            }));
   StatsReport report;
   report.snapshots = chosen.size();
   Seen seen;

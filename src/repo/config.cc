@@ -18,9 +18,12 @@ constexpr std::int64_t kLevelBias = 100;
 
 std::uint64_t number_of(const Compression& compression) {
   switch (compression.mode) {
-    case Compression::Mode::kOff: return 0;
-    case Compression::Mode::kAuto: return 1;
-    case Compression::Mode::kLevel: return static_cast<std::uint64_t>(compression.level + kLevelBias);
+    case Compression::Mode::kOff:
+      return 0;
+    case Compression::Mode::kAuto:
+      return 1;
+    case Compression::Mode::kLevel:
+      return static_cast<std::uint64_t>(compression.level + kLevelBias);
   }
   return 1;
 }
@@ -69,9 +72,12 @@ Result<Compression> parse_compression(std::string_view text) {
 
 std::string to_string(const Compression& compression) {
   switch (compression.mode) {
-    case Compression::Mode::kOff: return "off";
-    case Compression::Mode::kAuto: return "auto";
-    case Compression::Mode::kLevel: return fmt::format("{}", compression.level);
+    case Compression::Mode::kOff:
+      return "off";
+    case Compression::Mode::kAuto:
+      return "auto";
+    case Compression::Mode::kLevel:
+      return fmt::format("{}", compression.level);
   }
   return "auto";
 }
@@ -107,20 +113,47 @@ static Result<void> take_field(Config& config, const Field& field) {
                 .with_hint("Use a newer backstay for this repository."));
       }
       return {};
-    case 2: config.required_features.emplace_back(as_text(field.value_bytes)); return {};
-    case 3: config.optional_features.emplace_back(as_text(field.value_bytes)); return {};
-    case 4: config.created.seconds = unzigzag(field.value_number); return {};
-    case 5: config.created.nanos = static_cast<std::uint32_t>(field.value_number % 1'000'000'000); return {};
-    case 6: config.suite = TRY(crypto::suite_from_number(field.value_number)); return {};
-    case 7: config.cut.min_bytes = TRY(size_between(field.value_number, 0, kU32)); return {};
-    case 8: config.cut.normal_bytes = TRY(size_between(field.value_number, 0, kU32)); return {};
-    case 9: config.cut.max_bytes = TRY(size_between(field.value_number, 0, kU32)); return {};
-    case 10: config.fixed_piece_bytes = TRY(size_between(field.value_number, 512, kFrameMax)); return {};
-    case 11: config.compression = TRY(compression_from_number(field.value_number)); return {};
-    case 12: config.pack_bytes = TRY(size_between(field.value_number, 64 * 1024, 1U << 30)); return {};
-    case 13: config.frame_bytes = TRY(size_between(field.value_number, 1024, kFrameMax)); return {};
-    case 14: config.program = as_text(field.value_bytes); return {};
-    default: return {};
+    case 2:
+      config.required_features.emplace_back(as_text(field.value_bytes));
+      return {};
+    case 3:
+      config.optional_features.emplace_back(as_text(field.value_bytes));
+      return {};
+    case 4:
+      config.created.seconds = unzigzag(field.value_number);
+      return {};
+    case 5:
+      config.created.nanos = static_cast<std::uint32_t>(field.value_number % 1'000'000'000);
+      return {};
+    case 6:
+      config.suite = TRY(crypto::suite_from_number(field.value_number));
+      return {};
+    case 7:
+      config.cut.min_bytes = TRY(size_between(field.value_number, 0, kU32));
+      return {};
+    case 8:
+      config.cut.normal_bytes = TRY(size_between(field.value_number, 0, kU32));
+      return {};
+    case 9:
+      config.cut.max_bytes = TRY(size_between(field.value_number, 0, kU32));
+      return {};
+    case 10:
+      config.fixed_piece_bytes = TRY(size_between(field.value_number, 512, kFrameMax));
+      return {};
+    case 11:
+      config.compression = TRY(compression_from_number(field.value_number));
+      return {};
+    case 12:
+      config.pack_bytes = TRY(size_between(field.value_number, 64 * 1024, 1U << 30));
+      return {};
+    case 13:
+      config.frame_bytes = TRY(size_between(field.value_number, 1024, kFrameMax));
+      return {};
+    case 14:
+      config.program = as_text(field.value_bytes);
+      return {};
+    default:
+      return {};
   }
 }
 

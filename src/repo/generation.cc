@@ -29,16 +29,24 @@ Result<Generation> decode_generation(ByteView stored, const RepositoryId& reposi
   while (!reader.done()) {
     const Field field = TRY(reader.next());
     switch (field.number) {
-      case 1: generation.number = field.value_number; break;
+      case 1:
+        generation.number = field.value_number;
+        break;
       case 2: {
         const auto pack = ObjectId::from_bytes(field.value_bytes);
-        if (!pack) return fail(ErrorCode::kCorruption, "a condemned pack's name has a wrong length");
+        if (!pack)
+          return fail(ErrorCode::kCorruption, "a condemned pack's name has a wrong length");
         generation.condemned.push_back(*pack);
         break;
       }
-      case 3: generation.time.seconds = unzigzag(field.value_number); break;
-      case 4: generation.time.nanos = static_cast<std::uint32_t>(field.value_number % 1'000'000'000); break;
-      default: break;
+      case 3:
+        generation.time.seconds = unzigzag(field.value_number);
+        break;
+      case 4:
+        generation.time.nanos = static_cast<std::uint32_t>(field.value_number % 1'000'000'000);
+        break;
+      default:
+        break;
     }
   }
   return generation;

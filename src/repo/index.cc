@@ -77,7 +77,8 @@ Index::Index(backend::Backend& store, const Keyring& keyring, const Config& conf
 
 Index::~Index() = default;
 
-// From the cache when it is whole there, else from the store; what the store gives is checked against its name.
+// From the cache when it is whole there, else from the store; what the store gives is checked
+// against its name.
 Result<RunPtr> Index::State::fetch(const ObjectId& id) {
   if (auto cached = cache.load(id)) return std::move(*cached);
   const std::string name = object_name(ObjectKind::kIndexRun, id);
@@ -92,7 +93,8 @@ static Result<std::vector<ObjectId>> list_runs(backend::Backend& store) {
   std::vector<ObjectId> ids;
   TRY(store.list(name_prefix(ObjectKind::kIndexRun),
                  [&](const backend::ObjectInfo& info) -> Result<void> {
-                   if (auto id = parse_object_name(ObjectKind::kIndexRun, info.name)) ids.push_back(*id);
+                   if (auto id = parse_object_name(ObjectKind::kIndexRun, info.name))
+                     ids.push_back(*id);
                    return {};
                  }));
   return ids;
@@ -101,7 +103,8 @@ static Result<std::vector<ObjectId>> list_runs(backend::Backend& store) {
 // Runs that another one supersedes hold nothing that it has not.
 static void drop_superseded(RunSet& runs) {
   std::unordered_set<ObjectId> superseded;
-  for (const RunPtr& run : runs) superseded.insert(run->supersedes().begin(), run->supersedes().end());
+  for (const RunPtr& run : runs)
+    superseded.insert(run->supersedes().begin(), run->supersedes().end());
   std::erase_if(runs, [&](const RunPtr& run) { return superseded.contains(run->id()); });
 }
 
@@ -117,7 +120,8 @@ Result<void> Index::load(const DamagedRun& damaged) {
       if (run == nullptr) {
         auto fetched = state_->fetch(id);
         if (!fetched) {
-          // A merge may have removed the run after it was listed: its successor is in the next listing.
+          // A merge may have removed the run after it was listed: its successor is in the next
+          // listing.
           vanished = vanished || fetched.error().code() == ErrorCode::kNotFound;
           failures.emplace_back(id, std::move(fetched).error());
           continue;
@@ -160,7 +164,8 @@ std::optional<ChunkLocation> Index::find(const chunk::ChunkId& id) const {
 // Seals the finished writer's object, stores it, and opens it again from what was stored.
 Result<RunPtr> Index::State::put(IndexRunWriter& writer, std::uint64_t& stored) {
   const Bytes object = TRY(writer.finish());
-  Bytes body = TRY_DOING("verifying a new index run", open_index_object(object, keyring, config.id));
+  Bytes body =
+      TRY_DOING("verifying a new index run", open_index_object(object, keyring, config.id));
   const ObjectId id = id_of(object);
   const auto put = store.put(object_name(ObjectKind::kIndexRun, id), object);
   if (!put && put.error().code() != ErrorCode::kAlreadyExists) {
@@ -174,7 +179,10 @@ Result<RunPtr> Index::State::put(IndexRunWriter& writer, std::uint64_t& stored) 
 Result<RunPtr> Index::State::put_packs(std::vector<PackEntries> packs, std::uint64_t& stored) {
   std::vector<IndexRun::Entry> entries = entries_of(packs);
   std::ranges::sort(entries, entry_before);
-  IndexRunWriter::Head head{.entries = entries.size(), .generation = options.generation, .supersedes = {}, .packs = std::move(packs)};
+  IndexRunWriter::Head head{.entries = entries.size(),
+                            .generation = options.generation,
+                            .supersedes = {},
+                            .packs = std::move(packs)};
   auto writer = TRY(IndexRunWriter::create(keyring, config, rng, head));
   for (const IndexRun::Entry& entry : entries) TRY(writer->add(entry));
   return put(*writer, stored);

@@ -1,7 +1,8 @@
 // The index: which chunk is where (docs/format.md section 5.5).
 //
-// Sorted immutable runs of 40-byte entries, mapped from the cache, each with a blocked Bloom filter of 12 bits an
-// entry in front: that filter is what stays resident, 1.5 bytes a chunk. Runs are merged as they are written.
+// Sorted immutable runs of 40-byte entries, mapped from the cache, each with a blocked Bloom filter
+// of 12 bits an entry in front: that filter is what stays resident, 1.5 bytes a chunk. Runs are
+// merged as they are written.
 #pragma once
 
 #include <array>
@@ -27,10 +28,11 @@ class Index {
   struct Options {
     std::string cache_directory;  // empty: runs are held in memory
     std::uint64_t generation = 1;
-    std::vector<ObjectId> condemned;       // packs that count as absent
+    std::vector<ObjectId> condemned;  // packs that count as absent
     std::uint64_t merged_entries_max = 1024 * 1024;
   };
-  Index(backend::Backend& store, const Keyring& keyring, const Config& config, Rng& rng, Options options);
+  Index(backend::Backend& store, const Keyring& keyring, const Config& config, Rng& rng,
+        Options options);
   ~Index();
 
   using DamagedRun = std::function<void(const ObjectId&, const Error&)>;
@@ -41,8 +43,8 @@ class Index {
   [[nodiscard]] std::optional<ChunkLocation> find(const chunk::ChunkId& id) const;
   [[nodiscard]] bool contains(const chunk::ChunkId& id) const { return find(id).has_value(); }
 
-  // Stores a run for packs that are durable already, makes it durable and findable, and merges where the
-  // rule of section 5.5 asks for it. Returns the bytes stored. One thread at a time.
+  // Stores a run for packs that are durable already, makes it durable and findable, and merges
+  // where the rule of section 5.5 asks for it. Returns the bytes stored. One thread at a time.
   Result<std::uint64_t> add(std::vector<PackEntries> packs);
 
   struct Totals {
@@ -53,7 +55,8 @@ class Index {
   };
   [[nodiscard]] Totals totals() const;
 
-  // Every pack that a run names, once, with its size; and every entry of one pack. For check and stats.
+  // Every pack that a run names, once, with its size; and every entry of one pack. For check and
+  // stats.
   struct Pack {
     ObjectId id;
     PackKind kind = PackKind::kData;

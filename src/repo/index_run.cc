@@ -48,7 +48,8 @@ std::uint64_t leading_bits(const std::uint8_t* id) {
   return __builtin_bswap64(load_le<std::uint64_t>(id));
 }
 
-// The block of the filter and the six bits in it. Bytes 8 to 19 of the id: the first eight order the entries.
+// The block of the filter and the six bits in it. Bytes 8 to 19 of the id: the first eight order
+// the entries.
 struct FilterProbe {
   std::size_t block;
   std::array<std::uint64_t, 8> bits{};
@@ -72,7 +73,8 @@ Result<void> check_sizes(ByteView body) {
   const std::uint64_t packs = load_le<std::uint32_t>(&body[24]);
   const std::uint64_t superseded = load_le<std::uint32_t>(&body[28]);
   if (entries > kBodyMax / kIndexEntrySize || body.size() > kBodyMax ||
-      body.size() != kBodyHeadSize + 32 * superseded + kPackRowSize * packs + kIndexEntrySize * entries) {
+      body.size() !=
+          kBodyHeadSize + 32 * superseded + kPackRowSize * packs + kIndexEntrySize * entries) {
     return fail(ErrorCode::kCorruption, "the index run's tables do not fill it");
   }
   return {};
@@ -119,7 +121,8 @@ Result<void> IndexRun::parse() {
   entries_ = body_.last(kIndexEntrySize * entry_count_);
   for (std::size_t i = 0; i < pack_count_; ++i) {
     const std::uint32_t kind = load_le<std::uint32_t>(&packs_[i * kPackRowSize + 40]);
-    if (kind != 3 && kind != 4) return fail(ErrorCode::kCorruption, "the index names a pack of no kind");
+    if (kind != 3 && kind != 4)
+      return fail(ErrorCode::kCorruption, "the index names a pack of no kind");
   }
   const std::uint8_t* before = nullptr;
   for (std::uint64_t i = 0; i < entry_count_; ++i) {
@@ -151,7 +154,8 @@ void IndexRun::build_filter() {
 bool IndexRun::may_contain(const IdPrefix& id) const {
   const FilterProbe probe(id, filter_.size());
   std::uint64_t missing = 0;
-  for (std::size_t word = 0; word < 8; ++word) missing |= probe.bits[word] & ~filter_[probe.block][word];
+  for (std::size_t word = 0; word < 8; ++word)
+    missing |= probe.bits[word] & ~filter_[probe.block][word];
   return missing == 0;
 }
 
@@ -168,7 +172,9 @@ std::uint64_t IndexRun::pack_size(std::size_t pack) const {
 ByteView IndexRun::raw_entry(std::uint64_t number) const {
   return entries_.subspan(static_cast<std::size_t>(number) * kIndexEntrySize, kIndexEntrySize);
 }
-IndexRun::Entry IndexRun::entry(std::uint64_t number) const { return decode_entry(raw_entry(number)); }
+IndexRun::Entry IndexRun::entry(std::uint64_t number) const {
+  return decode_entry(raw_entry(number));
+}
 
 ChunkLocation IndexRun::location(const Entry& entry) const {
   return {.frame = {.pack = pack_id(entry.pack),
@@ -180,8 +186,9 @@ ChunkLocation IndexRun::location(const Entry& entry) const {
           .offset_in_frame = entry.offset_in_frame};
 }
 
-// Interpolation search: ids are uniform, so each step guesses from the leading bits and a handful of steps is
-// enough; after sixteen it falls back to halving, which bounds it for ids that an attacker chose.
+// Interpolation search: ids are uniform, so each step guesses from the leading bits and a handful
+// of steps is enough; after sixteen it falls back to halving, which bounds it for ids that an
+// attacker chose.
 std::optional<std::uint64_t> IndexRun::find(const IdPrefix& id) const {
   if (entry_count_ == 0 || !may_contain(id)) return std::nullopt;
   std::uint64_t low = 0;
@@ -193,7 +200,8 @@ std::optional<std::uint64_t> IndexRun::find(const IdPrefix& id) const {
     std::uint64_t middle = low + (high - low) / 2;
     if (step < 16 && high_bits > low_bits && wanted >= low_bits && wanted <= high_bits) {
       const auto scaled = static_cast<unsigned __int128>(wanted - low_bits) * (high - low);
-      middle = std::min(high - 1, low + static_cast<std::uint64_t>(scaled / (high_bits - low_bits)));
+      middle =
+          std::min(high - 1, low + static_cast<std::uint64_t>(scaled / (high_bits - low_bits)));
     }
     const std::uint8_t* at = entries_.data() + middle * kIndexEntrySize;
     if (std::memcmp(at, id.data(), id.size()) < 0) {
@@ -204,7 +212,8 @@ std::optional<std::uint64_t> IndexRun::find(const IdPrefix& id) const {
       high_bits = leading_bits(at);
     }
   }
-  if (low == entry_count_ || std::memcmp(entries_.data() + low * kIndexEntrySize, id.data(), id.size()) != 0) {
+  if (low == entry_count_ ||
+      std::memcmp(entries_.data() + low * kIndexEntrySize, id.data(), id.size()) != 0) {
     return std::nullopt;
   }
   return low;
@@ -308,8 +317,10 @@ Result<Bytes> open_index_object(ByteView stored, const Keyring& keyring,
   Bytes body;
   body.reserve(stored.size());
   for (std::size_t offset = kHeaderSize; offset < stored.size();) {
-    const std::size_t sealed = std::min(kIndexSegmentSize + crypto::kTagSize, stored.size() - offset);
-    if (sealed <= crypto::kTagSize) return fail(ErrorCode::kCorruption, "the index run is cut short");
+    const std::size_t sealed =
+        std::min(kIndexSegmentSize + crypto::kTagSize, stored.size() - offset);
+    if (sealed <= crypto::kTagSize)
+      return fail(ErrorCode::kCorruption, "the index run is cut short");
     const std::size_t at = body.size();
     body.resize(at + sealed - crypto::kTagSize);
     TRY_DOING("opening the index run",

@@ -40,8 +40,10 @@ struct PackEntries {
 // A run that is open for reading: a view of a body, wherever that is kept.
 class IndexRun {
  public:
-  // Checks all of the body's structure: sizes, pack numbers, order. corruption when anything is off.
-  static Result<std::shared_ptr<const IndexRun>> open(ObjectId id, std::unique_ptr<io::MappedFile> file,
+  // Checks all of the body's structure: sizes, pack numbers, order. corruption when anything is
+  // off.
+  static Result<std::shared_ptr<const IndexRun>> open(ObjectId id,
+                                                      std::unique_ptr<io::MappedFile> file,
                                                       ByteView body);
   static Result<std::shared_ptr<const IndexRun>> open(ObjectId id, Bytes body);
 
@@ -100,8 +102,9 @@ class IndexRunWriter {
     std::vector<ObjectId> supersedes;
     std::vector<PackEntries> packs;  // ids, kinds and sizes; `chunks` is not looked at
   };
-  static Result<std::unique_ptr<IndexRunWriter>> create(const Keyring& keyring, const Config& config,
-                                                        Rng& rng, const Head& head);
+  static Result<std::unique_ptr<IndexRunWriter>> create(const Keyring& keyring,
+                                                        const Config& config, Rng& rng,
+                                                        const Head& head);
   ~IndexRunWriter();
   // Entries in ascending order of (id, pack, frame offset, offset in frame).
   Result<void> add(const IndexRun::Entry& entry);
@@ -117,6 +120,7 @@ inline constexpr std::size_t kIndexEntrySize = 40;
 inline constexpr std::size_t kIndexSegmentSize = 1024 * 1024;
 
 // The body of a stored run: every segment authenticated.
-Result<Bytes> open_index_object(ByteView stored, const Keyring& keyring, const RepositoryId& repository);
+Result<Bytes> open_index_object(ByteView stored, const Keyring& keyring,
+                                const RepositoryId& repository);
 
 }  // namespace backstay::repo

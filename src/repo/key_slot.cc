@@ -55,22 +55,40 @@ Result<PublicPart> decode_public_part(ByteView record) {
   while (!reader.done()) {
     const Field field = TRY(reader.next());
     switch (field.number) {
-      case 1: part.info.kind = TRY(slot_kind(field.value_number)); break;
-      case 2: part.info.created.seconds = unzigzag(field.value_number); break;
-      case 3: part.info.created.nanos = static_cast<std::uint32_t>(field.value_number % 1'000'000'000); break;
-      case 4: part.info.label = as_text(field.value_bytes); break;
-      case 5: part.info.host = as_text(field.value_bytes); break;
-      case 6: part.info.user = as_text(field.value_bytes); break;
+      case 1:
+        part.info.kind = TRY(slot_kind(field.value_number));
+        break;
+      case 2:
+        part.info.created.seconds = unzigzag(field.value_number);
+        break;
+      case 3:
+        part.info.created.nanos = static_cast<std::uint32_t>(field.value_number % 1'000'000'000);
+        break;
+      case 4:
+        part.info.label = as_text(field.value_bytes);
+        break;
+      case 5:
+        part.info.host = as_text(field.value_bytes);
+        break;
+      case 6:
+        part.info.user = as_text(field.value_bytes);
+        break;
       case 7: {
         auto salt = SlotSalt::from_bytes(field.value_bytes);
-        if (!salt) return fail(ErrorCode::kCorruption, "the salt of the key slot has a wrong length");
+        if (!salt)
+          return fail(ErrorCode::kCorruption, "the salt of the key slot has a wrong length");
         part.salt = *salt;
         has_salt = true;
         break;
       }
-      case 8: part.info.argon2.memory_kib = TRY(small(field.value_number)); break;
-      case 9: part.info.argon2.passes = TRY(small(field.value_number)); break;
-      default: break;
+      case 8:
+        part.info.argon2.memory_kib = TRY(small(field.value_number));
+        break;
+      case 9:
+        part.info.argon2.passes = TRY(small(field.value_number));
+        break;
+      default:
+        break;
     }
   }
   if (!has_salt) return fail(ErrorCode::kCorruption, "the key slot has no salt");
@@ -94,9 +112,11 @@ Result<crypto::Secret> key_encryption_key(const PublicPart& part, const Credenti
     case SlotKind::kRecoveryKey:
       if (!credential.recovery_key) break;
       return derive_from("backstay v1 recovery key", credential.recovery_key->view(), part.salt);
-    case SlotKind::kNone: return derive_from("backstay v1 no key", {}, part.salt);
+    case SlotKind::kNone:
+      return derive_from("backstay v1 no key", {}, part.salt);
   }
-  return fail(ErrorCode::kWrongKey, fmt::format("the key slot asks for a {}", to_string(part.info.kind)));
+  return fail(ErrorCode::kWrongKey,
+              fmt::format("the key slot asks for a {}", to_string(part.info.kind)));
 }
 
 crypto::Secret wrapping_key(const crypto::Secret& kek, ByteView header, ByteView public_part) {
@@ -140,9 +160,12 @@ Result<KeyEpoch> decode_epoch(ByteView record) {
 
 std::string_view to_string(SlotKind kind) {
   switch (kind) {
-    case SlotKind::kPassphrase: return "passphrase";
-    case SlotKind::kRecoveryKey: return "recovery key";
-    case SlotKind::kNone: return "none";
+    case SlotKind::kPassphrase:
+      return "passphrase";
+    case SlotKind::kRecoveryKey:
+      return "recovery key";
+    case SlotKind::kNone:
+      return "none";
   }
   return "none";
 }
@@ -187,12 +210,23 @@ static Result<Keyring> decode_keyring_fields(ByteView record) {
   while (!reader.done()) {
     const Field field = TRY(reader.next());
     switch (field.number) {
-      case 1: keyring.config_digest = TRY(crypto::Digest::from_bytes(field.value_bytes)); break;
-      case 2: keyring.chunk_id_key = TRY(crypto::Secret::from_bytes(field.value_bytes)); break;
-      case 3: keyring.chunker_key = TRY(crypto::Secret::from_bytes(field.value_bytes)); break;
-      case 4: keyring.epochs.push_back(TRY(decode_epoch(field.value_bytes))); break;
-      case 5: keyring.current_epoch = TRY(small(field.value_number)); break;
-      default: break;
+      case 1:
+        keyring.config_digest = TRY(crypto::Digest::from_bytes(field.value_bytes));
+        break;
+      case 2:
+        keyring.chunk_id_key = TRY(crypto::Secret::from_bytes(field.value_bytes));
+        break;
+      case 3:
+        keyring.chunker_key = TRY(crypto::Secret::from_bytes(field.value_bytes));
+        break;
+      case 4:
+        keyring.epochs.push_back(TRY(decode_epoch(field.value_bytes)));
+        break;
+      case 5:
+        keyring.current_epoch = TRY(small(field.value_number));
+        break;
+      default:
+        break;
     }
   }
   return keyring;
@@ -200,7 +234,8 @@ static Result<Keyring> decode_keyring_fields(ByteView record) {
 
 Result<Keyring> decode_keyring(ByteView record) {
   auto keyring = decode_keyring_fields(record);
-  if (!keyring || keyring->epochs.empty()) return fail(ErrorCode::kCorruption, "the keyring is damaged");
+  if (!keyring || keyring->epochs.empty())
+    return fail(ErrorCode::kCorruption, "the keyring is damaged");
   return keyring;
 }
 
@@ -240,9 +275,9 @@ Result<Keyring> open_slot(ByteView stored, const Credential& credential) {
   const PublicPart part = TRY(decode_public_part(parts.public_part));
   const crypto::Secret kek = TRY(key_encryption_key(part, credential));
   Bytes ring(parts.wrapped.size() - crypto::kTagSize);
-  const auto opened =
-      crypto::Aead().open(crypto::Suite::kChaCha20Poly1305, wrapping_key(kek, stored, parts.public_part),
-                          kZeroNonce, parts.wrapped, ring);
+  const auto opened = crypto::Aead().open(crypto::Suite::kChaCha20Poly1305,
+                                          wrapping_key(kek, stored, parts.public_part), kZeroNonce,
+                                          parts.wrapped, ring);
   if (!opened) return fail(ErrorCode::kWrongKey, "the key slot does not open with this key");
   auto keyring = decode_keyring(ring);
   crypto::wipe(ring);

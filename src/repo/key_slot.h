@@ -43,7 +43,8 @@ struct SlotInfo {
   crypto::Argon2Parameters argon2;  // passphrase slots
 };
 
-// What a person brings to open a slot: exactly one is set; neither for repositories without encryption.
+// What a person brings to open a slot: exactly one is set; neither for repositories without
+// encryption.
 struct Credential {
   std::optional<std::string> passphrase;
   std::optional<crypto::Secret> recovery_key;
@@ -53,7 +54,8 @@ struct Credential {
 Result<Bytes> seal_slot(const Keyring& keyring, const SlotInfo& info, const Credential& credential,
                         const RepositoryId& repository, Rng& rng);
 Result<SlotInfo> read_slot_info(ByteView stored);
-// wrong_key when the credential does not open it (or is of the other kind), corruption when it is damaged.
+// wrong_key when the credential does not open it (or is of the other kind), corruption when it is
+// damaged.
 Result<Keyring> open_slot(ByteView stored, const Credential& credential);
 
 void encode_keyring(const Keyring& keyring, Bytes& out);

@@ -85,16 +85,35 @@ Result<LeaseRecord> decode_lease(ByteView stored, const RepositoryId& repository
         lease.id = *id;
         break;
       }
-      case 2: lease.sequence = field.value_number; break;
-      case 3: lease.operation = as_text(field.value_bytes); break;
-      case 4: lease.generation = field.value_number; break;
-      case 5: lease.host = as_text(field.value_bytes); break;
-      case 6: lease.user = as_text(field.value_bytes); break;
-      case 7: lease.process = field.value_number; break;
-      case 8: lease.started.seconds = unzigzag(field.value_number); break;
-      case 9: lease.started.nanos = static_cast<std::uint32_t>(field.value_number % 1'000'000'000); break;
-      case 10: lease.renew_seconds = std::min<std::uint64_t>(field.value_number, 86400); break;
-      default: break;
+      case 2:
+        lease.sequence = field.value_number;
+        break;
+      case 3:
+        lease.operation = as_text(field.value_bytes);
+        break;
+      case 4:
+        lease.generation = field.value_number;
+        break;
+      case 5:
+        lease.host = as_text(field.value_bytes);
+        break;
+      case 6:
+        lease.user = as_text(field.value_bytes);
+        break;
+      case 7:
+        lease.process = field.value_number;
+        break;
+      case 8:
+        lease.started.seconds = unzigzag(field.value_number);
+        break;
+      case 9:
+        lease.started.nanos = static_cast<std::uint32_t>(field.value_number % 1'000'000'000);
+        break;
+      case 10:
+        lease.renew_seconds = std::min<std::uint64_t>(field.value_number, 86400);
+        break;
+      default:
+        break;
     }
   }
   return lease;
@@ -135,8 +154,9 @@ struct Lease::State {
 
 Lease::Lease(std::unique_ptr<State> state) : state_(std::move(state)) {}
 
-Result<std::unique_ptr<Lease>> Lease::acquire(backend::Backend& store, const RepositoryId& repository,
-                                              LeaseRecord record, Rng& rng) {
+Result<std::unique_ptr<Lease>> Lease::acquire(backend::Backend& store,
+                                              const RepositoryId& repository, LeaseRecord record,
+                                              Rng& rng) {
   rng.fill(record.id.bytes);
   const Bytes object = encode_lease(record, repository);
   TRY_DOING("taking a lease", store.put(lease_name(record.id, record.sequence), object));
@@ -147,16 +167,19 @@ Result<std::unique_ptr<Lease>> Lease::acquire(backend::Backend& store, const Rep
                                          .renewed_at = seconds_since_boot(),
                                          .renewer = {}});
   State* shared = state.get();
-  state->renewer = std::jthread([shared](const std::stop_token& stop) { shared->keep_renewing(stop); });
+  state->renewer =
+      std::jthread([shared](const std::stop_token& stop) { shared->keep_renewing(stop); });
   return std::unique_ptr<Lease>(new Lease(std::move(state)));
 }
 
 Result<void> Lease::verify() const {
   const MutexLock lock(state_->mutex);
   const std::int64_t unseen = seconds_since_boot() - state_->renewed_at;
-  if (unseen <= static_cast<std::int64_t>(kRenewalsMissed * state_->record.renew_seconds)) return {};
+  if (unseen <= static_cast<std::int64_t>(kRenewalsMissed * state_->record.renew_seconds))
+    return {};
   return std::unexpected(
-      Error(ErrorCode::kConflict, fmt::format("the lease could not be renewed for {} seconds", unseen))
+      Error(ErrorCode::kConflict,
+            fmt::format("the lease could not be renewed for {} seconds", unseen))
           .with_hint("Run the command again: what was stored is found and reused."));
 }
 
@@ -168,11 +191,16 @@ Result<void> Lease::release() {
   return state_->store.remove(lease_name(state_->record.id, state_->record.sequence));
 }
 
-Lease::~Lease() { (void)release(); }
+Lease::~Lease() {
+  (void)release();
+}
 
-const LeaseId& Lease::id() const { return state_->record.id; }
+const LeaseId& Lease::id() const {
+  return state_->record.id;
+}
 
-Result<std::vector<ListedLease>> list_leases(backend::Backend& store, const RepositoryId& repository) {
+Result<std::vector<ListedLease>> list_leases(backend::Backend& store,
+                                             const RepositoryId& repository) {
   // Of every lease the object with the highest number counts.
   std::map<LeaseId, std::pair<std::uint64_t, backend::ObjectInfo>> newest;
   TRY(store.list(kPrefix, [&](const backend::ObjectInfo& info) -> Result<void> {

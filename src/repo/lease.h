@@ -1,5 +1,5 @@
-// Leases: what says that an operation is running (docs/format.md section 8.3). Nobody waits for one in order
-// to back up; they tell a collection which packs may still be referred to.
+// Leases: what says that an operation is running (docs/format.md section 8.3). Nobody waits for one
+// in order to back up; they tell a collection which packs may still be referred to.
 #pragma once
 
 #include <memory>
@@ -32,8 +32,9 @@ Result<LeaseRecord> decode_lease(ByteView stored, const RepositoryId& repository
 // Held while it lives: renewed by a thread of its own. Destruction removes it without a report.
 class Lease {
  public:
-  static Result<std::unique_ptr<Lease>> acquire(backend::Backend& store, const RepositoryId& repository,
-                                                LeaseRecord record, Rng& rng);
+  static Result<std::unique_ptr<Lease>> acquire(backend::Backend& store,
+                                                const RepositoryId& repository, LeaseRecord record,
+                                                Rng& rng);
   ~Lease();
   // conflict when the lease could not be renewed for so long that others may take it for dead.
   Result<void> verify() const;
@@ -51,6 +52,7 @@ struct ListedLease {
   std::int64_t age_seconds = 0;  // since the last renewal, by the store's clock
   bool alive = true;
 };
-Result<std::vector<ListedLease>> list_leases(backend::Backend& store, const RepositoryId& repository);
+Result<std::vector<ListedLease>> list_leases(backend::Backend& store,
+                                             const RepositoryId& repository);
 
 }  // namespace backstay::repo

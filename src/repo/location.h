@@ -10,7 +10,9 @@
 namespace backstay::repo {
 
 enum class PackKind : std::uint8_t { kData = 3, kMeta = 4 };
-[[nodiscard]] inline ObjectKind object_kind(PackKind kind) { return static_cast<ObjectKind>(kind); }
+[[nodiscard]] inline ObjectKind object_kind(PackKind kind) {
+  return static_cast<ObjectKind>(kind);
+}
 
 // A frame in a pack.
 struct FrameLocation {

@@ -19,28 +19,44 @@ constexpr std::uint8_t kVersion = 1;
 
 std::string_view to_string(ObjectKind kind) {
   switch (kind) {
-    case ObjectKind::kConfig: return "config";
-    case ObjectKind::kKeySlot: return "key slot";
-    case ObjectKind::kDataPack: return "data pack";
-    case ObjectKind::kMetaPack: return "metadata pack";
-    case ObjectKind::kIndexRun: return "index run";
-    case ObjectKind::kSnapshot: return "snapshot";
-    case ObjectKind::kLease: return "lease";
-    case ObjectKind::kGeneration: return "generation";
+    case ObjectKind::kConfig:
+      return "config";
+    case ObjectKind::kKeySlot:
+      return "key slot";
+    case ObjectKind::kDataPack:
+      return "data pack";
+    case ObjectKind::kMetaPack:
+      return "metadata pack";
+    case ObjectKind::kIndexRun:
+      return "index run";
+    case ObjectKind::kSnapshot:
+      return "snapshot";
+    case ObjectKind::kLease:
+      return "lease";
+    case ObjectKind::kGeneration:
+      return "generation";
   }
   return "object";
 }
 
 std::string_view name_prefix(ObjectKind kind) {
   switch (kind) {
-    case ObjectKind::kConfig: return "config";
-    case ObjectKind::kKeySlot: return "keys/";
-    case ObjectKind::kDataPack: return "data/";
-    case ObjectKind::kMetaPack: return "meta/";
-    case ObjectKind::kIndexRun: return "index/";
-    case ObjectKind::kSnapshot: return "snapshots/";
-    case ObjectKind::kLease: return "leases/";
-    case ObjectKind::kGeneration: return "generations/";
+    case ObjectKind::kConfig:
+      return "config";
+    case ObjectKind::kKeySlot:
+      return "keys/";
+    case ObjectKind::kDataPack:
+      return "data/";
+    case ObjectKind::kMetaPack:
+      return "meta/";
+    case ObjectKind::kIndexRun:
+      return "index/";
+    case ObjectKind::kSnapshot:
+      return "snapshots/";
+    case ObjectKind::kLease:
+      return "leases/";
+    case ObjectKind::kGeneration:
+      return "generations/";
   }
   return "";
 }
@@ -65,7 +81,9 @@ Result<ObjectId> parse_object_name(ObjectKind kind, std::string_view name) {
               fmt::format("'{}' is not the name of a {}", name, to_string(kind)));
 }
 
-ObjectId id_of(ByteView stored) { return ObjectId{crypto::blake3(stored).bytes}; }
+ObjectId id_of(ByteView stored) {
+  return ObjectId{crypto::blake3(stored).bytes};
+}
 
 void encode_header(const Header& header, MutableByteView out) {
   std::fill_n(out.begin(), kHeaderSize, std::uint8_t{0});
@@ -85,11 +103,13 @@ Result<Header> decode_header(ByteView stored) {
     return fail(ErrorCode::kCorruption, "the bytes are not a Backstay object");
   }
   if (stored[5] != kVersion || stored[7] > 1 || load_le<std::uint32_t>(&stored[12]) != 0) {
-    return std::unexpected(Error(ErrorCode::kUnsupported,
-                                 fmt::format("the object has format version {}, key mode {}", stored[5], stored[7]))
-                               .with_hint("Use a newer backstay for this repository."));
+    return std::unexpected(
+        Error(ErrorCode::kUnsupported,
+              fmt::format("the object has format version {}, key mode {}", stored[5], stored[7]))
+            .with_hint("Use a newer backstay for this repository."));
   }
-  if (stored[4] < 1 || stored[4] > 8) return fail(ErrorCode::kCorruption, "the object has an unknown kind");
+  if (stored[4] < 1 || stored[4] > 8)
+    return fail(ErrorCode::kCorruption, "the object has an unknown kind");
   Header header;
   header.kind = static_cast<ObjectKind>(stored[4]);
   header.suite = TRY(crypto::suite_from_number(stored[6]));

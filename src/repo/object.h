@@ -1,4 +1,5 @@
-// The shell around everything stored: names, the 64-byte header, plain objects (docs/format.md section 3).
+// The shell around everything stored: names, the 64-byte header, plain objects (docs/format.md
+// section 3).
 #pragma once
 
 #include <cstdint>
@@ -23,7 +24,8 @@ enum class ObjectKind : std::uint8_t {
   kLease = 7,
   kGeneration = 8,
 };
-[[nodiscard]] std::string_view to_string(ObjectKind kind);  // "config", "key slot", "data pack", ...
+[[nodiscard]] std::string_view to_string(
+    ObjectKind kind);  // "config", "key slot", "data pack", ...
 
 enum class KeyMode : std::uint8_t { kNone = 0, kDerived = 1, kSealed = 2 };
 
@@ -58,7 +60,8 @@ Result<Header> decode_header(ByteView stored);
 // As above, and refuses another kind or another repository's object.
 Result<Header> decode_header(ByteView stored, ObjectKind kind, const RepositoryId& repository);
 
-[[nodiscard]] Bytes encode_plain_object(ObjectKind kind, const RepositoryId& repository, ByteView record);
+[[nodiscard]] Bytes encode_plain_object(ObjectKind kind, const RepositoryId& repository,
+                                        ByteView record);
 struct PlainObject {
   Header header;
   Bytes record;

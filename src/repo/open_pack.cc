@@ -52,7 +52,8 @@ Result<OpenPack::Finished> OpenPack::finish(Rng& rng) {
   encode_directory(directory_, plaintext);
   Finished finished;
   finished.tail.resize(plaintext.size() + crypto::kTagSize);
-  TRY(crypto::Aead().seal(suite_, key_, Nonce(size_, Purpose::kDirectory).view(), plaintext, finished.tail));
+  TRY(crypto::Aead().seal(suite_, key_, Nonce(size_, Purpose::kDirectory).view(), plaintext,
+                          finished.tail));
   const auto directory_length = static_cast<std::uint32_t>(finished.tail.size());
   append_le<std::uint32_t>(finished.tail, directory_length);
   append_le<std::uint32_t>(finished.tail, 0);

@@ -14,7 +14,8 @@ namespace backstay::repo {
 class OpenPack {
  public:
   static Result<std::unique_ptr<OpenPack>> create(PackKind kind, std::size_t capacity,
-                                                  const Keyring& keyring, const Config& config, Rng& rng);
+                                                  const Keyring& keyring, const Config& config,
+                                                  Rng& rng);
 
   // Waits for reservations that are still being written: the buffer is theirs until then.
   ~OpenPack() { wait_for_writers(); }
@@ -24,7 +25,9 @@ class OpenPack {
     std::uint32_t offset = 0;
     MutableByteView place;
   };
-  [[nodiscard]] bool fits(std::size_t sealed_length) const { return size_ + sealed_length <= capacity_; }
+  [[nodiscard]] bool fits(std::size_t sealed_length) const {
+    return size_ + sealed_length <= capacity_;
+  }
   Reservation reserve(FrameRecord frame);
   // The reservation's bytes are in place.
   void written();

@@ -16,7 +16,8 @@ namespace {
 constexpr std::string_view kPackMagic = "BKSTPACK";
 
 Result<std::uint32_t> length_up_to(std::uint64_t value, std::uint64_t limit) {
-  if (value > limit) return fail(ErrorCode::kCorruption, "a length in the pack's directory is absurd");
+  if (value > limit)
+    return fail(ErrorCode::kCorruption, "a length in the pack's directory is absurd");
   return static_cast<std::uint32_t>(value);
 }
 
@@ -27,7 +28,8 @@ Result<compress::Codec> codec_from(std::uint8_t number) {
 
 Result<FrameRecord> decode_frame_record(ByteReader& reader) {
   FrameRecord frame;
-  frame.sealed_length = TRY(length_up_to(TRY(reader.varint()), std::numeric_limits<std::uint32_t>::max()));
+  frame.sealed_length =
+      TRY(length_up_to(TRY(reader.varint()), std::numeric_limits<std::uint32_t>::max()));
   frame.raw_length = TRY(length_up_to(TRY(reader.varint()), kFrameMax));
   frame.codec = TRY(codec_from(TRY(reader.byte())));
   const std::uint64_t chunks = TRY(reader.varint());
@@ -75,7 +77,8 @@ Result<PackDirectory> decode_directory(ByteView plaintext) {
     return fail(ErrorCode::kUnsupported, "the pack's directory has an unknown version");
   }
   const std::uint64_t frames = TRY(reader.varint());
-  if (frames > reader.remaining()) return fail(ErrorCode::kCorruption, "the number of frames is absurd");
+  if (frames > reader.remaining())
+    return fail(ErrorCode::kCorruption, "the number of frames is absurd");
   PackDirectory directory;
   for (std::uint64_t i = 0; i < frames; ++i) {
     directory.frames.push_back(TRY(decode_frame_record(reader)));
@@ -105,9 +108,10 @@ Result<PackView> open_pack(ByteView stored, PackKind kind, const Keyring& keyrin
   const std::uint64_t offset = stored.size() - kPackTrailerSize - directory_length;
   view.key = TRY(keyring.object_key(stored));
   Bytes plaintext(directory_length - crypto::kTagSize);
-  TRY_DOING("opening the pack's directory",
-            crypto::Aead().open(view.header.suite, view.key, Nonce(offset, Purpose::kDirectory).view(),
-                                stored.subspan(offset, directory_length), plaintext));
+  TRY_DOING(
+      "opening the pack's directory",
+      crypto::Aead().open(view.header.suite, view.key, Nonce(offset, Purpose::kDirectory).view(),
+                          stored.subspan(offset, directory_length), plaintext));
   view.directory = TRY(decode_directory(plaintext));
   std::uint64_t end = kHeaderSize;
   for (const FrameRecord& frame : view.directory.frames) end += frame.sealed_length;

@@ -70,7 +70,8 @@ Result<void> Repository::State::list_slots(std::vector<Bytes>& slots) {
   std::vector<ObjectId> listed;
   TRY(backend->list(name_prefix(ObjectKind::kKeySlot),
                     [&](const backend::ObjectInfo& info) -> Result<void> {
-                      if (auto id = parse_object_name(ObjectKind::kKeySlot, info.name)) listed.push_back(*id);
+                      if (auto id = parse_object_name(ObjectKind::kKeySlot, info.name))
+                        listed.push_back(*id);
                       return {};
                     }));
   std::ranges::sort(listed);
@@ -93,7 +94,8 @@ Result<std::unique_ptr<Repository>> Repository::init(std::unique_ptr<backend::Ba
         Error(ErrorCode::kAlreadyExists, backend->describe() + " is a repository already")
             .with_hint("Use it as it is, or choose another place."));
   }
-  if (existing.error().code() != ErrorCode::kNotFound) return std::unexpected(existing.error().clone());
+  if (existing.error().code() != ErrorCode::kNotFound)
+    return std::unexpected(existing.error().clone());
 
   Config config;
   world.rng.fill(config.id.bytes);
@@ -106,15 +108,21 @@ Result<std::unique_ptr<Repository>> Repository::init(std::unique_ptr<backend::Ba
 
   Keyring keyring = Keyring::random(world.rng);
   keyring.config_digest = crypto::blake3(config_object);
-  SlotInfo slot{.kind = SlotKind::kNone, .created = config.created, .label = options.label, .host = {}, .user = {}, .argon2 = options.argon2};
+  SlotInfo slot{.kind = SlotKind::kNone,
+                .created = config.created,
+                .label = options.label,
+                .host = {},
+                .user = {},
+                .argon2 = options.argon2};
   if (credential.passphrase) slot.kind = SlotKind::kPassphrase;
   if (config.suite != crypto::Suite::kPlain && slot.kind == SlotKind::kNone) {
     return fail(ErrorCode::kInvalidArgument, "an encrypted repository needs a passphrase");
   }
   const Bytes slot_object = TRY(seal_slot(keyring, slot, credential, config.id, world.rng));
 
-  // The config comes last: whoever sees it sees a whole repository (docs/format.md section 3.1). Of two that are
-  // made at once at one place, one config wins; the slot of the other names another repository and is ignored.
+  // The config comes last: whoever sees it sees a whole repository (docs/format.md section 3.1). Of
+  // two that are made at once at one place, one config wins; the slot of the other names another
+  // repository and is ignored.
   TRY_DOING("creating the repository",
             backend->put(object_name(ObjectKind::kKeySlot, id_of(slot_object)), slot_object));
   TRY(backend->barrier());
@@ -133,15 +141,23 @@ Result<std::unique_ptr<Repository>> Repository::open(std::unique_ptr<backend::Ba
             .with_hint("Make one with 'backstay init', or check --repo."));
   }
   if (!config_object) return std::unexpected(config_object.error().clone());
-  std::unique_ptr<State> state(new State{
-      .backend = std::move(backend), .world = world, .config = {}, .keyring = {}, .cache_directory = {}, .slot_ids = {}, .slot_opened = {}, .index = {}, .pack_keys = {}});
+  std::unique_ptr<State> state(new State{.backend = std::move(backend),
+                                         .world = world,
+                                         .config = {},
+                                         .keyring = {},
+                                         .cache_directory = {},
+                                         .slot_ids = {},
+                                         .slot_opened = {},
+                                         .index = {},
+                                         .pack_keys = {}});
   state->config = TRY_DOING("reading the repository's config", decode_config(*config_object));
   std::vector<Bytes> slots;
   TRY(state->list_slots(slots));
   state->keyring = TRY(open_any_slot(slots, credential, state->slot_opened));
   if (state->keyring.config_digest != crypto::blake3(*config_object)) {
-    return std::unexpected(Error(ErrorCode::kCorruption, "the config is not the one that the key was made for")
-                               .with_hint("Somebody changed or exchanged it: take it from a copy of the repository."));
+    return std::unexpected(
+        Error(ErrorCode::kCorruption, "the config is not the one that the key was made for")
+            .with_hint("Somebody changed or exchanged it: take it from a copy of the repository."));
   }
   if (!options.cache_directory.empty()) {
     state->cache_directory = options.cache_directory + "/" + state->config.id.hex();
@@ -149,35 +165,57 @@ Result<std::unique_ptr<Repository>> Repository::open(std::unique_ptr<backend::Ba
   Index::Options index_options{.cache_directory = {}, .generation = 1, .condemned = {}};
   for (Generation& generation : TRY(read_generations(*state->backend, state->config.id))) {
     index_options.generation = std::max(index_options.generation, generation.number);
-    index_options.condemned.insert(index_options.condemned.end(), generation.condemned.begin(), generation.condemned.end());
+    index_options.condemned.insert(index_options.condemned.end(), generation.condemned.begin(),
+                                   generation.condemned.end());
   }
   state->generation = index_options.generation;
-  if (!state->cache_directory.empty()) index_options.cache_directory = state->cache_directory + "/index";
+  if (!state->cache_directory.empty())
+    index_options.cache_directory = state->cache_directory + "/index";
   state->index = std::make_unique<Index>(*state->backend, state->keyring, state->config,
                                          state->world.rng, std::move(index_options));
   return std::unique_ptr<Repository>(new Repository(std::move(state)));
 }
 
-const Config& Repository::config() const { return state_->config; }
-const Keyring& Repository::keyring() const { return state_->keyring; }
-backend::Backend& Repository::store() const { return *state_->backend; }
-World Repository::world() const { return state_->world; }
-std::uint64_t Repository::generation() const { return state_->generation; }
-const std::string& Repository::cache_directory() const { return state_->cache_directory; }
-Index& Repository::index() const { return *state_->index; }
+const Config& Repository::config() const {
+  return state_->config;
+}
+const Keyring& Repository::keyring() const {
+  return state_->keyring;
+}
+backend::Backend& Repository::store() const {
+  return *state_->backend;
+}
+World Repository::world() const {
+  return state_->world;
+}
+std::uint64_t Repository::generation() const {
+  return state_->generation;
+}
+const std::string& Repository::cache_directory() const {
+  return state_->cache_directory;
+}
+Index& Repository::index() const {
+  return *state_->index;
+}
 
-Result<void> Repository::load_index(const DamagedRun& damaged) { return state_->index->load(damaged); }
+Result<void> Repository::load_index(const DamagedRun& damaged) {
+  return state_->index->load(damaged);
+}
 
 Result<snapshot::Snapshot> Repository::read_snapshot(const snapshot::SnapshotId& id) {
   const ObjectId object_id{id.bytes};
-  const Bytes stored = TRY(state_->backend->get(object_name(ObjectKind::kSnapshot, object_id), kSnapshotObjectMax));
-  if (id_of(stored) != object_id) return fail(ErrorCode::kCorruption, "its bytes do not match its name");
+  const Bytes stored =
+      TRY(state_->backend->get(object_name(ObjectKind::kSnapshot, object_id), kSnapshotObjectMax));
+  if (id_of(stored) != object_id)
+    return fail(ErrorCode::kCorruption, "its bytes do not match its name");
   const Header header = TRY(decode_header(stored, ObjectKind::kSnapshot, state_->config.id));
   const crypto::Secret key = TRY(state_->keyring.object_key(stored));
   const ByteView sealed = ByteView(stored).subspan(kHeaderSize);
-  if (sealed.size() < crypto::kTagSize) return fail(ErrorCode::kCorruption, "the snapshot is cut short");
+  if (sealed.size() < crypto::kTagSize)
+    return fail(ErrorCode::kCorruption, "the snapshot is cut short");
   Bytes record(sealed.size() - crypto::kTagSize);
-  TRY(crypto::Aead().open(header.suite, key, Nonce(kHeaderSize, Purpose::kSnapshot).view(), sealed, record));
+  TRY(crypto::Aead().open(header.suite, key, Nonce(kHeaderSize, Purpose::kSnapshot).view(), sealed,
+                          record));
   return snapshot::decode_snapshot(record);
 }
 
@@ -202,7 +240,8 @@ Result<std::vector<StoredSnapshot>> Repository::snapshots(const DamagedSnapshot&
                snapshot.error().code() == ErrorCode::kInvalidArgument) {
       damaged(id, snapshot.error());
     } else {
-      return std::unexpected(std::move(snapshot).error().with_context("reading snapshot " + id.short_hex()));
+      return std::unexpected(
+          std::move(snapshot).error().with_context("reading snapshot " + id.short_hex()));
     }
   }
   std::ranges::sort(found, [](const StoredSnapshot& a, const StoredSnapshot& b) {
@@ -230,7 +269,8 @@ Result<snapshot::SnapshotId> Repository::commit_snapshot(const snapshot::Snapsho
   TRY(crypto::Aead().seal(header.suite, key, Nonce(kHeaderSize, Purpose::kSnapshot).view(), record,
                           MutableByteView(stored).subspan(kHeaderSize)));
   const ObjectId id = id_of(stored);
-  TRY_DOING("committing the snapshot", state_->backend->put(object_name(ObjectKind::kSnapshot, id), stored));
+  TRY_DOING("committing the snapshot",
+            state_->backend->put(object_name(ObjectKind::kSnapshot, id), stored));
   TRY_DOING("committing the snapshot", state_->backend->barrier());
   return snapshot::SnapshotId{id.bytes};
 }
@@ -242,8 +282,10 @@ chunk::ChunkId Repository::chunk_id(ByteView plaintext) const {
 Result<FrameData> Repository::read_frame(const FrameLocation& frame) {
   if (auto kept = state_->frames.find(frame)) return kept;
   const std::string name = object_name(object_kind(frame.pack_kind), frame.pack);
-  const PackKey pack_key = TRY_DOING("reading " + name, state_->pack_keys.find_or_read(
-      *state_->backend, name, object_kind(frame.pack_kind), frame.pack, state_->keyring, state_->config.id));
+  const PackKey pack_key =
+      TRY_DOING("reading " + name,
+                state_->pack_keys.find_or_read(*state_->backend, name, object_kind(frame.pack_kind),
+                                               frame.pack, state_->keyring, state_->config.id));
   if (frame.raw_length > kFrameMax || frame.sealed_length > kFrameMax + kFrameMax / 8) {
     return fail(ErrorCode::kCorruption, "the index states an absurd length for a frame of " + name);
   }
@@ -264,7 +306,8 @@ Result<ByteView> Repository::chunk_in_frame(const Bytes& frame, std::uint32_t of
   }
   const ByteView chunk = ByteView(frame).subspan(offset_in_frame, ref.length);
   if (chunk_id(chunk) != ref.id) {
-    return fail(ErrorCode::kCorruption, "the bytes of chunk " + ref.id.short_hex() + " do not match its id");
+    return fail(ErrorCode::kCorruption,
+                "the bytes of chunk " + ref.id.short_hex() + " do not match its id");
   }
   return chunk;
 }
@@ -272,8 +315,9 @@ Result<ByteView> Repository::chunk_in_frame(const Bytes& frame, std::uint32_t of
 Result<Bytes> Repository::read(const chunk::ChunkRef& ref) {
   const auto location = state_->index->find(ref.id);
   if (!location) {
-    return std::unexpected(Error(ErrorCode::kNotFound, "chunk " + ref.id.short_hex() + " is not in the index")
-                               .with_hint("Run 'backstay check' to see what is affected."));
+    return std::unexpected(
+        Error(ErrorCode::kNotFound, "chunk " + ref.id.short_hex() + " is not in the index")
+            .with_hint("Run 'backstay check' to see what is affected."));
   }
   const FrameData frame = TRY(read_frame(location->frame));
   return to_owned(TRY(chunk_in_frame(*frame, location->offset_in_frame, ref)));
@@ -288,20 +332,24 @@ Result<std::vector<KeySlotEntry>> Repository::key_slots() {
   for (std::size_t i = 0; i < slots.size(); ++i) {
     auto info = read_slot_info(slots[i]);
     KeySlotEntry entry{.id = state_->slot_ids[i], .info = {}};
-    if (info) entry.info = std::move(*info);
-    else entry.info.label = "(damaged)";
+    if (info)
+      entry.info = std::move(*info);
+    else
+      entry.info.label = "(damaged)";
     const auto before = std::ranges::find(opened_before, entry.id);
     const auto at = static_cast<std::size_t>(before - opened_before.begin());
     entry.opened_this_session = at < opened.size() && opened[at];
     entries.push_back(std::move(entry));
   }
   state_->slot_opened.assign(entries.size(), false);
-  for (std::size_t i = 0; i < entries.size(); ++i) state_->slot_opened[i] = entries[i].opened_this_session;
+  for (std::size_t i = 0; i < entries.size(); ++i)
+    state_->slot_opened[i] = entries[i].opened_this_session;
   return entries;
 }
 
 Result<ObjectId> Repository::add_key_slot(const SlotInfo& info, const Credential& credential) {
-  const Bytes slot = TRY(seal_slot(state_->keyring, info, credential, state_->config.id, state_->world.rng));
+  const Bytes slot =
+      TRY(seal_slot(state_->keyring, info, credential, state_->config.id, state_->world.rng));
   // A slot that does not open again would be a promise that cannot be kept.
   TRY_DOING("verifying the new key slot", open_slot(slot, credential));
   const ObjectId id = id_of(slot);
@@ -315,8 +363,10 @@ Result<void> Repository::remove_key_slot(const ObjectId& id) {
   const bool known = std::ranges::any_of(slots, [&](const auto& slot) { return slot.id == id; });
   if (!known) return fail(ErrorCode::kNotFound, "there is no key slot " + id.short_hex());
   if (slots.size() == 1) {
-    return std::unexpected(Error(ErrorCode::kConflict, "this is the last key slot: without it nothing could be read again")
-                               .with_hint("Add another one first with 'backstay key add'."));
+    return std::unexpected(
+        Error(ErrorCode::kConflict,
+              "this is the last key slot: without it nothing could be read again")
+            .with_hint("Add another one first with 'backstay key add'."));
   }
   TRY(state_->backend->remove(object_name(ObjectKind::kKeySlot, id)));
   return state_->backend->barrier();

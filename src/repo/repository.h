@@ -25,7 +25,7 @@ struct InitOptions {
   std::optional<crypto::Suite> suite;  // nothing: the faster one here
   Compression compression;
   crypto::Argon2Parameters argon2;
-  std::string label;                   // of the first key slot
+  std::string label;  // of the first key slot
   std::uint32_t pack_bytes = 16 * 1024 * 1024;
 };
 
@@ -56,7 +56,8 @@ using FrameData = std::shared_ptr<const Bytes>;
 
 class Repository final : public chunk::ChunkReader {
  public:
-  // already_exists when there is a config object. Writes the generation, the first slot, the config.
+  // already_exists when there is a config object. Writes the generation, the first slot, the
+  // config.
   static Result<std::unique_ptr<Repository>> init(std::unique_ptr<backend::Backend> backend,
                                                   const Credential& credential,
                                                   const InitOptions& options, World world);
@@ -82,7 +83,8 @@ class Repository final : public chunk::ChunkReader {
   Result<snapshot::SnapshotId> commit_snapshot(const snapshot::Snapshot& snapshot);
 
   // ---- index and chunks
-  // Lists and maps the runs; call it after snapshots(). Runs that are damaged go to `damaged`; the rest serve.
+  // Lists and maps the runs; call it after snapshots(). Runs that are damaged go to `damaged`; the
+  // rest serve.
   using DamagedRun = std::function<void(const ObjectId&, const Error&)>;
   Result<void> load_index(const DamagedRun& damaged);
   [[nodiscard]] Index& index() const;

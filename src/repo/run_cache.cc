@@ -15,7 +15,9 @@ RunCache::RunCache(std::string directory, const Keyring& keyring)
   if (!directory_.empty() && !io::make_directories(directory_)) directory_.clear();
 }
 
-std::string RunCache::path_of(const ObjectId& id) const { return directory_ + "/" + id.hex(); }
+std::string RunCache::path_of(const ObjectId& id) const {
+  return directory_ + "/" + id.hex();
+}
 
 std::optional<std::shared_ptr<const IndexRun>> RunCache::load(const ObjectId& id) const {
   if (directory_.empty()) return std::nullopt;
@@ -24,7 +26,8 @@ std::optional<std::shared_ptr<const IndexRun>> RunCache::load(const ObjectId& id
   const ByteView bytes = (*file)->bytes();
   if (bytes.size() > crypto::Digest::kSize) {
     const ByteView body = bytes.first(bytes.size() - crypto::Digest::kSize);
-    if (std::ranges::equal(crypto::blake3_keyed(key_, body).bytes, bytes.last(crypto::Digest::kSize))) {
+    if (std::ranges::equal(crypto::blake3_keyed(key_, body).bytes,
+                           bytes.last(crypto::Digest::kSize))) {
       auto run = IndexRun::open(id, std::move(*file), body);
       if (run) return std::move(*run);
     }

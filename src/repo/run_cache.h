@@ -1,5 +1,5 @@
-// Bodies of index runs, decrypted, in the local cache; each ends with a keyed BLAKE3 of what stands before,
-// because a flipped bit there could make an unknown chunk look known.
+// Bodies of index runs, decrypted, in the local cache; each ends with a keyed BLAKE3 of what stands
+// before, because a flipped bit there could make an unknown chunk look known.
 #pragma once
 
 #include <memory>
@@ -18,7 +18,8 @@ class RunCache {
 
   // Nothing when it is not there or not whole (the file is then removed).
   std::optional<std::shared_ptr<const IndexRun>> load(const ObjectId& id) const;
-  // Opens the body, from the cache where there is one. A cache that cannot be written is done without.
+  // Opens the body, from the cache where there is one. A cache that cannot be written is done
+  // without.
   Result<std::shared_ptr<const IndexRun>> keep(const ObjectId& id, Bytes body) const;
   void forget(const ObjectId& id) const;
   // Removes the files of runs that are no longer live.

@@ -9,7 +9,9 @@ static auto place(const IndexRun::Entry& entry) {
   return std::tie(entry.id, entry.pack, entry.frame_offset, entry.offset_in_frame);
 }
 
-bool entry_before(const IndexRun::Entry& a, const IndexRun::Entry& b) { return place(a) < place(b); }
+bool entry_before(const IndexRun::Entry& a, const IndexRun::Entry& b) {
+  return place(a) < place(b);
+}
 
 std::vector<IndexRun::Entry> entries_of(const std::vector<PackEntries>& packs) {
   std::vector<IndexRun::Entry> entries;
@@ -68,7 +70,8 @@ void RunMerge::rewind() {
 }
 
 IndexRunWriter::Head RunMerge::head(std::uint64_t generation) {
-  IndexRunWriter::Head head{.entries = 0, .generation = generation, .supersedes = {}, .packs = packs_};
+  IndexRunWriter::Head head{
+      .entries = 0, .generation = generation, .supersedes = {}, .packs = packs_};
   for (const Cursor& cursor : cursors_) {
     head.supersedes.push_back(cursor.run->id());
     // What those runs superseded may still be listed somewhere: the merged run stands for it too.

@@ -14,8 +14,8 @@ namespace backstay::repo {
 // The order of entries in a run: by id, then by place.
 [[nodiscard]] bool entry_before(const IndexRun::Entry& a, const IndexRun::Entry& b);
 
-// Gives the entries of several runs in order, without exact duplicates, with packs renumbered to a table of
-// all their packs. Memory: the table and one cursor a run.
+// Gives the entries of several runs in order, without exact duplicates, with packs renumbered to a
+// table of all their packs. Memory: the table and one cursor a run.
 class RunMerge {
  public:
   explicit RunMerge(std::vector<std::shared_ptr<const IndexRun>> runs);

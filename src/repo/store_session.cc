@@ -20,7 +20,8 @@ namespace {
 
 constexpr std::size_t kOpenPacksPerKind = 2;  // docs/format.md section 5.4
 constexpr int kAutomaticLevel = 1;
-constexpr std::uint32_t kMetaPackDivisor = 4;  // metadata packs are smaller: they are written less often
+constexpr std::uint32_t kMetaPackDivisor =
+    4;  // metadata packs are smaller: they are written less often
 
 struct PrefixHash {
   std::size_t operator()(const IdPrefix& id) const noexcept {
@@ -79,7 +80,8 @@ struct StoreSession::State {
   std::vector<std::jthread> uploaders;
 
   Mutex packs_mutex;
-  std::array<std::array<std::unique_ptr<OpenPack>, kOpenPacksPerKind>, 2> open GUARDED_BY(packs_mutex);
+  std::array<std::array<std::unique_ptr<OpenPack>, kOpenPacksPerKind>, 2> open
+      GUARDED_BY(packs_mutex);
 
   Mutex index_mutex;
   std::vector<PackEntries> unindexed GUARDED_BY(index_mutex);
@@ -98,7 +100,10 @@ struct StoreSession::State {
   std::atomic<std::uint64_t> packs{0};
 
   State(Repository& repo, const Options& session_options, Mode session_mode)
-      : repository(repo), options(session_options), mode(session_mode), finished(session_options.uploads) {}
+      : repository(repo),
+        options(session_options),
+        mode(session_mode),
+        finished(session_options.uploads) {}
 
   void fail_with(Error error) {
     const MutexLock lock(failure_mutex);
@@ -140,7 +145,9 @@ StoreSession::StoreSession(Repository& repository, const Options& options, Mode 
   }
 }
 
-StoreSession::~StoreSession() { state_->finished.abort(); }
+StoreSession::~StoreSession() {
+  state_->finished.abort();
+}
 
 bool StoreSession::claim(const chunk::ChunkId& id) {
   const IdPrefix prefix = prefix_of(id);
@@ -150,15 +157,16 @@ bool StoreSession::claim(const chunk::ChunkId& id) {
   return state_->claims.insert(prefix);
 }
 
-// Compresses into encoder.packed and proves that it decodes to the same bytes: library and memory faults are
-// found here, not at the restore.
+// Compresses into encoder.packed and proves that it decodes to the same bytes: library and memory
+// faults are found here, not at the restore.
 Result<compress::Codec> StoreSession::State::pack_frame(const RawFrame& frame,
                                                         FrameEncoder::State& encoder) {
   encoder.packed.clear();
   std::size_t size = 0;
   if (options.compression.mode != Compression::Mode::kOff) {
-    const int level = options.compression.mode == Compression::Mode::kLevel ? options.compression.level
-                                                                            : kAutomaticLevel;
+    const int level = options.compression.mode == Compression::Mode::kLevel
+                          ? options.compression.level
+                          : kAutomaticLevel;
     size = TRY(encoder.codec.compress(frame.bytes, level, encoder.packed));
   }
   if (size == 0) {
@@ -168,8 +176,9 @@ Result<compress::Codec> StoreSession::State::pack_frame(const RawFrame& frame,
   encoder.check.resize(frame.bytes.size());
   const auto decoded = encoder.codec.decompress(encoder.packed, encoder.check);
   if (!decoded || encoder.check != frame.bytes) {
-    return std::unexpected(Error(ErrorCode::kInternal, "a compressed frame does not decode to what went in")
-                               .with_hint("Test this machine's memory: faulty memory is the usual cause."));
+    return std::unexpected(
+        Error(ErrorCode::kInternal, "a compressed frame does not decode to what went in")
+            .with_hint("Test this machine's memory: faulty memory is the usual cause."));
   }
   return compress::Codec::kZstd;
 }
@@ -182,7 +191,8 @@ Result<StoreSession::State::Placed> StoreSession::State::place(PackKind kind, Fr
   if (pack != nullptr && !pack->fits(record.sealed_length)) placed.full = std::move(pack);
   if (pack == nullptr) {
     const std::size_t capacity = std::max(capacity_of(kind), kHeaderSize + record.sealed_length);
-    pack = TRY(OpenPack::create(kind, capacity, repository.keyring(), repository.config(), repository.world().rng));
+    pack = TRY(OpenPack::create(kind, capacity, repository.keyring(), repository.config(),
+                                repository.world().rng));
   }
   placed.pack = pack.get();
   placed.reservation = pack->reserve(std::move(record));
@@ -191,17 +201,20 @@ Result<StoreSession::State::Placed> StoreSession::State::place(PackKind kind, Fr
 
 Result<void> StoreSession::State::seal(const RawFrame& frame, FrameEncoder::State& encoder,
                                        compress::Codec codec) {
-  FrameRecord record{.sealed_length = static_cast<std::uint32_t>(encoder.packed.size() + crypto::kTagSize),
-                     .raw_length = static_cast<std::uint32_t>(frame.bytes.size()),
-                     .codec = codec,
-                     .chunks = frame.chunks};
+  FrameRecord record{
+      .sealed_length = static_cast<std::uint32_t>(encoder.packed.size() + crypto::kTagSize),
+      .raw_length = static_cast<std::uint32_t>(frame.bytes.size()),
+      .codec = codec,
+      .chunks = frame.chunks};
   Placed placed = TRY(place(frame.kind, std::move(record)));
   const Nonce nonce(placed.reservation.offset, Purpose::kFrame);
   OpenPack& pack = *placed.pack;
-  auto sealed = encoder.aead.seal(pack.suite(), pack.key(), nonce.view(), encoder.packed, placed.reservation.place);
+  auto sealed = encoder.aead.seal(pack.suite(), pack.key(), nonce.view(), encoder.packed,
+                                  placed.reservation.place);
   if (sealed) {
     encoder.check.resize(encoder.packed.size());
-    sealed = encoder.aead.open(pack.suite(), pack.key(), nonce.view(), placed.reservation.place, encoder.check);
+    sealed = encoder.aead.open(pack.suite(), pack.key(), nonce.view(), placed.reservation.place,
+                               encoder.check);
   }
   const bool same = sealed && encoder.check == encoder.packed;
   pack.written();
@@ -241,7 +254,8 @@ void StoreSession::State::upload_all() {
 Result<void> StoreSession::State::upload(OpenPack& pack) {
   OpenPack::Finished done = TRY(pack.finish(repository.world().rng));
   const ByteView pieces[] = {pack.frames(), done.tail};
-  TRY_DOING("storing a pack", repository.store().put(object_name(object_kind(pack.kind()), done.id), pieces));
+  TRY_DOING("storing a pack",
+            repository.store().put(object_name(object_kind(pack.kind()), done.id), pieces));
   bytes_stored += done.entries.size_bytes;
   ++packs;
   const MutexLock lock(index_mutex);
@@ -254,7 +268,8 @@ Result<void> StoreSession::State::upload(OpenPack& pack) {
 bool StoreSession::State::checkpoint_due() {
   const auto now = repository.world().clock.monotonic();
   const MutexLock lock(index_mutex);
-  return unindexed_bytes >= options.checkpoint_bytes || unindexed_chunks >= options.checkpoint_entries ||
+  return unindexed_bytes >= options.checkpoint_bytes ||
+         unindexed_chunks >= options.checkpoint_entries ||
          now - last_checkpoint >= options.checkpoint_interval;
 }
 

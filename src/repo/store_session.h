@@ -1,5 +1,5 @@
-// Storing new chunks: frames are compressed, verified, sealed into open packs, packs are put, index runs are
-// written behind them (docs/format.md sections 5 and 8.1).
+// Storing new chunks: frames are compressed, verified, sealed into open packs, packs are put, index
+// runs are written behind them (docs/format.md sections 5 and 8.1).
 #pragma once
 
 #include <chrono>
@@ -39,9 +39,10 @@ class StoreSession {
     Compression compression;
     std::uint32_t pack_bytes = 16 * 1024 * 1024;  // when a data pack is full
     std::size_t uploads = 2;                      // packs being put at once
-    std::uint64_t checkpoint_bytes = 512 * 1024 * 1024;  // an index run is written after so many stored bytes
-    std::uint64_t checkpoint_entries = 128 * 1024;       // or so many chunks
-    std::chrono::seconds checkpoint_interval{20};        // or so much time
+    std::uint64_t checkpoint_bytes =
+        512 * 1024 * 1024;  // an index run is written after so many stored bytes
+    std::uint64_t checkpoint_entries = 128 * 1024;  // or so many chunks
+    std::chrono::seconds checkpoint_interval{20};   // or so much time
   };
   // Everything is checked before it leaves, nothing is stored in dry runs.
   enum class Mode : std::uint8_t { kStore, kDryRun };
@@ -49,16 +50,17 @@ class StoreSession {
   StoreSession(Repository& repository, const Options& options, Mode mode);
   ~StoreSession();  // stops the uploads; what was not indexed is left for nobody to see
 
-  // True when the caller is the first to bring this chunk and must put it into a frame; false when it is
-  // stored already or on its way. Thread-safe.
+  // True when the caller is the first to bring this chunk and must put it into a frame; false when
+  // it is stored already or on its way. Thread-safe.
   [[nodiscard]] bool claim(const chunk::ChunkId& id);
 
-  // Compresses, verifies, seals and adds the frame to an open pack. Thread-safe with one encoder a thread. Waits
-  // while too many packs are on their way. Fails with the first failure of any upload.
+  // Compresses, verifies, seals and adds the frame to an open pack. Thread-safe with one encoder a
+  // thread. Waits while too many packs are on their way. Fails with the first failure of any
+  // upload.
   Result<void> add(const RawFrame& frame, FrameEncoder& encoder);
 
-  // Finishes the open packs, waits for all uploads, writes the last index run: everything added is durable
-  // and findable when this returns. No add() runs at the same time.
+  // Finishes the open packs, waits for all uploads, writes the last index run: everything added is
+  // durable and findable when this returns. No add() runs at the same time.
   Result<void> flush();
 
   struct Totals {

@@ -14,8 +14,9 @@ namespace backstay::engine::backup_stages {
 
 namespace {
 
-constexpr std::size_t kBatchFiles = 32;    // small files that one reader takes at once: neighbours compress well
-constexpr std::size_t kBatchReach = 128;   // entries walked before a batch goes out, full or not
+constexpr std::size_t kBatchFiles =
+    32;  // small files that one reader takes at once: neighbours compress well
+constexpr std::size_t kBatchReach = 128;  // entries walked before a batch goes out, full or not
 constexpr std::size_t kNameBufferBytes = 16 * 1024;
 
 repo::StoreSession::Options store_options(const MemoryPlan& plan, const BackupOptions& options) {
@@ -28,7 +29,8 @@ std::string name_of_user(std::uint32_t uid) {
   std::vector<char> buffer(kNameBufferBytes);
   passwd entry{};
   passwd* found = nullptr;
-  if (getpwuid_r(uid, &entry, buffer.data(), buffer.size(), &found) != 0 || found == nullptr) return {};
+  if (getpwuid_r(uid, &entry, buffer.data(), buffer.size(), &found) != 0 || found == nullptr)
+    return {};
   return found->pw_name;
 }
 
@@ -36,7 +38,8 @@ std::string name_of_group(std::uint32_t gid) {
   std::vector<char> buffer(kNameBufferBytes);
   group entry{};
   group* found = nullptr;
-  if (getgrgid_r(gid, &entry, buffer.data(), buffer.size(), &found) != 0 || found == nullptr) return {};
+  if (getgrgid_r(gid, &entry, buffer.data(), buffer.size(), &found) != 0 || found == nullptr)
+    return {};
   return found->gr_name;
 }
 
@@ -50,13 +53,15 @@ BackupRun::BackupRun(repo::Repository& repository, source::Source& source,
       options_(options),
       plan_(plan),
       activity_(activity),
-      session_(repository, store_options(plan, options),
-               options.dry_run ? repo::StoreSession::Mode::kDryRun : repo::StoreSession::Mode::kStore),
+      session_(
+          repository, store_options(plan, options),
+          options.dry_run ? repo::StoreSession::Mode::kDryRun : repo::StoreSession::Mode::kStore),
       encoders_(session_, plan.encoders, plan.frame_queue_bytes,
                 [this](Error error) { stop_with(std::move(error)); }),
       meta_(repository, session_, encoders_),
       changes_(repository, parent, activity),
-      chunker_(chunk::GearTable::from_key(repository.keyring().chunker_key), repository.config().cut),
+      chunker_(chunk::GearTable::from_key(repository.keyring().chunker_key),
+               repository.config().cut),
       ordered_(plan.entries_in_flight),
       to_read_(plan.readers * 4) {}
 
@@ -82,7 +87,8 @@ void BackupRun::report(const std::string& path, const Error& error) {
   {
     const MutexLock lock(mutex_);
     ++errors_;
-    if (recorded_.size() < snapshot::kRecordedErrorsMax) recorded_.push_back({path, error.describe()});
+    if (recorded_.size() < snapshot::kRecordedErrorsMax)
+      recorded_.push_back({path, error.describe()});
   }
   activity_.progress.errors += 1;
   activity_.report(path, error);
@@ -122,7 +128,8 @@ Result<bool> BackupRun::take(source::SourceItem item, Batch& batch) {
   entry.done = !to_be_read;
   const std::uint64_t size = entry.item.entry.size_bytes;
   if (regular && !to_be_read) activity_.progress.bytes_done += size;
-  // An entry that waits in the batch must not wait for one behind it, so the batch goes out in time.
+  // An entry that waits in the batch must not wait for one behind it, so the batch goes out in
+  // time.
   ++walked_since_batch_;
   if (walked_since_batch_ >= kBatchReach && !batch.empty() && !hand_over(batch)) return false;
   const auto pending = ordered_.push(std::move(entry));
@@ -187,8 +194,10 @@ void BackupRun::read_one(ContentReader& reader, PendingEntry& entry) {
 void BackupRun::count(const PendingEntry& entry, snapshot::Snapshot& snapshot) {
   const snapshot::Entry& kept = entry.item.entry;
   snapshot::SnapshotStats& stats = snapshot.stats;
-  if (!snapshot.user_names.contains(kept.uid)) snapshot.user_names[kept.uid] = name_of_user(kept.uid);
-  if (!snapshot.group_names.contains(kept.gid)) snapshot.group_names[kept.gid] = name_of_group(kept.gid);
+  if (!snapshot.user_names.contains(kept.uid))
+    snapshot.user_names[kept.uid] = name_of_user(kept.uid);
+  if (!snapshot.group_names.contains(kept.gid))
+    snapshot.group_names[kept.gid] = name_of_group(kept.gid);
   if (kept.type == snapshot::EntryType::kDirectory) {
     ++stats.dirs_total;
     return;
@@ -197,9 +206,15 @@ void BackupRun::count(const PendingEntry& entry, snapshot::Snapshot& snapshot) {
   activity_.progress.files_done += 1;
   if (kept.type == snapshot::EntryType::kFile) stats.bytes_total += kept.size_bytes;
   switch (entry.compared) {
-    case Compared::kNew: ++stats.files_new; break;
-    case Compared::kChanged: ++stats.files_changed; break;
-    case Compared::kUnmodified: ++stats.files_unmodified; break;
+    case Compared::kNew:
+      ++stats.files_new;
+      break;
+    case Compared::kChanged:
+      ++stats.files_changed;
+      break;
+    case Compared::kUnmodified:
+      ++stats.files_unmodified;
+      break;
   }
 }
 
@@ -237,9 +252,8 @@ Result<void> BackupRun::finish(snapshot::Snapshot& snapshot) {
 }
 
 Result<void> BackupRun::run(snapshot::Snapshot& snapshot) {
-  const std::stop_callback interrupted(activity_.stop, [this] {
-    stop_with(Error(ErrorCode::kCancelled, "interrupted"));
-  });
+  const std::stop_callback interrupted(
+      activity_.stop, [this] { stop_with(Error(ErrorCode::kCancelled, "interrupted")); });
   Result<snapshot::TreeRoot> root;
   {
     std::vector<std::jthread> threads;
@@ -258,7 +272,8 @@ Result<void> BackupRun::run(snapshot::Snapshot& snapshot) {
   encoders_.drain();
   auto failure = check_failure();
   if (!failure && failure.error().code() == ErrorCode::kCancelled) {
-    (void)session_.flush();  // keeps what was stored; when even that fails, the next run stores it again
+    (void)session_
+        .flush();  // keeps what was stored; when even that fails, the next run stores it again
   }
   return failure;
 }

@@ -1,4 +1,5 @@
-// The stages of one backup, joined: walk and compare -> read -> encode -> pack, and beside them the tree.
+// The stages of one backup, joined: walk and compare -> read -> encode -> pack, and beside them the
+// tree.
 #pragma once
 
 #include <atomic>
@@ -21,12 +22,13 @@ namespace backstay::engine::backup_stages {
 class BackupRun {
  public:
   BackupRun(repo::Repository& repository, source::Source& source, const BackupOptions& options,
-            const MemoryPlan& plan, const std::optional<snapshot::TreeRoot>& parent, Activity& activity);
+            const MemoryPlan& plan, const std::optional<snapshot::TreeRoot>& parent,
+            Activity& activity);
   ~BackupRun();
 
-  // Runs all stages to the end of the source. Fills in tree, counts, names and errors of `snapshot`; everything that
-  // the tree refers to is durable and indexed when it returns. cancelled when asked to stop: what was
-  // stored until then is indexed and reused by the next run.
+  // Runs all stages to the end of the source. Fills in tree, counts, names and errors of
+  // `snapshot`; everything that the tree refers to is durable and indexed when it returns.
+  // cancelled when asked to stop: what was stored until then is indexed and reused by the next run.
   Result<void> run(snapshot::Snapshot& snapshot);
 
  private:

@@ -11,7 +11,8 @@ using snapshot::EntryType;
 using snapshot::Extent;
 using snapshot::ExtentKind;
 
-// The bytes of a file are taken to be the same when nothing that the kernel changes with them changed.
+// The bytes of a file are taken to be the same when nothing that the kernel changes with them
+// changed.
 bool same_bytes(const Entry& now, const Entry& before) {
   return before.type == EntryType::kFile && !before.changed_while_read &&
          now.size_bytes == before.size_bytes && now.modified == before.modified &&

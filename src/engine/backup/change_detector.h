@@ -1,5 +1,5 @@
-// What changed since the parent snapshot: the walk and the parent's tree are both sorted, so that one pass over both is
-// enough and nothing is kept in memory.
+// What changed since the parent snapshot: the walk and the parent's tree are both sorted, so that
+// one pass over both is enough and nothing is kept in memory.
 #pragma once
 
 #include <cstdint>
@@ -18,8 +18,8 @@ class ChangeDetector {
   ChangeDetector(repo::Repository& repository, const std::optional<snapshot::TreeRoot>& parent,
                  Activity& activity);
 
-  // Compares one item; items come in key order. An unmodified file gets the parent's content, provided that
-  // the index still knows all of its chunks: what was lost is read and stored again.
+  // Compares one item; items come in key order. An unmodified file gets the parent's content,
+  // provided that the index still knows all of its chunks: what was lost is read and stored again.
   Compared compare(source::SourceItem& item);
   // Counts what only the parent has after the last item.
   void finish();

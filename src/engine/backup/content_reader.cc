@@ -17,7 +17,8 @@ using snapshot::Extent;
 using snapshot::ExtentKind;
 
 bool starts_with(ByteView bytes, std::string_view magic, std::size_t offset = 0) {
-  return bytes.size() >= offset + magic.size() && as_text(bytes.subspan(offset, magic.size())) == magic;
+  return bytes.size() >= offset + magic.size() &&
+         as_text(bytes.subspan(offset, magic.size())) == magic;
 }
 
 bool differs_from_walk(const Entry& walked, const Entry& now, std::uint64_t bytes_seen) {
@@ -25,7 +26,9 @@ bool differs_from_walk(const Entry& walked, const Entry& now, std::uint64_t byte
          walked.changed != now.changed || bytes_seen != now.size_bytes;
 }
 
-Error stopped() { return Error(ErrorCode::kCancelled, "the run is being stopped"); }
+Error stopped() {
+  return Error(ErrorCode::kCancelled, "the run is being stopped");
+}
 
 }  // namespace
 
@@ -33,13 +36,14 @@ bool has_fixed_pages(ByteView start, std::string_view name, std::uint64_t size_b
   if (size_bytes < kMiB) return false;
   using namespace std::string_view_literals;
   if (starts_with(start, "SQLite format 3\0"sv)) return true;
-  if (starts_with(start, "QFI\xfb"sv) || starts_with(start, "KDMV"sv) || starts_with(start, "vhdxfile"sv) ||
-      starts_with(start, "<<< Oracle VM VirtualBox"sv)) {
+  if (starts_with(start, "QFI\xfb"sv) || starts_with(start, "KDMV"sv) ||
+      starts_with(start, "vhdxfile"sv) || starts_with(start, "<<< Oracle VM VirtualBox"sv)) {
     return true;
   }
   if (name.ends_with(".ibd") || name.starts_with("ibdata")) return true;
   if (starts_with(start, "\x53\xef"sv, 1080)) return true;  // ext2/3/4 superblock at 1024
-  return starts_with(start, "\x55\xaa"sv, 510) && size_bytes % 512 == 0;  // partition table or boot sector
+  return starts_with(start, "\x55\xaa"sv, 510) &&
+         size_bytes % 512 == 0;  // partition table or boot sector
 }
 
 struct ContentReader::Open {
@@ -71,7 +75,8 @@ Result<void> ContentReader::read(source::SourceItem& item) {
   const Entry now = TRY(file->entry_now());
   const std::uint64_t seen = open.content.length();
   if (differs_from_walk(item.entry, now, seen)) {
-    // The newest attributes with the bytes that were read, and a mark that both may not belong together.
+    // The newest attributes with the bytes that were read, and a mark that both may not belong
+    // together.
     snapshot::ContentRoot content = std::move(item.entry.content);
     item.entry = now;
     item.entry.content = std::move(content);
@@ -101,7 +106,8 @@ Result<void> ContentReader::read_run(Open& open, const source::FileRun& run) {
     if (open.first_bytes && open.filled > 0) {
       open.first_bytes = false;
       const ByteView start = ByteView(buffer_).first(open.filled);
-      if (tools_.cutting == Cutting::kAuto) open.fixed = has_fixed_pages(start, open.name, open.size_hint);
+      if (tools_.cutting == Cutting::kAuto)
+        open.fixed = has_fixed_pages(start, open.name, open.size_hint);
     }
     cut(open, at_end);
     TRY(store_pieces(open));
@@ -133,7 +139,8 @@ void ContentReader::cut(Open& open, bool at_end) {
     open.covered = tools_.chunker.cut(data, at_end, lengths_);
     return;
   }
-  // Pieces count from the file's start: a run that begins between two borders first goes to the next.
+  // Pieces count from the file's start: a run that begins between two borders first goes to the
+  // next.
   const std::uint32_t piece = tools_.repository.config().fixed_piece_bytes;
   const auto skew = static_cast<std::uint32_t>(open.position % piece);
   std::size_t lead = 0;

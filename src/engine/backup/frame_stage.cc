@@ -10,7 +10,9 @@ EncoderPool::EncoderPool(repo::StoreSession& session, std::size_t threads, std::
   for (std::size_t i = 0; i < threads; ++i) threads_.emplace_back([this] { encode_all(); });
 }
 
-EncoderPool::~EncoderPool() { queue_.abort(); }
+EncoderPool::~EncoderPool() {
+  queue_.abort();
+}
 
 bool EncoderPool::push(repo::RawFrame frame) {
   const std::size_t weight = frame.bytes.size();

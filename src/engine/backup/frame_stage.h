@@ -35,7 +35,8 @@ class EncoderPool {
   std::vector<std::jthread> threads_;
 };
 
-// Collects small chunks of one kind until they fill a frame; a large chunk is a frame of its own. Not thread-safe.
+// Collects small chunks of one kind until they fill a frame; a large chunk is a frame of its own.
+// Not thread-safe.
 class FrameGroup {
  public:
   FrameGroup(EncoderPool& encoders, repo::PackKind kind, std::size_t frame_bytes)
@@ -51,10 +52,12 @@ class FrameGroup {
   repo::RawFrame frame_;
 };
 
-// Tree pages and content lists: found when they are stored already, else grouped into metadata frames.
+// Tree pages and content lists: found when they are stored already, else grouped into metadata
+// frames.
 class MetaWriter final : public chunk::ChunkWriter {
  public:
-  MetaWriter(const repo::Repository& repository, repo::StoreSession& session, EncoderPool& encoders);
+  MetaWriter(const repo::Repository& repository, repo::StoreSession& session,
+             EncoderPool& encoders);
   Result<chunk::ChunkRef> write(ByteView plaintext) override;
   Result<void> flush();
 

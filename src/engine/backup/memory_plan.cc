@@ -10,15 +10,17 @@ namespace backstay::engine::backup_stages {
 namespace {
 
 constexpr std::uint64_t kDefaultLimit = 128 * kMiB;
-constexpr std::uint64_t kBase = 12 * kMiB;           // the program, its libraries, stacks, the index filter of a small repository
-constexpr std::uint64_t kCodecContexts = 2 * kMiB;   // zstd at the fast levels, one a thread
+constexpr std::uint64_t kBase =
+    12 * kMiB;  // the program, its libraries, stacks, the index filter of a small repository
+constexpr std::uint64_t kCodecContexts = 2 * kMiB;  // zstd at the fast levels, one a thread
 constexpr std::uint64_t kEntryInFlight = 1024;
 
 std::uint64_t sum_of(const MemoryPlan& plan, const repo::Config& config) {
   const std::uint64_t chunk = config.cut.max_bytes;
   const std::uint64_t reader = plan.read_buffer_bytes + config.frame_bytes + chunk;
   // An encoder holds the plaintext, the packed form and what it decoded to compare.
-  const std::uint64_t encoder = 3 * std::max<std::uint64_t>(chunk, config.frame_bytes) + kCodecContexts;
+  const std::uint64_t encoder =
+      3 * std::max<std::uint64_t>(chunk, config.frame_bytes) + kCodecContexts;
   return kBase + plan.readers * reader + plan.encoders * encoder + plan.frame_queue_bytes +
          plan.entries_in_flight * kEntryInFlight + repo::StoreSession::memory_bound(plan.store);
 }
@@ -47,14 +49,22 @@ MemoryPlan plan_memory(const repo::Config& config, std::size_t threads, std::uin
   plan.store.uploads = 1;
   // What costs least speed goes first: packs, then queues, then threads.
   while (sum_of(plan, config) > limit) {
-    if (plan.store.pack_bytes > 8 * kMiB) plan.store.pack_bytes /= 2;
-    else if (plan.frame_queue_bytes > 2 * kMiB) plan.frame_queue_bytes /= 2;
-    else if (plan.readers > 1) plan.readers -= 1;
-    else if (plan.encoders > 1) plan.encoders -= 1;
-    else if (plan.read_buffer_bytes > config.cut.max_bytes + kMiB) plan.read_buffer_bytes = config.cut.max_bytes + kMiB;
-    else if (plan.store.pack_bytes > 2 * kMiB) plan.store.pack_bytes /= 2;
-    else if (plan.entries_in_flight > 512) plan.entries_in_flight /= 2;
-    else break;
+    if (plan.store.pack_bytes > 8 * kMiB)
+      plan.store.pack_bytes /= 2;
+    else if (plan.frame_queue_bytes > 2 * kMiB)
+      plan.frame_queue_bytes /= 2;
+    else if (plan.readers > 1)
+      plan.readers -= 1;
+    else if (plan.encoders > 1)
+      plan.encoders -= 1;
+    else if (plan.read_buffer_bytes > config.cut.max_bytes + kMiB)
+      plan.read_buffer_bytes = config.cut.max_bytes + kMiB;
+    else if (plan.store.pack_bytes > 2 * kMiB)
+      plan.store.pack_bytes /= 2;
+    else if (plan.entries_in_flight > 512)
+      plan.entries_in_flight /= 2;
+    else
+      break;
   }
   plan.total_bytes = sum_of(plan, config);
   return plan;

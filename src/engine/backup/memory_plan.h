@@ -16,11 +16,12 @@ struct MemoryPlan {
   std::size_t frame_queue_bytes = 0;     // plaintext waiting for an encoder
   std::size_t entries_in_flight = 4096;  // between the walk and the tree
   repo::StoreSession::Options store;
-  std::uint64_t total_bytes = 0;         // the sum of all of the above, and of contexts
+  std::uint64_t total_bytes = 0;  // the sum of all of the above, and of contexts
 };
 
-// `limit_bytes` 0 stands for the default of 128 MiB. Threads and packs shrink until the sum fits; the least is about
-// 40 MiB with the default chunk sizes, and is used when the limit is lower than that.
+// `limit_bytes` 0 stands for the default of 128 MiB. Threads and packs shrink until the sum fits;
+// the least is about 40 MiB with the default chunk sizes, and is used when the limit is lower than
+// that.
 [[nodiscard]] MemoryPlan plan_memory(const repo::Config& config, std::size_t threads,
                                      std::uint64_t limit_bytes, std::uint64_t indexed_chunks);
 

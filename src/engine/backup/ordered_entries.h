@@ -1,5 +1,5 @@
-// Entries between the walk and the tree: files are read in any order and by several threads, the tree takes
-// them in the order of the walk.
+// Entries between the walk and the tree: files are read in any order and by several threads, the
+// tree takes them in the order of the walk.
 #pragma once
 
 #include <deque>

@@ -5,7 +5,8 @@ namespace backstay::engine::check_stages {
 void DamageLog::add(const std::string& object, const std::string& what) {
   const MutexLock lock(mutex_);
   const auto [it, fresh] = by_object_.emplace(object, damages_.size());
-  if (fresh) damages_.push_back({.object = object, .what = what, .affects = {}, .affected_total = 0});
+  if (fresh)
+    damages_.push_back({.object = object, .what = what, .affects = {}, .affected_total = 0});
 }
 
 void DamageLog::affects(const std::string& object, const std::string& affected) {

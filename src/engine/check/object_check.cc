@@ -16,8 +16,9 @@ namespace {
 
 using repo::ObjectKind;
 
-constexpr std::array kNamedByHash{ObjectKind::kKeySlot, ObjectKind::kDataPack, ObjectKind::kMetaPack,
-                                  ObjectKind::kIndexRun, ObjectKind::kSnapshot};
+constexpr std::array kNamedByHash{ObjectKind::kKeySlot, ObjectKind::kDataPack,
+                                  ObjectKind::kMetaPack, ObjectKind::kIndexRun,
+                                  ObjectKind::kSnapshot};
 constexpr std::uint64_t kObjectMax = 5ULL << 30;
 
 bool is_named_by_hash(ObjectKind kind) {
@@ -57,7 +58,8 @@ Result<Bytes> read_verified(backend::Backend& store, const StoredObject& object)
   }
   const auto named = TRY(repo::parse_object_name(object.kind, object.name));
   if (repo::id_of(stored) != named) {
-    return fail(ErrorCode::kCorruption, stored.empty() ? "the object is empty" : "its bytes do not match its name");
+    return fail(ErrorCode::kCorruption,
+                stored.empty() ? "the object is empty" : "its bytes do not match its name");
   }
   const repo::Header header = TRY(repo::decode_header(stored));
   if (header.kind != object.kind) {
@@ -89,7 +91,8 @@ Result<bool> for_each_parallel(std::size_t count, std::size_t threads,
     }
   };
   {
-    const std::size_t wanted = threads != 0 ? threads : std::max(1U, std::thread::hardware_concurrency());
+    const std::size_t wanted =
+        threads != 0 ? threads : std::max(1U, std::thread::hardware_concurrency());
     std::vector<std::jthread> workers;
     for (std::size_t i = 0; i < std::min(wanted, count); ++i) workers.emplace_back(work);
   }

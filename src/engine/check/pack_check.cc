@@ -27,17 +27,20 @@ Result<void> check_frames(repo::Repository& repository, const Index::Pack& pack,
                                  .raw_length = frame.raw_length,
                                  .codec = frame.codec};
     const Bytes raw = TRY_DOING(fmt::format("frame at {}", offset),
-                                decoder.decode(stored.subspan(offset, frame.sealed_length), location,
-                                               view.header.suite, view.key));
+                                decoder.decode(stored.subspan(offset, frame.sealed_length),
+                                               location, view.header.suite, view.key));
     std::uint32_t offset_in_frame = 0;
     for (const chunk::ChunkRef& ref : frame.chunks) {
-      TRY_DOING(fmt::format("frame at {}", offset), repository.chunk_in_frame(raw, offset_in_frame, ref));
+      TRY_DOING(fmt::format("frame at {}", offset),
+                repository.chunk_in_frame(raw, offset_in_frame, ref));
       const auto known = repository.index().find(ref.id);
       if (!known) {
         return fail(ErrorCode::kCorruption, "the index does not know chunk " + ref.id.short_hex());
       }
-      if (known->frame.pack == pack.id && (known->frame != location || known->offset_in_frame != offset_in_frame)) {
-        return fail(ErrorCode::kCorruption, "the index has another place for chunk " + ref.id.short_hex());
+      if (known->frame.pack == pack.id &&
+          (known->frame != location || known->offset_in_frame != offset_in_frame)) {
+        return fail(ErrorCode::kCorruption,
+                    "the index has another place for chunk " + ref.id.short_hex());
       }
       offset_in_frame += ref.length;
     }
@@ -48,7 +51,8 @@ Result<void> check_frames(repo::Repository& repository, const Index::Pack& pack,
 
 Result<std::uint64_t> check_pack_bytes(repo::Repository& repository, const Index::Pack& pack,
                                        const std::string& name) {
-  const StoredObject object{.kind = repo::object_kind(pack.kind), .name = name, .size_bytes = pack.size_bytes};
+  const StoredObject object{
+      .kind = repo::object_kind(pack.kind), .name = name, .size_bytes = pack.size_bytes};
   const Bytes stored = TRY(read_verified(repository.store(), object));
   const repo::PackView view =
       TRY(repo::open_pack(stored, pack.kind, repository.keyring(), repository.config().id));
@@ -58,24 +62,29 @@ Result<std::uint64_t> check_pack_bytes(repo::Repository& repository, const Index
 
 }  // namespace
 
-std::vector<Index::Pack> choose_packs(std::vector<Index::Pack> packs, const ReadData& wanted, Rng& rng) {
+std::vector<Index::Pack> choose_packs(std::vector<Index::Pack> packs, const ReadData& wanted,
+                                      Rng& rng) {
   std::ranges::sort(packs, {}, &Index::Pack::id);
   switch (wanted.mode) {
-    case ReadData::Mode::kNone: return {};
-    case ReadData::Mode::kAll: return packs;
+    case ReadData::Mode::kNone:
+      return {};
+    case ReadData::Mode::kAll:
+      return packs;
     case ReadData::Mode::kPart:
       std::erase_if(packs, [&](const Index::Pack& pack) {
         return load_le<std::uint64_t>(pack.id.bytes.data()) % wanted.parts != wanted.part - 1;
       });
       return packs;
     case ReadData::Mode::kPercent:
-    case ReadData::Mode::kBytes: break;
+    case ReadData::Mode::kBytes:
+      break;
   }
   std::uint64_t total = 0;
   for (const Index::Pack& pack : packs) total += pack.size_bytes;
-  const auto budget = wanted.mode == ReadData::Mode::kBytes
-                          ? wanted.bytes
-                          : static_cast<std::uint64_t>(static_cast<double>(total) * wanted.percent / 100);
+  const auto budget =
+      wanted.mode == ReadData::Mode::kBytes
+          ? wanted.bytes
+          : static_cast<std::uint64_t>(static_cast<double>(total) * wanted.percent / 100);
   for (std::size_t i = packs.size(); i > 1; --i) std::swap(packs[i - 1], packs[rng.below(i)]);
   std::uint64_t sum = 0;
   std::size_t count = 0;
@@ -85,7 +94,8 @@ std::vector<Index::Pack> choose_packs(std::vector<Index::Pack> packs, const Read
   return packs;
 }
 
-Result<std::uint64_t> check_pack(repo::Repository& repository, const Index::Pack& pack, DamageLog& log) {
+Result<std::uint64_t> check_pack(repo::Repository& repository, const Index::Pack& pack,
+                                 DamageLog& log) {
   const std::string name = repo::object_name(repo::object_kind(pack.kind), pack.id);
   auto checked = check_pack_bytes(repository, pack, name);
   if (checked) return checked;
@@ -93,9 +103,14 @@ Result<std::uint64_t> check_pack(repo::Repository& repository, const Index::Pack
     case ErrorCode::kCorruption:
     case ErrorCode::kUnsupported:
     case ErrorCode::kInvalidArgument:
-    case ErrorCode::kWrongKey: log.add(name, checked.error().describe()); return 0;
-    case ErrorCode::kNotFound: log.add(name, "the pack is missing"); return 0;
-    default: return checked;
+    case ErrorCode::kWrongKey:
+      log.add(name, checked.error().describe());
+      return 0;
+    case ErrorCode::kNotFound:
+      log.add(name, "the pack is missing");
+      return 0;
+    default:
+      return checked;
   }
 }
 

@@ -15,8 +15,8 @@ namespace backstay::engine::check_stages {
 [[nodiscard]] std::vector<repo::Index::Pack> choose_packs(std::vector<repo::Index::Pack> packs,
                                                           const ReadData& wanted, Rng& rng);
 
-// Reads one pack whole and adds what is wrong to `log`. Returns the bytes read. A failure means that the store could not
-// be asked.
+// Reads one pack whole and adds what is wrong to `log`. Returns the bytes read. A failure means
+// that the store could not be asked.
 Result<std::uint64_t> check_pack(repo::Repository& repository, const repo::Index::Pack& pack,
                                  DamageLog& log);
 

@@ -21,10 +21,13 @@ using snapshot::ExtentKind;
 // Failures of the store itself end the check; everything else is damage to be named.
 bool is_damage(ErrorCode code) {
   return code == ErrorCode::kCorruption || code == ErrorCode::kNotFound ||
-         code == ErrorCode::kUnsupported || code == ErrorCode::kInvalidArgument || code == ErrorCode::kWrongKey;
+         code == ErrorCode::kUnsupported || code == ErrorCode::kInvalidArgument ||
+         code == ErrorCode::kWrongKey;
 }
 
-std::string display(std::string_view key) { return snapshot::path_from_key(key); }
+std::string display(std::string_view key) {
+  return snapshot::path_from_key(key);
+}
 
 }  // namespace
 
@@ -43,7 +46,8 @@ std::string TreeCheck::blame(const chunk::ChunkId& id, std::string& what) const 
   return repo::object_name(repo::object_kind(location->frame.pack_kind), location->frame.pack);
 }
 
-std::string TreeCheck::blame_page(const chunk::ChunkId& id, const Error& error, std::string& what) const {
+std::string TreeCheck::blame_page(const chunk::ChunkId& id, const Error& error,
+                                  std::string& what) const {
   std::string object = blame(id, what);
   if (!object.empty()) return object;
   const auto location = repository_.index().find(id);
@@ -51,7 +55,8 @@ std::string TreeCheck::blame_page(const chunk::ChunkId& id, const Error& error, 
   return repo::object_name(repo::object_kind(location->frame.pack_kind), location->frame.pack);
 }
 
-Result<bool> TreeCheck::check(const repo::StoredSnapshot& snapshot, const std::function<bool()>& stop_early) {
+Result<bool> TreeCheck::check(const repo::StoredSnapshot& snapshot,
+                              const std::function<bool()>& stop_early) {
   // Pages are walked with a stack of our own, so that one damaged page does not hide its siblings.
   struct Todo {
     ChunkRef page;
@@ -69,10 +74,14 @@ Result<bool> TreeCheck::check(const repo::StoredSnapshot& snapshot, const std::f
       checked = check_leaf(next.page);
     } else {
       auto page = repository_.read(next.page);
-      auto children = page ? snapshot::decode_inner(*page, next.level)
-                           : Result<std::vector<snapshot::PageChild>>(std::unexpected(std::move(page).error()));
-      if (!children) checked = std::unexpected(std::move(children).error());
-      else for (const auto& child : *children) todo.push_back({child.page, static_cast<std::uint8_t>(next.level - 1)});
+      auto children =
+          page ? snapshot::decode_inner(*page, next.level)
+               : Result<std::vector<snapshot::PageChild>>(std::unexpected(std::move(page).error()));
+      if (!children)
+        checked = std::unexpected(std::move(children).error());
+      else
+        for (const auto& child : *children)
+          todo.push_back({child.page, static_cast<std::uint8_t>(next.level - 1)});
     }
     if (checked) continue;
     if (!is_damage(checked.error().code())) return std::unexpected(std::move(checked).error());
@@ -93,15 +102,16 @@ Result<void> TreeCheck::check_leaf(const ChunkRef& page) {
 }
 
 Result<void> TreeCheck::check_content(const Entry& entry, const std::string& key) {
-  const auto walked = snapshot::for_each_extent(
-      entry.content, entry.size_bytes, repository_, [&](std::uint64_t, const Extent& extent) -> Result<void> {
-        if (extent.kind != ExtentKind::kChunk) return {};
-        ++chunks_;
-        std::string what;
-        const std::string object = blame(extent.id, what);
-        if (!object.empty()) log_.add(object, what);
-        return {};
-      });
+  const auto walked =
+      snapshot::for_each_extent(entry.content, entry.size_bytes, repository_,
+                                [&](std::uint64_t, const Extent& extent) -> Result<void> {
+                                  if (extent.kind != ExtentKind::kChunk) return {};
+                                  ++chunks_;
+                                  std::string what;
+                                  const std::string object = blame(extent.id, what);
+                                  if (!object.empty()) log_.add(object, what);
+                                  return {};
+                                });
   if (walked) return {};
   if (!is_damage(walked.error().code())) return std::unexpected(walked.error().clone());
   // A content list that cannot be read.
@@ -119,7 +129,8 @@ Result<void> TreeCheck::name_affected(const repo::StoredSnapshot& stored) {
       const std::string first = display(cursor.damaged_first_key());
       std::string object;
       for (const Damage& damage : log_.copy()) {
-        if (item.error().describe().find(damage.object) != std::string::npos) object = damage.object;
+        if (item.error().describe().find(damage.object) != std::string::npos)
+          object = damage.object;
       }
       if (object.empty()) {
         object = "tree of snapshot " + stored.id.hex();
@@ -135,9 +146,11 @@ Result<void> TreeCheck::name_affected(const repo::StoredSnapshot& stored) {
     const std::string path = display((*item)->key);
     std::unordered_set<std::string> blamed;
     const auto walked = snapshot::for_each_extent(
-        entry.content, entry.size_bytes, repository_, [&](std::uint64_t, const Extent& extent) -> Result<void> {
+        entry.content, entry.size_bytes, repository_,
+        [&](std::uint64_t, const Extent& extent) -> Result<void> {
           std::string what;
-          const std::string object = extent.kind == ExtentKind::kChunk ? blame(extent.id, what) : std::string();
+          const std::string object =
+              extent.kind == ExtentKind::kChunk ? blame(extent.id, what) : std::string();
           if (!object.empty() && blamed.insert(object).second) log_.affects(object, prefix + path);
           return {};
         });

@@ -1,4 +1,5 @@
-// Trees: every page, every content list, every chunk of every file; and which files a damage touches.
+// Trees: every page, every content list, every chunk of every file; and which files a damage
+// touches.
 #pragma once
 
 #include <functional>
@@ -18,11 +19,12 @@ class TreeCheck {
   TreeCheck(repo::Repository& repository, DamageLog& log, Activity& activity,
             const std::unordered_set<repo::ObjectId>& bad_packs);
 
-  // Checks the tree of one snapshot; damages name pages, chunks and packs. False when it was stopped.
+  // Checks the tree of one snapshot; damages name pages, chunks and packs. False when it was
+  // stopped.
   Result<bool> check(const repo::StoredSnapshot& snapshot, const std::function<bool()>& stop_early);
 
-  // Names for every damage found until now, by this or other stages, what of the snapshot it touches. Walks everything that
-  // is readable, so it is called only when there is damage.
+  // Names for every damage found until now, by this or other stages, what of the snapshot it
+  // touches. Walks everything that is readable, so it is called only when there is damage.
   Result<void> name_affected(const repo::StoredSnapshot& snapshot);
 
   [[nodiscard]] std::uint64_t pages() const { return pages_; }
@@ -33,7 +35,8 @@ class TreeCheck {
   Result<void> check_content(const snapshot::Entry& entry, const std::string& path);
   // The object to blame for a chunk that cannot be had, or nothing when the chunk is there.
   [[nodiscard]] std::string blame(const chunk::ChunkId& id, std::string& what) const;
-  [[nodiscard]] std::string blame_page(const chunk::ChunkId& id, const Error& error, std::string& what) const;
+  [[nodiscard]] std::string blame_page(const chunk::ChunkId& id, const Error& error,
+                                       std::string& what) const;
 
   repo::Repository& repository_;
   DamageLog& log_;
