@@ -6,6 +6,10 @@ target_compile_options(backstay_flags INTERFACE
   -Wimplicit-fallthrough -Wextra-semi -Wunused -Woverloaded-virtual
   $<$<BOOL:${BACKSTAY_DEVELOPER}>:-Werror>
   $<$<CXX_COMPILER_ID:Clang>:-Wthread-safety>)
+if(CMAKE_UNITY_BUILD AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  # GCC takes the .cc files in a unity file for headers, and their unnamed namespaces for a mistake.
+  target_compile_options(backstay_flags INTERFACE -Wno-subobject-linkage)
+endif()
 target_compile_definitions(backstay_flags INTERFACE _GNU_SOURCE _FILE_OFFSET_BITS=64)
 if(NOT BACKSTAY_SANITIZE)
   target_compile_options(backstay_flags INTERFACE
