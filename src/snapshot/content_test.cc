@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "base/record.h"
 #include "base/try.h"
 #include "snapshot/testing/damage.h"
 #include "snapshot/testing/memory_chunks.h"

@@ -99,7 +99,9 @@ TEST(TreeBuilder, KeepsPagesWithinTheirSizes) {
       const std::size_t bytes = levels[level][i].size();
       sum += bytes;
       EXPECT_LT(bytes, sizes.max_bytes + 1024U);
-      if (i + 1 < levels[level].size()) EXPECT_GE(bytes, sizes.min_bytes);
+      if (i + 1 < levels[level].size()) {
+        EXPECT_GE(bytes, sizes.min_bytes);
+      }
     }
     const std::size_t mean = sum / levels[level].size();
     if (level > 0) continue;
@@ -152,7 +154,7 @@ TEST(TreeBuilder, SharesAllButOnePageALevelWhenOneEntryChanges) {
   MemoryChunks chunks;
   const TreeRoot before = build_tree(chunks, entries);
   SeededRng rng(9);
-  for (int i = 0; i < 5; ++i) {
+  for (int i = 0; i < 3; ++i) {
     EntryMap changed = entries;
     auto at = std::next(changed.begin(), static_cast<std::ptrdiff_t>(rng.below(changed.size())));
     at->second.modified.seconds += 1;  // of the same size: no boundary moves
@@ -168,7 +170,7 @@ TEST(TreeBuilder, ChangesFewPagesWhenEntriesComeAndGo) {
   MemoryChunks chunks;
   build_tree(chunks, entries);
   SeededRng rng(10);
-  for (int i = 0; i < 5; ++i) {
+  for (int i = 0; i < 3; ++i) {
     EntryMap changed = entries;
     const auto at =
         std::next(changed.begin(), static_cast<std::ptrdiff_t>(rng.below(changed.size())));
@@ -201,23 +203,33 @@ TEST(TreeBuilder, BuildsAFolderOf200000FilesOnePageALevelAtATime) {
 }
 
 TEST(TreeBuilder, EndsTreesWhoseKeysAreLongerThanAPage) {
+  // A key of 50 KB fills an inner page alone. One key a page would make levels without end.
   EntryMap entries;
   std::string key;
-  for (int depth = 0; depth < 6000; ++depth) {
-    key = child_key(key, "folder-" + std::to_string(depth));
-    Entry entry = testing::plain_folder();
-    entry.inode = static_cast<std::uint64_t>(depth) + 1;
-    entries.emplace_hint(entries.end(), key, entry);
+  for (int depth = 0; depth < 500; ++depth) {
+    key = child_key(key, std::string(100, 'f'));
+    entries.emplace_hint(entries.end(), key, testing::plain_folder());
   }
-  ASSERT_GT(key.size(), 60'000U);
-  for (int i = 0; i < 2000; ++i) {
-    entries.emplace(child_key(key, "file-" + std::to_string(i)),
-                    testing::plain_file(10, static_cast<std::uint64_t>(i)));
+  ASSERT_GT(key.size(), kInnerSizes.max_bytes);
+  for (std::uint64_t i = 0; i < 100; ++i) {
+    entries.emplace(child_key(key, "file-" + std::to_string(i)), testing::plain_file(10, i));
   }
   MemoryChunks chunks;
   const TreeRoot root = build_tree(chunks, entries);
-  EXPECT_LE(root.level, 4);
+  EXPECT_LE(root.level, 6);
   EXPECT_EQ(read_tree(chunks, root).value(), entries);
+}
+
+TEST(TreeBuilder, HoldsFoldersNestedDeeperThan4096Levels) {
+  EntryMap entries;
+  std::string key;
+  for (int depth = 0; depth < 5000; ++depth) {
+    key = child_key(key, "d");
+    entries.emplace_hint(entries.end(), key, testing::plain_folder());
+  }
+  MemoryChunks chunks;
+  EXPECT_EQ(read_tree(chunks, build_tree(chunks, entries)).value(), entries);
+  EXPECT_LT(chunks.stored_bytes(), 1'000'000U);
 }
 
 TEST(TreeBuilder, PassesOnAFailureOfTheStore) {

@@ -40,4 +40,10 @@ EntryMap numbered_files(std::uint64_t count) {
   return entries;
 }
 
+EntryMap heavy_files(std::uint64_t count) {
+  EntryMap entries = numbered_files(count);
+  for (auto& [key, entry] : entries) entry.xattrs.push_back({"user.weight", Bytes(1000, 7)});
+  return entries;
+}
+
 }  // namespace backstay::snapshot::testing

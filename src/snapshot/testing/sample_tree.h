@@ -22,5 +22,7 @@ Result<EntryMap> read_tree(MemoryChunks& chunks, const TreeRoot& root);
 // "folder-000012\0file-00012345": a hundred files a folder, in the order of their numbers.
 [[nodiscard]] std::string numbered_key(std::uint64_t number);
 [[nodiscard]] EntryMap numbered_files(std::uint64_t count);
+// The same with an attribute of a kilobyte each: 20,000 make a tree of three levels.
+[[nodiscard]] EntryMap heavy_files(std::uint64_t count);
 
 }  // namespace backstay::snapshot::testing
