@@ -101,6 +101,12 @@ Result<void> set_times(NodeRef node, std::optional<Timestamp> accessed, Timestam
   return {};
 }
 
+std::optional<std::string_view> acl_shown_twice(std::string_view name) {
+  if (name == "trusted.SGI_ACL_FILE") return "system.posix_acl_access";
+  if (name == "trusted.SGI_ACL_DEFAULT") return "system.posix_acl_default";
+  return std::nullopt;
+}
+
 Result<std::vector<std::string>> xattr_names(NodeRef node) {
   const auto list = [&](char* out, std::size_t size) {
     return is_open(node) ? ::flistxattr(node.fd, out, size)
@@ -120,7 +126,13 @@ Result<std::vector<std::string>> xattr_names(NodeRef node) {
     if (errno == EOPNOTSUPP) return names;
     return fail_call(errno, "listing the extended attributes");
   }
-  for (const char* at = raw; at < raw + got; at += names.back().size() + 1) names.emplace_back(at);
+  const std::string_view listed(raw, static_cast<std::size_t>(got));
+  for (std::size_t at = 0; at < listed.size();) {
+    const std::string_view name = listed.substr(at, listed.find('\0', at) - at);
+    at += name.size() + 1;
+    const std::optional<std::string_view> acl = acl_shown_twice(name);
+    if (!acl || listed.find(*acl) == listed.npos) names.emplace_back(name);
+  }
   std::sort(names.begin(), names.end());
   return names;
 }

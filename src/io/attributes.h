@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/bytes.h"
@@ -27,6 +28,9 @@ Result<void> set_mode(NodeRef node, std::uint32_t mode);
 // look again where that matters. An absent `accessed` stays as it is.
 Result<void> set_times(NodeRef node, std::optional<Timestamp> accessed, Timestamp modified);
 
+// XFS shows root each ACL a second time, in a form of its own. The name that everybody knows it by,
+// or nothing for all other attributes.
+[[nodiscard]] std::optional<std::string_view> acl_shown_twice(std::string_view name);
 // Names of the extended attributes that this user may see, ascending; none where the file system
 // has none.
 Result<std::vector<std::string>> xattr_names(NodeRef node);

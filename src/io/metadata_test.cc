@@ -95,7 +95,7 @@ TEST_F(Metadata, OpensOnlyFoldersForWalking) {
 }
 
 TEST_F(Metadata, ReadsLongLinkTargets) {
-  const std::string target(4000, 'x');
+  const std::string target(1000, 'x');  // XFS takes 1,023 bytes
   ASSERT_EQ(::symlinkat(target.c_str(), folder(), "long"), 0);
   EXPECT_EQ(read_link_at(folder(), "long").value(), target);
 }

@@ -9,6 +9,7 @@
 #include <cstring>
 
 #include "base/try.h"
+#include "io/attributes.h"
 #include "io/metadata.h"
 #include "io/node.h"
 #include "io/system_call.h"
@@ -87,7 +88,8 @@ Result<void> XattrReader::read_listed(const Place& place, Listing listing,
   for (std::size_t at = 0; at < names.size();) {
     const std::string_view name = names.substr(at, names.find('\0', at) - at);
     at += name.size() + 1;
-    if (name.empty()) continue;
+    const std::optional<std::string_view> acl = acl_shown_twice(name);
+    if (name.empty() || (acl && names.find(*acl) != names.npos)) continue;
     const ssize_t got = place.get(name.data(), value_);
     if (got >= 0) {
       const ByteView value = ByteView(value_).first(static_cast<std::size_t>(got));
