@@ -1,0 +1,242 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <memory>
+
+#include "base/try.h"
+#include "cli/commands.h"
+#include "cli/compression_option.h"
+#include "cli/console.h"
+#include "cli/output_json.h"
+#include "cli/output_text.h"
+#include "cli/running.h"
+#include "cli/session.h"
+#include "cli/snapshot_choice.h"
+#include "cli/source_paths.h"
+#include "engine/backup.h"
+#include "io/machine.h"
+#include "json/json.h"
+#include "snapshot/tree_key.h"
+#include "source/file_source.h"
+#include "source/stream_source.h"
+
+namespace backstay::cli {
+namespace {
+
+struct BackupArguments {
+  std::vector<std::string> paths;
+  std::vector<std::string> files_from;
+  std::vector<std::string> files_from_raw;
+  bool from_stdin = false;
+  bool from_command = false;
+  std::string stdin_filename = "stdin";
+  std::vector<std::string> command;
+  std::vector<std::string> tags;
+  std::string parent;
+  Patterns excludes;
+  source::FileSourceOptions source;
+  engine::BackupOptions engine;
+};
+
+Result<void> refuse_contradictions(const BackupArguments& arguments) {
+  const bool stream = arguments.from_stdin || arguments.from_command;
+  const bool lists = !arguments.files_from.empty() || !arguments.files_from_raw.empty();
+  const auto wrong = [](std::string what) {
+    return fail(ErrorCode::kInvalidArgument, std::move(what));
+  };
+  if (arguments.from_stdin && arguments.from_command) {
+    return wrong("only one of --stdin and --stdin-from-command makes sense");
+  }
+  if (stream && (lists || (arguments.from_stdin && !arguments.paths.empty()))) {
+    return wrong("a stream is backed up alone: leave the paths out");
+  }
+  if (arguments.from_command && arguments.command.empty() && arguments.paths.empty()) {
+    return wrong("--stdin-from-command needs a command after '--'");
+  }
+  if (!arguments.from_command && !arguments.command.empty()) {
+    return wrong("a command after '--' needs --stdin-from-command");
+  }
+  if (!stream && !lists && arguments.paths.empty()) return wrong("PATH is missing");
+  return {};
+}
+
+// The paths of the command line and of all lists, absolute, clean, sorted and unique.
+Result<std::vector<std::string>> all_paths(const BackupArguments& arguments,
+                                           const std::stop_token& stop) {
+  std::vector<std::string> given = arguments.paths;
+  for (const std::string& list : arguments.files_from) {
+    const std::string text = TRY(read_list(list, stop));
+    for (const std::string& line : lines_of_list(text)) {
+      for (std::string& path : expand_glob(line)) given.push_back(std::move(path));
+    }
+  }
+  for (const std::string& list : arguments.files_from_raw) {
+    const std::string bytes = TRY(read_list(list, stop));
+    for (std::string& path : names_of_raw_list(bytes)) given.push_back(std::move(path));
+  }
+  if (given.empty()) return fail(ErrorCode::kInvalidArgument, "the lists name nothing to back up");
+  const std::string current = TRY(io::current_directory());
+  for (std::string& path : given) path = snapshot::clean_path(path, current);
+  std::ranges::sort(given);
+  const auto repeated = std::ranges::unique(given);
+  given.erase(repeated.begin(), repeated.end());
+  return given;
+}
+
+struct OpenedSource {
+  std::unique_ptr<source::Source> source;
+  std::vector<std::string> paths;
+};
+
+Result<OpenedSource> open_source(const Context& context, BackupArguments& arguments,
+                                 const repo::Repository& repository, Running& running) {
+  if (arguments.from_stdin || arguments.from_command) {
+    const std::string path = snapshot::clean_path(arguments.stdin_filename, "/");
+    std::vector<std::string> command;
+    if (arguments.from_command) {
+      command = arguments.paths;
+      command.insert(command.end(), arguments.command.begin(), arguments.command.end());
+    }
+    return OpenedSource{TRY(source::open_stream_source(
+                            {.path = path, .command = std::move(command)}, context.clock)),
+                        {path}};
+  }
+  std::vector<std::string> paths = TRY(all_paths(arguments, context.stop.get_token()));
+  source::FileSourceOptions options = arguments.source;
+  options.paths = paths;
+  options.excludes = arguments.excludes.filter;
+  // A backup of its own repository or cache would grow with every run.
+  options.never = {repository.store().describe()};
+  const std::string cache = cache_folder(context.options, context.environment);
+  if (!cache.empty()) options.never.push_back(cache);
+  return OpenedSource{TRY(source::open_file_source(std::move(options), running.activity().report)),
+                      std::move(paths)};
+}
+
+Result<void> complete(const Context& context, BackupArguments& arguments,
+                      repo::Repository& repository) {
+  engine::BackupOptions& options = arguments.engine;
+  options.tags = split_tags(arguments.tags);
+  if (options.host.empty()) options.host = io::hostname();
+  options.user = io::user_name();
+  options.excludes = arguments.excludes.texts;
+  options.threads = context.options.threads;
+  options.memory_limit = context.options.memory_limit;
+  if (!arguments.parent.empty()) {
+    options.parent = TRY(find_snapshot(context, repository, {}, arguments.parent)).id;
+  }
+  return {};
+}
+
+Result<ExitCode> run_backup(Context& context, BackupArguments& arguments) {
+  TRY(refuse_contradictions(arguments));
+  const auto repository = TRY(open_repository(context));
+  TRY(complete(context, arguments, *repository));
+  Running running(context);
+  OpenedSource opened = TRY(open_source(context, arguments, *repository, running));
+  arguments.engine.paths = std::move(opened.paths);
+  const engine::BackupReport report =
+      TRY(engine::backup(*repository, *opened.source, arguments.engine, running.activity()));
+  running.finish();
+  if (context.console.json()) {
+    context.console.print_json(backup_summary(report, running.seconds()));
+  } else if (!context.options.quiet) {
+    context.console.print(backup_text(report, arguments.engine.dry_run, running.seconds()));
+  }
+  const bool partial = report.snapshot.stats.errors > 0 || running.reported() > 0;
+  return partial ? ExitCode::kPartial : ExitCode::kDone;
+}
+
+void append_source_options(std::vector<Option>& options, BackupArguments& to) {
+  append_pattern_options(options, "exclude", "-e,", to.excludes,
+                         "leave out what fits this pattern");
+  options.push_back(
+      flag("--exclude-caches", to.source.exclude_caches, "leave out folders with a CACHEDIR.TAG"));
+  options.push_back(texts("--exclude-if-present", "NAME", to.source.exclude_if_present,
+                          "leave out the content of folders that hold a file of this name"));
+  options.push_back(
+      size("--exclude-larger-than", to.source.exclude_larger_than, "leave out larger files"));
+  options.push_back(flag("-x,--one-file-system", to.source.one_file_system,
+                         "stay on the file systems that the paths are on"));
+  options.push_back(
+      texts("--files-from", "FILE", to.files_from,
+            "take paths from a file or - (standard input), one a line, patterns allowed"));
+  options.push_back(texts("--files-from-raw", "FILE", to.files_from_raw,
+                          "the same, each ended by a zero byte, as they are"));
+  options.push_back(flag("--stdin", to.from_stdin, "back up standard input as one file"));
+  options.push_back(flag("--stdin-from-command", to.from_command,
+                         "back up what the command after -- prints; fails when the command fails"));
+  options.push_back(text("--stdin-filename", "NAME", to.stdin_filename,
+                         "its path in the snapshot, /stdin by default"));
+  options.push_back(flag("--with-atime", to.source.with_atime, "keep times of the last access"));
+}
+
+std::vector<Option> backup_options(BackupArguments& to) {
+  using snapshot::BackupType;
+  std::vector<Option> options{
+      choice<BackupType>(
+          "--type", "TYPE", to.engine.type,
+          {{"full", BackupType::kFull},
+           {"incremental", BackupType::kIncremental},
+           {"differential", BackupType::kDifferential}},
+          "full reads everything anew; incremental (the default) compares with the last snapshot, "
+          "differential with the last full one"),
+      texts("--tag", "TAG", to.tags, "mark the snapshot (a,b or repeated)"),
+      text("-H,--host", "HOST", to.engine.host, "record this host name instead of the machine's"),
+      text("--description", "TEXT", to.engine.description, "keep this text with the snapshot"),
+  };
+  append_source_options(options, to);
+  options.push_back(text("--parent", "SNAP", to.parent, "compare with this snapshot"));
+  options.push_back(flag("-n,--dry-run", to.engine.dry_run, "read and compare, store nothing"));
+  options.push_back(flag("--skip-if-unchanged", to.engine.skip_if_unchanged,
+                         "make no snapshot when nothing changed"));
+  options.push_back(compression_option([&to](repo::Compression c) { to.engine.compression = c; }));
+  options.push_back(
+      choice<engine::Cutting>("--chunking", "HOW", to.engine.cutting,
+                              {{"auto", engine::Cutting::kAuto},
+                               {"content", engine::Cutting::kContent},
+                               {"pages", engine::Cutting::kFixed}},
+                              "cut files by content, in pages (databases, disk images), or auto"));
+  return options;
+}
+
+}  // namespace
+
+Command backup_command() {
+  const auto arguments = std::make_shared<BackupArguments>();
+  SetValue add_path = [arguments](std::string_view path) -> Result<void> {
+    arguments->paths.emplace_back(path);
+    return {};
+  };
+  SetValue add_word = [arguments](std::string_view word) -> Result<void> {
+    arguments->command.emplace_back(word);
+    return {};
+  };
+  return {
+      .name = "backup",
+      .summary = "Back up files and folders into a new snapshot",
+      .description =
+          "Walks the paths and stores what the repository does not have yet. Every snapshot "
+          "restores alone, "
+          "whatever its type. Files that cannot be read are named, the run goes on and ends with "
+          "exit code 3.\n\n"
+          "Patterns: * ? [...] fit within one name, ** any number of folders; a leading / counts "
+          "from the "
+          "root; a leading ! takes back what an earlier pattern left out.",
+      .examples = {{"backstay backup /home --exclude '*.tmp' --tag daily", "Back up a folder"},
+                   {"backstay backup --type full /home", "Read everything anew"},
+                   {"backstay backup --stdin-from-command --stdin-filename db.sql -- pg_dump shop",
+                    "Back up what a program prints"}},
+      .arguments = {{.name = "PATH",
+                     .help = "file or folder to back up",
+                     .arity = Arity::kAny,
+                     .set = add_path}},
+      .options = backup_options(*arguments),
+      .trailing = Argument{.name = "CMD ARG...",
+                           .help = "the command of --stdin-from-command",
+                           .arity = Arity::kAny,
+                           .set = add_word},
+      .run = [arguments](Context& context) { return run_backup(context, *arguments); }};
+}
+
+}  // namespace backstay::cli

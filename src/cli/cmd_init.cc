@@ -1,0 +1,146 @@
+#include <fmt/format.h>
+
+#include <limits>
+#include <memory>
+
+#include "backend/open.h"
+#include "base/byte_size.h"
+#include "base/try.h"
+#include "cli/commands.h"
+#include "cli/compression_option.h"
+#include "cli/console.h"
+#include "cli/session.h"
+#include "json/json.h"
+
+namespace backstay::cli {
+namespace {
+
+struct InitArguments {
+  std::optional<crypto::Suite> suite;
+  bool write_only = false;
+  repo::Compression compression;
+  std::uint64_t kdf_memory = 0;
+};
+
+// docs/format.md section 4.4.
+constexpr std::uint64_t kKdfMemoryMin = 8 * kKiB;
+constexpr std::uint64_t kKdfMemoryMax = 4 * kGiB;
+
+Result<std::unique_ptr<repo::Repository>> make_repository(const Context& context,
+                                                          const InitArguments& arguments) {
+  const std::string url = TRY(repository_url(context));
+  repo::InitOptions options{
+      .suite = arguments.suite, .compression = arguments.compression, .argon2 = {}, .label = {}};
+  if (arguments.kdf_memory > 0) {
+    options.argon2.memory_kib = static_cast<std::uint32_t>(arguments.kdf_memory / kKiB);
+  }
+  // A passphrase is asked for only where a repository can be.
+  std::unique_ptr<backend::Backend> backend =
+      TRY(backend::open_backend(url, backend::OpenKind::kCreate));
+  repo::Credential credential;
+  const bool there_already = backend->head("config").has_value();
+  if (arguments.suite != crypto::Suite::kPlain && !there_already) {
+    credential = TRY(new_credential(context));
+  }
+  const std::string doing = "making a repository at " + backend->describe();
+  return TRY_DOING(doing, repo::Repository::init(std::move(backend), credential, options,
+                                                 {context.clock, context.rng}));
+}
+
+void print_repository(Console& console, const repo::Repository& repository) {
+  const repo::Config& config = repository.config();
+  if (console.json()) {
+    json::Json line;
+    line["type"] = "initialized";
+    line["id"] = config.id.hex();
+    json::put_text(line, "location", repository.store().describe());
+    line["encryption"] = crypto::to_string(config.suite);
+    line["compression"] = repo::to_string(config.compression);
+    console.print_json(line);
+    return;
+  }
+  console.print(
+      fmt::format("created repository {} at {}\n", config.id.hex(), repository.store().describe()));
+  if (!console.streams().out_is_terminal || config.suite == crypto::Suite::kPlain) return;
+  console.note(
+      "Keep the passphrase safe: without it nothing can be read. 'backstay key recovery' makes a "
+      "recovery key to keep on paper.");
+}
+
+Result<ExitCode> run_init(Context& context, const InitArguments& arguments) {
+  if (arguments.write_only) {
+    return std::unexpected(
+        Error(ErrorCode::kUnsupported, "write-only clients are not in this version")
+            .with_hint(
+                "Make the repository without --write-only; the format has room for them later."));
+  }
+  const auto repository = TRY(make_repository(context, arguments));
+  print_repository(context.console, *repository);
+  return ExitCode::kDone;
+}
+
+Option encryption_option(std::optional<crypto::Suite>& suite) {
+  Option option{.names = "--encryption",
+                .value = "CIPHER",
+                .help = "aes-256-gcm, chacha20-poly1305, auto (the faster one here) or none",
+                .set = {},
+                .choices = {"auto", "aes-256-gcm", "chacha20-poly1305", "none"}};
+  option.set = [&suite, choices = option.choices](std::string_view text) -> Result<void> {
+    suite.reset();
+    if (text == "auto") return {};
+    const auto parsed = crypto::parse_suite(text);
+    if (!parsed) return std::unexpected(not_a_choice(text, choices));
+    suite = *parsed;
+    return {};
+  };
+  return option;
+}
+
+Option kdf_option(std::uint64_t& memory) {
+  Option option =
+      size("--kdf-memory", memory, "memory that trying one passphrase costs, 64MiB by default");
+  option.set = [&memory](std::string_view text) -> Result<void> {
+    memory = TRY(parse_byte_size(text));
+    if (memory >= kKdfMemoryMin && memory <= kKdfMemoryMax) return {};
+    return fail(ErrorCode::kInvalidArgument, "it must be from 8KiB to 4GiB");
+  };
+  return option;
+}
+
+}  // namespace
+
+Option compression_option(std::function<void(repo::Compression)> set) {
+  return {.names = "--compression",
+          .value = "LEVEL",
+          .help = "off, auto, or a zstd level from -7 to 22",
+          .set = [set = std::move(set)](std::string_view text) -> Result<void> {
+            set(TRY(repo::parse_compression(text)));
+            return {};
+          },
+          .choices = {"off", "auto", "1", "3", "9", "19"}};
+}
+
+Command init_command() {
+  const auto arguments = std::make_shared<InitArguments>();
+  return {.name = "init",
+          .summary = "Make a new repository",
+          .description =
+              "Makes the folder where it is missing and a new repository in it. What is backed up "
+              "is encrypted "
+              "with keys that the passphrase opens: whoever has neither the passphrase nor a "
+              "recovery key cannot "
+              "read anything, and nobody can reset it.",
+          .examples = {{"backstay init --repo /srv/backup",
+                        "A repository in a folder; the passphrase is asked for"},
+                       {"backstay init -r /srv/backup --password-file /root/passphrase",
+                        "The same in a script"}},
+          .arguments = {},
+          .options = {encryption_option(arguments->suite),
+                      compression_option(
+                          [arguments](repo::Compression c) { arguments->compression = c; }),
+                      kdf_option(arguments->kdf_memory),
+                      flag("--write-only", arguments->write_only, "not in this version")},
+          .run = [arguments](Context& context) { return run_init(context, *arguments); }};
+}
+
+}  // namespace backstay::cli

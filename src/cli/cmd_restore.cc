@@ -1,0 +1,139 @@
+#include <fmt/format.h>
+
+#include <memory>
+
+#include "base/try.h"
+#include "cli/commands.h"
+#include "cli/console.h"
+#include "cli/output_json.h"
+#include "cli/output_text.h"
+#include "cli/running.h"
+#include "cli/session.h"
+#include "cli/snapshot_choice.h"
+#include "cli/source_paths.h"
+#include "engine/restore.h"
+#include "engine/select.h"
+#include "json/json.h"
+
+namespace backstay::cli {
+namespace {
+
+struct RestoreArguments {
+  std::string snapshot;
+  std::string target;
+  SnapshotChoice choice;
+  Patterns includes;
+  Patterns excludes;
+  bool safety_snapshot = false;
+  bool no_ownership = false;
+  engine::RestoreOptions engine;
+};
+
+engine::RestoreOptions complete(const Context& context, const RestoreArguments& arguments) {
+  engine::RestoreOptions options = arguments.engine;
+  options.target = arguments.target;
+  options.subpath = engine::parse_snapshot_argument(arguments.snapshot).subpath;
+  options.includes = arguments.includes.filter;
+  options.excludes = arguments.excludes.filter;
+  options.ownership = !arguments.no_ownership;
+  options.threads = context.options.threads;
+  options.memory_limit = context.options.memory_limit;
+  return options;
+}
+
+void print_result(Context& context, const engine::RestoreReport& report, bool dry_run,
+                  double seconds) {
+  Console& console = context.console;
+  if (console.json())
+    console.print_json(restore_summary(report, seconds));
+  else if (!context.options.quiet)
+    console.print(restore_text(report, dry_run, seconds));
+  if (report.attributes_not_set > 0) {
+    console.warning(
+        fmt::format("{} could not get all of their attributes back; the files are whole",
+                    counted(report.attributes_not_set, "item")));
+  }
+}
+
+Result<ExitCode> run_restore(Context& context, const RestoreArguments& arguments) {
+  if (arguments.safety_snapshot) {
+    return std::unexpected(
+        Error(ErrorCode::kUnsupported, "--safety-snapshot comes with a later version")
+            .with_hint("Restore into an empty folder, or back up the target first."));
+  }
+  const engine::RestoreOptions options = complete(context, arguments);
+  const auto repository = TRY(open_repository(context));
+  const std::string which = engine::parse_snapshot_argument(arguments.snapshot).which;
+  const repo::StoredSnapshot stored =
+      TRY(find_snapshot(context, *repository, arguments.choice, which));
+  TRY(load_index(context, *repository));
+  Running running(context);
+  const engine::RestoreReport report =
+      TRY(engine::restore(*repository, stored.snapshot, options, running.activity()));
+  running.finish();
+  print_result(context, report, options.dry_run, running.seconds());
+  return report.errors > 0 ? ExitCode::kPartial : ExitCode::kDone;
+}
+
+std::vector<Option> restore_options(RestoreArguments& to) {
+  using engine::Overwrite;
+  Option target =
+      text("-t,--target", "DIR", to.target, "restore into this folder, made when it is missing");
+  target.required = true;
+  std::vector<Option> options{std::move(target)};
+  append_pattern_options(options, "include", "-i,", to.includes,
+                         "restore only what fits this pattern");
+  append_pattern_options(options, "exclude", "-e,", to.excludes,
+                         "leave out what fits this pattern");
+  options.push_back(choice<Overwrite>(
+      "--overwrite", "WHEN", to.engine.overwrite,
+      {{"always", Overwrite::kAlways},
+       {"if-changed", Overwrite::kIfChanged},
+       {"if-newer", Overwrite::kIfNewer},
+       {"never", Overwrite::kNever}},
+      "what to do with files that exist: always (the default; only what differs is "
+      "written), if-changed (size or time differ), if-newer, never"));
+  options.push_back(flag("--delete", to.engine.delete_extra,
+                         "delete from restored folders what the snapshot does not have"));
+  options.push_back(
+      flag("-n,--dry-run", to.engine.dry_run, "say what would be done, change nothing"));
+  options.push_back(
+      flag("--verify", to.engine.verify, "read everything back afterwards and compare"));
+  options.push_back(
+      flag("--no-ownership", to.no_ownership, "leave owners and groups as they come"));
+  options.push_back(flag("--safety-snapshot", to.safety_snapshot, "not in this version"));
+  append_choice_options(options, to.choice);
+  return options;
+}
+
+}  // namespace
+
+Command restore_command() {
+  const auto arguments = std::make_shared<RestoreArguments>();
+  SetValue set_snapshot = [arguments](std::string_view which) -> Result<void> {
+    arguments->snapshot = which;
+    return {};
+  };
+  return {
+      .name = "restore",
+      .summary = "Restore files from a snapshot",
+      .description =
+          "Absolute paths are laid out below the target folder; SNAP:SUBPATH puts the content of "
+          "SUBPATH "
+          "straight into it. Nothing is ever written outside of the target. Files that are damaged "
+          "in the "
+          "repository are named and not written; all others are restored, and the exit code is 3.",
+      .examples = {{"backstay restore latest --target /tmp/back",
+                    "Everything of the newest snapshot"},
+                   {"backstay restore latest:/home/ann --target /home/ann",
+                    "One folder, back in its place"},
+                   {"backstay restore 1a2b3c4d -t /tmp/back --include '*.odt'", "Some files"}},
+      .arguments = {{.name = "SNAP[:SUBPATH]",
+                     .help = "id or at least 8 digits of it, latest, latest~N, or @TIME",
+                     .arity = Arity::kOne,
+                     .set = set_snapshot}},
+      .options = restore_options(*arguments),
+      .run = [arguments](Context& context) { return run_restore(context, *arguments); }};
+}
+
+}  // namespace backstay::cli

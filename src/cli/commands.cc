@@ -1,0 +1,25 @@
+#include "cli/commands.h"
+
+namespace backstay::cli {
+
+Program make_program(GlobalOptions& options) {
+  Program program{.options = global_option_table(options), .commands = {}};
+  program.commands.push_back(init_command());
+  program.commands.push_back(backup_command());
+  program.commands.push_back(restore_command());
+  program.commands.push_back(snapshots_command());
+  program.commands.push_back(ls_command());
+  program.commands.push_back(dump_command());
+  program.commands.push_back(stats_command());
+  program.commands.push_back(check_command());
+  program.commands.push_back(key_command());
+  program.commands.push_back(cache_command());
+  program.commands.push_back(lease_command());
+  program.commands.push_back(self_test_command());
+  program.commands.push_back(version_command());
+  program.commands.push_back(completion_command());
+  program.commands.push_back(help_command());
+  return program;
+}
+
+}  // namespace backstay::cli

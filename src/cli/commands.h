@@ -1,0 +1,28 @@
+// All commands, one .cc file each.
+#pragma once
+
+#include "cli/command.h"
+#include "cli/global_options.h"
+
+namespace backstay::cli {
+
+Command init_command();
+Command backup_command();
+Command restore_command();
+Command snapshots_command();
+Command ls_command();
+Command dump_command();
+Command stats_command();
+Command check_command();
+Command key_command();
+Command cache_command();
+Command lease_command();
+Command self_test_command();
+Command version_command();
+Command completion_command();
+Command help_command();
+
+// `options` outlives the program.
+Program make_program(GlobalOptions& options);
+
+}  // namespace backstay::cli

@@ -1,0 +1,95 @@
+// What the user sees: results on standard output, messages on standard error. Thread-safe.
+#pragma once
+
+#include <atomic>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <string_view>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/mutex.h"
+#include "cli/global_options.h"
+#include "json/json_fwd.h"
+
+namespace backstay::cli {
+
+class Console {
+ public:
+  // What is known of the two streams.
+  struct Streams {
+    int out = 1;
+    int messages = 2;
+    bool out_is_terminal = false;
+    bool messages_are_terminal = false;
+    std::size_t messages_width = 80;
+  };
+  struct Style {
+    bool json = false;
+    bool quiet = false;
+    std::uint64_t verbosity = 0;
+    bool color_out = false;
+    bool color_messages = false;
+    bool progress = true;
+    LogFormat log_format = LogFormat::kText;
+  };
+
+  // `stop` is requested when standard output is closed: nobody is left to work for.
+  Console(const Streams& streams, const Clock& clock, std::stop_source stop)
+      : streams_(streams), clock_(clock), stop_(std::move(stop)) {}
+
+  // Before other threads start.
+  void set_style(const Style& style) { style_ = style; }
+  [[nodiscard]] const Style& style() const { return style_; }
+  [[nodiscard]] const Streams& streams() const { return streams_; }
+  [[nodiscard]] bool json() const { return style_.json; }
+
+  // ---- results. Collected and written in larger pieces; flush() writes what is left.
+  void print(std::string_view text) EXCLUDES(mutex_);
+  void print_json(const json::Json& line) EXCLUDES(mutex_);
+  // For lines that somebody waits for while the command goes on.
+  void print_json_now(const json::Json& line) EXCLUDES(mutex_);
+  // Fails when standard output could not take all of it: no_space, or cancelled when its reader
+  // went away.
+  Result<void> flush() EXCLUDES(mutex_);
+  [[nodiscard]] bool printed_anything() const { return printed_anything_.load(); }
+
+  // ---- messages
+  // What ended the command: "backstay: doing: what", "hint: ...".
+  void error(const Error& error);
+  // Trouble with one file or object, while the command goes on.
+  void warning(std::string_view message);
+  // For people who watch: not with --quiet.
+  void note(std::string_view message);
+  // With -v.
+  void detail(std::string_view message);
+  // Text for people as it is, after an error; not where messages are JSON.
+  void say_plainly(std::string_view text);
+  // Draws the progress line over the one before; an empty one takes it away.
+  void draw_progress(std::string_view line);
+
+  // "\x1b[1m" and so on where results or messages are coloured, else the text itself.
+  [[nodiscard]] std::string bold_out(std::string_view text) const;
+
+ private:
+  enum class Level : std::uint8_t { kError, kWarning, kInfo, kDetail };
+  void say(Level level, std::string_view message, std::string_view hint);
+  [[nodiscard]] std::string json_message(Level level, std::string_view message,
+                                         std::string_view hint) const;
+  [[nodiscard]] std::string text_message(Level level, std::string_view message,
+                                         std::string_view hint) const;
+  void write_out(std::string_view text) REQUIRES(mutex_);
+
+  const Streams streams_;
+  const Clock& clock_;
+  const std::stop_source stop_;
+  Style style_;
+  std::atomic<bool> progress_drawn_{false};
+  std::atomic<bool> printed_anything_{false};
+  Mutex mutex_;
+  std::string pending_ GUARDED_BY(mutex_);
+  std::optional<Error> failure_ GUARDED_BY(mutex_);
+};
+
+}  // namespace backstay::cli

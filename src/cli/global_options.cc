@@ -1,0 +1,79 @@
+#include "cli/global_options.h"
+
+#include "base/byte_size.h"
+#include "base/try.h"
+
+namespace backstay::cli {
+namespace {
+
+// What the engine's stages need at the very least (docs of --memory-limit).
+constexpr std::uint64_t kMemoryLimitMin = 64 * kMiB;
+
+Option from_environment(Option option, std::string variable,
+                        EnvironmentUse use = EnvironmentUse::kFallback) {
+  option.environment = std::move(variable);
+  option.environment_use = use;
+  return option;
+}
+
+Option verbose(std::uint64_t& level) {
+  return {.names = "-v,--verbose",
+          .value = {},
+          .help = "say more; twice: say what is found out on the way",
+          .set = [&level](auto) -> Result<void> {
+            ++level;
+            return {};
+          }};
+}
+
+Option memory_limit(std::uint64_t& limit) {
+  Option option =
+      size("--memory-limit", limit, "bound of the memory that data in flight takes, 64MiB or more");
+  option.set = [&limit](std::string_view text) -> Result<void> {
+    limit = TRY(parse_byte_size(text));
+    if (limit >= kMemoryLimitMin) return {};
+    return fail(ErrorCode::kInvalidArgument, "less than 64MiB is not enough to work with");
+  };
+  return option;
+}
+
+}  // namespace
+
+std::vector<Option> global_option_table(GlobalOptions& to) {
+  constexpr auto kElsewhere = EnvironmentUse::kDocumented;
+  return {
+      from_environment(
+          text("-r,--repo", "URL", to.repository, "repository: a folder or file:///folder"),
+          "BACKSTAY_REPO"),
+      from_environment(text("--password-file", "FILE", to.password_file,
+                            "read the passphrase from this file; without this option "
+                            "BACKSTAY_PASSWORD is looked at too"),
+                       "BACKSTAY_PASSWORD_FILE", kElsewhere),
+      from_environment(
+          text("--password-command", "COMMAND", to.password_command,
+               "run this program (no shell) and take what it prints as the passphrase"),
+          "BACKSTAY_PASSWORD_COMMAND", kElsewhere),
+      from_environment(
+          text("--recovery-key-file", "FILE", to.recovery_key_file,
+               "open the repository with the recovery key whose words are in this file"),
+          "BACKSTAY_RECOVERY_KEY_FILE", kElsewhere),
+      flag("--json", to.json, "print one JSON object a line (docs/json describes them)"),
+      flag("-q,--quiet", to.quiet, "print nothing but results and errors"),
+      verbose(to.verbosity),
+      flag("--no-progress", to.no_progress, "show no progress line"),
+      choice<When>("--color", "WHEN", to.color,
+                   {{"auto", When::kAuto}, {"always", When::kAlways}, {"never", When::kNever}},
+                   "colours: auto, always or never; NO_COLOR switches auto off"),
+      choice<LogFormat>("--log-format", "FORMAT", to.log_format,
+                        {{"text", LogFormat::kText}, {"json", LogFormat::kJson}},
+                        "messages on standard error: text or json"),
+      from_environment(
+          text("--cache-dir", "DIR", to.cache_directory, "keep local copies of the index here"),
+          "BACKSTAY_CACHE_DIR"),
+      flag("--no-cache", to.no_cache, "keep no local copies; slower on large repositories"),
+      number("--threads", "N", to.threads, {1, 1024}, "worker threads; one a processor by default"),
+      memory_limit(to.memory_limit),
+  };
+}
+
+}  // namespace backstay::cli

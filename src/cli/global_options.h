@@ -1,0 +1,35 @@
+// The options that every command has.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "cli/option.h"
+
+namespace backstay::cli {
+
+enum class When : std::uint8_t { kAuto, kAlways, kNever };
+enum class LogFormat : std::uint8_t { kText, kJson };
+
+struct GlobalOptions {
+  std::string repository;
+  std::string password_file;
+  std::string password_command;
+  std::string recovery_key_file;
+  bool json = false;
+  bool quiet = false;
+  std::uint64_t verbosity = 0;
+  bool no_progress = false;
+  When color = When::kAuto;
+  LogFormat log_format = LogFormat::kText;
+  std::string cache_directory;
+  bool no_cache = false;
+  std::uint64_t threads = 0;       // 0: one a processor
+  std::uint64_t memory_limit = 0;  // bytes; 0: the default
+};
+
+// `target` outlives the table.
+std::vector<Option> global_option_table(GlobalOptions& target);
+
+}  // namespace backstay::cli

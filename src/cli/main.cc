@@ -1,0 +1,110 @@
+// The program: signals, the command line, one command, its exit code.
+#include <fmt/format.h>
+
+#include <clocale>
+#include <memory>
+
+#include "cli/commands.h"
+#include "cli/console.h"
+#include "cli/help_text.h"
+#include "cli/output_json.h"
+#include "cli/parser.h"
+#include "crypto/random.h"
+#include "io/machine.h"
+#include "io/signals.h"
+#include "io/terminal.h"
+#include "json/json.h"
+
+namespace backstay::cli {
+namespace {
+
+Console::Streams look_at_streams() {
+  Console::Streams streams;
+  streams.out_is_terminal = io::is_terminal(streams.out);
+  streams.messages_are_terminal = io::is_terminal(streams.messages);
+  streams.messages_width = io::terminal_width(streams.messages);
+  return streams;
+}
+
+bool colored(When when, bool terminal, const Environment& environment) {
+  if (when != When::kAuto) return when == When::kAlways;
+  return terminal && !environment.get("NO_COLOR") &&
+         environment.get("TERM").value_or("dumb") != "dumb";
+}
+
+Console::Style style_of(const GlobalOptions& options, const Console::Streams& streams,
+                        const Environment& environment) {
+  return {.json = options.json,
+          .quiet = options.quiet,
+          .verbosity = options.verbosity,
+          .color_out = colored(options.color, streams.out_is_terminal, environment),
+          .color_messages = colored(options.color, streams.messages_are_terminal, environment),
+          .progress = !options.quiet && !options.no_progress,
+          .log_format = options.log_format};
+}
+
+// Says what went wrong, and as the last line of JSON output too.
+ExitCode report(Console& console, const Error& error) {
+  console.error(error);
+  if (console.json()) console.print_json(error_line(error));
+  return exit_code_of(error.code());
+}
+
+ExitCode report_wrong_usage(Console& console, const Parsed& parsed) {
+  const ExitCode code = report(console, *parsed.error);
+  console.say_plainly(fmt::format("usage: {}\n'{} --help' tells more.\n",
+                                  usage_line(parsed.commands), typed_name(parsed.commands)));
+  return code;
+}
+
+ExitCode run(Context& context, const Parsed& parsed) {
+  Console& console = context.console;
+  if (parsed.wish == Wish::kHelp) {
+    console.print(
+        help_text(context.program, parsed.commands, io::terminal_width(console.streams().out)));
+    return ExitCode::kDone;
+  }
+  if (parsed.error) return report_wrong_usage(console, parsed);
+  const Command version = version_command();
+  const Command& command = parsed.wish == Wish::kVersion ? version : *parsed.command();
+  const Result<ExitCode> ended = command.run(context);
+  return ended ? *ended : report(console, ended.error());
+}
+
+// A result that did not reach its reader is no success.
+ExitCode finish(Console& console, ExitCode code) {
+  const Result<void> flushed = console.flush();
+  if (flushed) return code;
+  // Whoever closed standard output knows; a full disk should be said.
+  if (flushed.error().code() == ErrorCode::kNoSpace) console.error(flushed.error());
+  return code == ExitCode::kDone ? exit_code_of(flushed.error().code()) : code;
+}
+
+ExitCode main_of(const std::vector<std::string>& words) {
+  const SystemClock clock;
+  crypto::SystemRng rng;
+  const ProcessEnvironment environment;
+  const std::stop_source stop;
+  const Console::Streams streams = look_at_streams();
+  Console console(streams, clock, stop);
+
+  // Signals first: the threads to come inherit what is blocked.
+  const auto watch = io::InterruptWatch::start(stop);
+  if (!watch) return report(console, watch.error());
+  io::raise_open_file_limit();
+
+  GlobalOptions options;
+  const Program program = make_program(options);
+  const Parsed parsed = parse(program, words, environment);
+  console.set_style(style_of(options, streams, environment));
+  Context context{program, options, environment, console, clock, rng, stop};
+  return finish(console, run(context, parsed));
+}
+
+}  // namespace
+}  // namespace backstay::cli
+
+int main(int count, char** values) {
+  std::setlocale(LC_TIME, "");
+  return static_cast<int>(backstay::cli::main_of({values + 1, values + count}));
+}

@@ -1,0 +1,32 @@
+// JSON lines of the commands, as docs/json describes them.
+#pragma once
+
+#include <string_view>
+
+#include "engine/backup.h"
+#include "engine/check.h"
+#include "engine/restore.h"
+#include "engine/self_test.h"
+#include "engine/stats.h"
+#include "json/json_fwd.h"
+#include "repo/lease.h"
+#include "repo/repository.h"
+#include "snapshot/entry.h"
+
+namespace backstay::cli {
+
+[[nodiscard]] json::Json error_line(const Error& error);
+[[nodiscard]] json::Json backup_summary(const engine::BackupReport& report, double seconds);
+[[nodiscard]] json::Json restore_summary(const engine::RestoreReport& report, double seconds);
+[[nodiscard]] json::Json snapshot_line(const repo::StoredSnapshot& stored);
+[[nodiscard]] json::Json entry_line(std::string_view path, const snapshot::Entry& entry,
+                                    const snapshot::Snapshot& snapshot);
+[[nodiscard]] json::Json stats_line(const engine::StatsReport& report,
+                                    const repo::StoredSnapshot* of);
+[[nodiscard]] json::Json damage_line(const engine::Damage& damage);
+[[nodiscard]] json::Json check_summary(const engine::CheckReport& report, double seconds);
+[[nodiscard]] json::Json key_line(const repo::KeySlotEntry& slot);
+[[nodiscard]] json::Json lease_line(const repo::ListedLease& lease);
+[[nodiscard]] json::Json self_test_line(const engine::SelfTestStep& step);
+
+}  // namespace backstay::cli

@@ -1,0 +1,265 @@
+#include "cli/output_text.h"
+
+#include <fmt/format.h>
+
+#include "base/byte_size.h"
+#include "cli/table.h"
+#include "cli/text_layout.h"
+
+namespace backstay::cli {
+namespace {
+
+char type_letter(snapshot::EntryType type) {
+  using snapshot::EntryType;
+  switch (type) {
+    case EntryType::kFile:
+      return '-';
+    case EntryType::kDirectory:
+      return 'd';
+    case EntryType::kSymlink:
+      return 'l';
+    case EntryType::kFifo:
+      return 'p';
+    case EntryType::kSocket:
+      return 's';
+    case EntryType::kCharDevice:
+      return 'c';
+    case EntryType::kBlockDevice:
+      return 'b';
+  }
+  return '?';
+}
+
+std::string lines_of_all(const std::vector<std::string>& texts) {
+  std::string out;
+  for (const std::string& text : texts) out += (out.empty() ? "" : "\n") + printable(text);
+  return out;
+}
+
+std::string comma_list(const std::vector<std::string>& texts) {
+  std::string out;
+  for (const std::string& text : texts) out += (out.empty() ? "" : ", ") + printable(text);
+  return out;
+}
+
+std::string rate(std::uint64_t bytes, double seconds) {
+  if (seconds <= 0.05) return "";
+  return fmt::format(
+      ", {}/s", format_byte_size(static_cast<std::uint64_t>(static_cast<double>(bytes) / seconds)));
+}
+
+std::string owner(const std::string& user, const std::string& host) {
+  if (user.empty() && host.empty()) return "";
+  return printable(user) + "@" + printable(host);
+}
+
+}  // namespace
+
+std::string permissions_text(const snapshot::Entry& entry) {
+  std::string out(1, type_letter(entry.type));
+  for (int shift = 6; shift >= 0; shift -= 3) {
+    const std::uint32_t bits = entry.mode >> shift;
+    out += (bits & 4U) != 0 ? 'r' : '-';
+    out += (bits & 2U) != 0 ? 'w' : '-';
+    out += (bits & 1U) != 0 ? 'x' : '-';
+  }
+  const auto special = [&](std::size_t at, std::uint32_t bit, char letter) {
+    if ((entry.mode & bit) == 0) return;
+    const bool executable = out[at] == 'x';
+    out[at] = executable ? letter : static_cast<char>(letter - 'a' + 'A');
+  };
+  special(3, 04000, 's');
+  special(6, 02000, 's');
+  special(9, 01000, 't');
+  return out;
+}
+
+std::string name_or_number(const std::map<std::uint32_t, std::string>& names,
+                           std::uint32_t number) {
+  const auto named = names.find(number);
+  return named == names.end() ? std::to_string(number) : named->second;
+}
+
+std::string counted(std::uint64_t number, std::string_view one) {
+  return fmt::format("{} {}{}", grouped(number), one, number == 1 ? "" : "s");
+}
+
+std::string backup_text(const engine::BackupReport& report, bool dry_run, double seconds) {
+  const snapshot::Snapshot& snapshot = report.snapshot;
+  const snapshot::SnapshotStats& stats = snapshot.stats;
+  std::string out = render_facts({
+      {"files", fmt::format("{} new, {} changed, {} unmodified, {} deleted",
+                            grouped(stats.files_new), grouped(stats.files_changed),
+                            grouped(stats.files_unmodified), grouped(stats.files_deleted))},
+      {"total",
+       fmt::format("{} in {} and {}", format_byte_size(stats.bytes_total),
+                   counted(stats.files_total, "file"), counted(stats.dirs_total, "folder"))},
+      {"read", format_byte_size(stats.bytes_read)},
+      {dry_run ? "would add" : "added",
+       fmt::format("{} of new data, {} stored", format_byte_size(stats.bytes_added),
+                   format_byte_size(stats.bytes_stored))},
+      {"time", fmt::format("{}{}", format_duration(seconds), rate(stats.bytes_read, seconds))},
+  });
+  const std::string compared =
+      snapshot.parent ? fmt::format(", compared with {}", snapshot.parent->short_hex()) : "";
+  const std::string kind = fmt::format("{}{}", snapshot::to_string(snapshot.type), compared);
+  if (report.id) {
+    const bool partial = snapshot.status == snapshot::Status::kPartial;
+    out += fmt::format(
+        "snapshot {} saved ({}){}\n", report.id->short_hex(), kind,
+        partial ? fmt::format(", but {} could not be read", counted(stats.errors, "item")) : "");
+  } else if (dry_run) {
+    out += fmt::format("nothing was stored: this was a dry run ({})\n", kind);
+  } else if (report.skipped_unchanged) {
+    out += "nothing changed: no snapshot was made\n";
+  }
+  return out;
+}
+
+std::string restore_text(const engine::RestoreReport& report, bool dry_run, double seconds) {
+  std::vector<Fact> facts{
+      {dry_run ? "would restore" : "restored",
+       fmt::format("{} and {}, {} written", counted(report.files_restored, "file"),
+                   counted(report.dirs_restored, "folder"),
+                   format_byte_size(report.bytes_written))},
+      {"unchanged", counted(report.files_unchanged, "file")},
+  };
+  if (report.files_deleted > 0) {
+    facts.push_back({dry_run ? "would delete" : "deleted", counted(report.files_deleted, "file")});
+  }
+  if (report.bytes_verified > 0)
+    facts.push_back({"verified", format_byte_size(report.bytes_verified)});
+  if (report.errors > 0) {
+    facts.push_back({"errors", fmt::format("{}, {} not restored", grouped(report.errors),
+                                           counted(report.files_failed, "file"))});
+  }
+  facts.push_back(
+      {"time", fmt::format("{}{}", format_duration(seconds), rate(report.bytes_written, seconds))});
+  return render_facts(facts);
+}
+
+std::string snapshots_text(const std::vector<repo::StoredSnapshot>& snapshots) {
+  Table table({{"ID"},
+               {"Time"},
+               {"Type"},
+               {"Status"},
+               {"Host"},
+               {"Tags"},
+               {"Size", Align::kRight},
+               {"Stored", Align::kRight},
+               {"Paths"}});
+  for (const repo::StoredSnapshot& stored : snapshots) {
+    const snapshot::Snapshot& snapshot = stored.snapshot;
+    table.add({stored.id.short_hex(), format_local(snapshot.started),
+               std::string(snapshot::to_string(snapshot.type)),
+               std::string(snapshot::to_string(snapshot.status)), printable(snapshot.host),
+               comma_list(snapshot.tags), format_byte_size(snapshot.stats.bytes_total),
+               format_byte_size(snapshot.stats.bytes_stored), lines_of_all(snapshot.paths)});
+  }
+  return table.render() + counted(snapshots.size(), "snapshot") + "\n";
+}
+
+std::string entry_text(std::string_view path, const snapshot::Entry& entry,
+                       const snapshot::Snapshot& snapshot, bool for_terminal) {
+  const auto shown = [&](std::string_view name) {
+    return for_terminal ? printable(name) : std::string(name);
+  };
+  std::string line = fmt::format(
+      "{} {:<8} {:<8} {:>11} {} {}", permissions_text(entry),
+      shown(name_or_number(snapshot.user_names, entry.uid)),
+      shown(name_or_number(snapshot.group_names, entry.gid)),
+      for_terminal ? format_byte_size(entry.size_bytes) : std::to_string(entry.size_bytes),
+      format_local(entry.modified), shown(path));
+  if (entry.type == snapshot::EntryType::kSymlink) line += " -> " + shown(entry.symlink_target);
+  return line + "\n";
+}
+
+std::string stats_text(const engine::StatsReport& report, const repo::StoredSnapshot* of) {
+  std::vector<Fact> facts{
+      {of == nullptr ? "snapshots" : "snapshot",
+       of == nullptr ? grouped(report.snapshots) : of->id.short_hex()},
+      {"content", fmt::format("{} in {} and {}", format_byte_size(report.restore_bytes),
+                              counted(report.files, "file"), counted(report.dirs, "folder"))},
+      {"different", fmt::format("{} in {}", format_byte_size(report.unique_bytes),
+                                counted(report.unique_chunks, "chunk"))},
+      {"deduplication", fmt::format("{:.2f} to 1", report.dedup_ratio)},
+  };
+  if (of == nullptr)
+    facts.push_back({"compression", fmt::format("{:.2f} to 1", report.compression_ratio)});
+  facts.push_back({"repository", format_byte_size(report.stored_bytes)});
+  facts.push_back({"  data", fmt::format("{} in {}", format_byte_size(report.data_bytes),
+                                         counted(report.data_packs, "pack"))});
+  facts.push_back({"  metadata", fmt::format("{} in {}", format_byte_size(report.meta_bytes),
+                                             counted(report.meta_packs, "pack"))});
+  facts.push_back(
+      {"  index", fmt::format("{} in {}, {}", format_byte_size(report.index_bytes),
+                              counted(report.index_runs, "run"),
+                              fmt::format("{} chunks", grouped(report.index_entries)))});
+  return render_facts(facts);
+}
+
+std::string check_text(const engine::CheckReport& report, double seconds) {
+  std::string out;
+  for (const engine::Damage& damage : report.damages) {
+    out += fmt::format("damaged: {}: {}\n", printable(damage.object), printable(damage.what));
+    for (const std::string& affected : damage.affects) out += "    " + printable(affected) + "\n";
+    if (damage.affected_total > damage.affects.size()) {
+      out +=
+          fmt::format("    and {} more\n", grouped(damage.affected_total - damage.affects.size()));
+    }
+  }
+  std::vector<Fact> facts;
+  if (report.objects_verified > 0)
+    facts.push_back({"objects", fmt::format("{} verified", grouped(report.objects_verified))});
+  if (report.snapshots > 0 || report.objects_verified == 0)
+    facts.push_back({"snapshots", grouped(report.snapshots)});
+  if (report.pages > 0) {
+    facts.push_back({"structure", fmt::format("{}, {}", counted(report.pages, "tree page"),
+                                              counted(report.chunks, "chunk"))});
+  }
+  facts.push_back({"packs", report.packs_read == 0
+                                ? fmt::format("{} present", grouped(report.packs))
+                                : fmt::format("{} present, {} read ({})", grouped(report.packs),
+                                              grouped(report.packs_read),
+                                              format_byte_size(report.bytes_read))});
+  if (report.packs_unindexed > 0) {
+    facts.push_back({"left over", fmt::format("{} of interrupted runs, which do no harm",
+                                              counted(report.packs_unindexed, "pack"))});
+  }
+  facts.push_back({"time", format_duration(seconds)});
+  out += render_facts(facts);
+  if (report.stopped_by_time) out += "the time was up before everything was looked at\n";
+  out += report.damages.empty() ? "no damage found\n"
+                                : counted(report.damages.size(), "damaged object") + "\n";
+  return out;
+}
+
+std::string keys_text(const std::vector<repo::KeySlotEntry>& slots) {
+  Table table({{"ID"}, {"Kind"}, {"Label"}, {"Created"}, {"Made by"}, {"Used now"}});
+  for (const repo::KeySlotEntry& slot : slots) {
+    table.add({slot.id.short_hex(), std::string(repo::to_string(slot.info.kind)),
+               printable(slot.info.label), format_local(slot.info.created),
+               owner(slot.info.user, slot.info.host), slot.opened_this_session ? "yes" : ""});
+  }
+  return table.render();
+}
+
+std::string leases_text(const std::vector<repo::ListedLease>& leases) {
+  Table table({{"ID"},
+               {"Operation"},
+               {"By"},
+               {"Process", Align::kRight},
+               {"Started"},
+               {"Renewed", Align::kRight},
+               {"State"}});
+  for (const repo::ListedLease& lease : leases) {
+    table.add({lease.record.id.short_hex(), printable(lease.record.operation),
+               owner(lease.record.user, lease.record.host), std::to_string(lease.record.process),
+               format_local(lease.record.started),
+               format_duration(static_cast<double>(lease.age_seconds)) + " ago",
+               lease.alive ? "alive" : "dead"});
+  }
+  return table.render();
+}
+
+}  // namespace backstay::cli

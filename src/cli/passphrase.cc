@@ -1,0 +1,125 @@
+#include "cli/passphrase.h"
+
+#include <fmt/format.h>
+
+#include <array>
+
+#include "base/byte_size.h"
+#include "base/try.h"
+#include "cli/global_options.h"
+#include "crypto/words.h"
+#include "io/file.h"
+#include "io/process.h"
+#include "io/terminal.h"
+
+namespace backstay::cli {
+namespace {
+
+constexpr std::size_t kSecretMax = 64 * kKiB;
+
+std::string without_line_end(std::string_view text) {
+  if (text.ends_with('\n')) text.remove_suffix(1);
+  if (text.ends_with('\r')) text.remove_suffix(1);
+  return std::string(text);
+}
+
+Result<std::optional<repo::Credential>> passphrase(Result<std::string> text) {
+  std::string secret = TRY(std::move(text));
+  if (secret.empty()) return fail(ErrorCode::kInvalidArgument, "the passphrase is empty");
+  return repo::Credential{.passphrase = std::move(secret), .recovery_key = {}};
+}
+
+Result<std::optional<repo::Credential>> recovery_key(const std::string& path) {
+  const std::string words = TRY(read_secret_file(path));
+  return repo::Credential{
+      .passphrase = {},
+      .recovery_key = TRY_DOING("reading the recovery key in " + path, crypto::from_words(words))};
+}
+
+Result<std::string> ask(const std::string& prompt, const std::stop_token& stop) {
+  Bytes typed = TRY(io::read_passphrase(prompt, stop));
+  std::string text(as_text(typed));
+  crypto::wipe(typed);
+  return text;
+}
+
+}  // namespace
+
+Result<std::string> read_secret_file(const std::string& path) {
+  Bytes bytes = TRY_DOING("reading the secret", io::read_file(path, kSecretMax));
+  std::string text = without_line_end(as_text(bytes));
+  crypto::wipe(bytes);
+  return text;
+}
+
+Result<std::string> read_secret_command(const std::string& command, const std::stop_token& stop) {
+  const std::vector<std::string> words =
+      TRY_DOING("reading the password command", io::split_command(command));
+  io::ChildProcess child =
+      TRY_DOING("running the password command", io::ChildProcess::start(words));
+  std::string printed;
+  std::array<std::uint8_t, 4096> piece{};
+  for (;;) {
+    const std::size_t got =
+        TRY_DOING("running the password command", child.read_stdout(piece, stop));
+    if (got == 0) break;
+    printed += as_text(ByteView(piece).first(got));
+    if (printed.size() > kSecretMax) {
+      return fail(ErrorCode::kInvalidArgument,
+                  fmt::format("{} prints more than a passphrase", words[0]));
+    }
+  }
+  crypto::wipe(piece);
+  const int status = TRY(child.wait());
+  if (status == 0) return without_line_end(printed);
+  return std::unexpected(
+      Error(ErrorCode::kInvalidArgument,
+            fmt::format("the password command {} ended with status {}", words[0], status))
+          .with_hint("Run it by hand to see what is wrong with it."));
+}
+
+Result<std::optional<repo::Credential>> given_credential(const GlobalOptions& options,
+                                                         const Environment& environment,
+                                                         const std::stop_token& stop) {
+  const int given = static_cast<int>(!options.password_file.empty()) +
+                    static_cast<int>(!options.password_command.empty()) +
+                    static_cast<int>(!options.recovery_key_file.empty());
+  if (given > 1) {
+    return fail(
+        ErrorCode::kInvalidArgument,
+        "only one of --password-file, --password-command and --recovery-key-file makes sense");
+  }
+  if (!options.recovery_key_file.empty()) return recovery_key(options.recovery_key_file);
+  if (!options.password_file.empty()) return passphrase(read_secret_file(options.password_file));
+  if (!options.password_command.empty()) {
+    return passphrase(read_secret_command(options.password_command, stop));
+  }
+  if (const auto path = environment.get("BACKSTAY_RECOVERY_KEY_FILE")) return recovery_key(*path);
+  if (const auto text = environment.get("BACKSTAY_PASSWORD")) return passphrase(*text);
+  if (const auto path = environment.get("BACKSTAY_PASSWORD_FILE"))
+    return passphrase(read_secret_file(*path));
+  if (const auto command = environment.get("BACKSTAY_PASSWORD_COMMAND")) {
+    return passphrase(read_secret_command(*command, stop));
+  }
+  return std::nullopt;
+}
+
+Result<repo::Credential> ask_credential(const std::string& place, const std::stop_token& stop) {
+  std::string text = TRY(ask(fmt::format("passphrase or recovery key for {}: ", place), stop));
+  // Its check words tell a recovery key from any passphrase that only looks like one.
+  if (auto key = crypto::from_words(text)) {
+    return repo::Credential{.passphrase = {}, .recovery_key = std::move(*key)};
+  }
+  return repo::Credential{.passphrase = std::move(text), .recovery_key = {}};
+}
+
+Result<repo::Credential> ask_new_passphrase(const std::string& prompt,
+                                            const std::stop_token& stop) {
+  std::string first = TRY(ask(prompt + ": ", stop));
+  if (first.empty()) return fail(ErrorCode::kInvalidArgument, "the passphrase is empty");
+  const std::string second = TRY(ask(prompt + " again: ", stop));
+  if (first != second) return fail(ErrorCode::kInvalidArgument, "the two passphrases differ");
+  return repo::Credential{.passphrase = std::move(first), .recovery_key = {}};
+}
+
+}  // namespace backstay::cli

@@ -1,0 +1,32 @@
+// Where passphrases and recovery keys come from. Never from the command line itself, which every
+// user of the machine can read.
+#pragma once
+
+#include <optional>
+#include <stop_token>
+#include <string>
+
+#include "cli/command.h"
+#include "repo/key_slot.h"
+
+namespace backstay::cli {
+
+// A file of one secret, without one trailing line end (docs/format.md section 4.4).
+Result<std::string> read_secret_file(const std::string& path);
+// What a program prints, without one trailing line end. A program that fails is a failure.
+Result<std::string> read_secret_command(const std::string& command, const std::stop_token& stop);
+
+// What the options and the environment say, the first of: --recovery-key-file, --password-file,
+// --password-command, BACKSTAY_RECOVERY_KEY_FILE, BACKSTAY_PASSWORD, BACKSTAY_PASSWORD_FILE,
+// BACKSTAY_PASSWORD_COMMAND. Nothing where none is set. invalid_argument when two options are
+// given, and for an empty passphrase.
+Result<std::optional<repo::Credential>> given_credential(const GlobalOptions& options,
+                                                         const Environment& environment,
+                                                         const std::stop_token& stop);
+
+// Asks on the terminal. The words of a recovery key are recognised as such.
+Result<repo::Credential> ask_credential(const std::string& place, const std::stop_token& stop);
+// Asks twice.
+Result<repo::Credential> ask_new_passphrase(const std::string& prompt, const std::stop_token& stop);
+
+}  // namespace backstay::cli

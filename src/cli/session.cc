@@ -1,0 +1,141 @@
+#include "cli/session.h"
+
+#include <fmt/format.h>
+
+#include "backend/open.h"
+#include "base/try.h"
+#include "cli/console.h"
+#include "cli/global_options.h"
+#include "cli/passphrase.h"
+#include "io/file.h"
+
+namespace backstay::cli {
+namespace {
+
+constexpr int kAttempts = 3;
+
+// https://bford.info/cachedir/: other backup programs leave a folder with this file alone.
+constexpr std::string_view kCacheTag = "Signature: 8a477f597d28d172789f06886806bc55\n";
+
+std::unexpected<Error> no_repository(const std::string& place) {
+  return std::unexpected(
+      Error(ErrorCode::kNoRepository, fmt::format("there is no repository at {}", place))
+          .with_hint("Make one with 'backstay init', or look at --repo and BACKSTAY_REPO."));
+}
+
+Result<std::unique_ptr<backend::Backend>> open_existing(const Context& context) {
+  const std::string url = TRY(repository_url(context));
+  Result<std::unique_ptr<backend::Backend>> opened =
+      backend::open_backend(url, backend::OpenKind::kOpen);
+  if (!opened && opened.error().code() == ErrorCode::kNotFound) return no_repository(url);
+  return opened;
+}
+
+// The folder for this run, made when it is missing. A cache that cannot be had is no reason to
+// stop.
+std::string prepared_cache(const Context& context) {
+  std::string folder = cache_folder(context.options, context.environment);
+  if (folder.empty()) return folder;
+  if (const Result<void> made = io::make_directories(folder); !made) {
+    context.console.warning("going on without a cache: " + made.error().describe());
+    return {};
+  }
+  const ByteView tag = as_bytes(kCacheTag);
+  static_cast<void>(
+      io::create_file(folder + "/CACHEDIR.TAG", {&tag, 1}, io::Durability::kUnsynced));
+  return folder;
+}
+
+Result<std::unique_ptr<repo::Repository>> open_with(const Context& context,
+                                                    std::unique_ptr<backend::Backend> backend,
+                                                    const repo::Credential& credential) {
+  const repo::OpenOptions options{.cache_directory = prepared_cache(context)};
+  return repo::Repository::open(std::move(backend), credential, options,
+                                {context.clock, context.rng});
+}
+
+}  // namespace
+
+Result<std::string> repository_url(const Context& context) {
+  if (!context.options.repository.empty()) return context.options.repository;
+  return std::unexpected(Error(ErrorCode::kInvalidArgument, "no repository is given")
+                             .with_hint("Give it with --repo or in BACKSTAY_REPO."));
+}
+
+Result<OpenStore> open_store(const Context& context) {
+  std::unique_ptr<backend::Backend> backend = TRY(open_existing(context));
+  const std::string place = backend->describe();
+  Result<Bytes> stored = backend->get("config", repo::kPlainObjectMax);
+  if (!stored && stored.error().code() == ErrorCode::kNotFound) return no_repository(place);
+  const Bytes config = TRY_DOING("opening the repository at " + place, std::move(stored));
+  return OpenStore{std::move(backend),
+                   TRY_DOING("opening the repository at " + place, repo::decode_config(config))};
+}
+
+Result<std::unique_ptr<repo::Repository>> open_repository(const Context& context) {
+  OpenStore store = TRY(open_store(context));
+  const std::string place = store.backend->describe();
+  const std::string doing = "opening the repository at " + place;
+  if (store.config.suite == crypto::Suite::kPlain) {
+    return TRY_DOING(doing, open_with(context, std::move(store.backend), {}));
+  }
+  const auto stop = context.stop.get_token();
+  if (const auto given = TRY(given_credential(context.options, context.environment, stop))) {
+    Result<std::unique_ptr<repo::Repository>> opened =
+        open_with(context, std::move(store.backend), *given);
+    return TRY_DOING(doing, std::move(opened));
+  }
+  for (int attempt = 1;; ++attempt) {
+    const repo::Credential typed = TRY(ask_credential(place, stop));
+    Result<std::unique_ptr<repo::Repository>> opened =
+        open_with(context, std::move(store.backend), typed);
+    if (opened || opened.error().code() != ErrorCode::kWrongKey || attempt == kAttempts) {
+      return TRY_DOING(doing, std::move(opened));
+    }
+    context.console.warning("no key slot opens with that, try again");
+    store.backend = TRY(open_existing(context));
+  }
+}
+
+Result<repo::Credential> new_credential(const Context& context) {
+  const auto stop = context.stop.get_token();
+  if (auto given = TRY(given_credential(context.options, context.environment, stop))) {
+    return std::move(*given);
+  }
+  return ask_new_passphrase("new passphrase", stop);
+}
+
+std::string cache_folder(const GlobalOptions& options, const Environment& environment) {
+  if (options.no_cache) return {};
+  if (!options.cache_directory.empty()) return options.cache_directory;
+  if (const auto base = environment.get("XDG_CACHE_HOME"); base && base->starts_with('/')) {
+    return *base + "/backstay";
+  }
+  if (const auto home = environment.get("HOME"); home && home->starts_with('/')) {
+    return *home + "/.cache/backstay";
+  }
+  return {};
+}
+
+Result<SnapshotList> list_snapshots(const Context& context, repo::Repository& repository) {
+  SnapshotList list;
+  list.snapshots = TRY_DOING(
+      "listing snapshots",
+      repository.snapshots([&](const snapshot::SnapshotId& id, const Error& error) {
+        ++list.damaged;
+        context.console.warning(fmt::format("snapshot {}: {}", id.short_hex(), error.describe()));
+      }));
+  return list;
+}
+
+Result<std::size_t> load_index(const Context& context, repo::Repository& repository) {
+  std::size_t damaged = 0;
+  TRY_DOING(
+      "loading the index", repository.load_index([&](const repo::ObjectId& id, const Error& error) {
+        ++damaged;
+        context.console.warning(fmt::format("index run {}: {}", id.short_hex(), error.describe()));
+      }));
+  return damaged;
+}
+
+}  // namespace backstay::cli

@@ -1,0 +1,50 @@
+// From the global options to an open repository.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "backend/backend.h"
+#include "cli/command.h"
+#include "repo/config.h"
+#include "repo/repository.h"
+#include "snapshot/snapshot.h"
+
+namespace backstay::cli {
+
+// What --repo says; invalid_argument when it says nothing.
+Result<std::string> repository_url(const Context& context);
+
+// A store that holds a repository, and the repository's config, for what needs no key.
+// no_repository where there is none.
+struct OpenStore {
+  std::unique_ptr<backend::Backend> backend;
+  repo::Config config;
+};
+Result<OpenStore> open_store(const Context& context);
+
+// The repository, opened with the passphrase or key that was given, or asked for up to three times
+// on a terminal.
+Result<std::unique_ptr<repo::Repository>> open_repository(const Context& context);
+
+// For a new repository or key slot: what was given, else a passphrase asked for twice.
+Result<repo::Credential> new_credential(const Context& context);
+
+// The folder that holds the caches of all repositories; empty with --no-cache or where no home is
+// known.
+[[nodiscard]] std::string cache_folder(const GlobalOptions& options,
+                                       const Environment& environment);
+
+// All readable snapshots, oldest first. Damaged ones are reported and counted.
+struct SnapshotList {
+  std::vector<repo::StoredSnapshot> snapshots;
+  std::size_t damaged = 0;
+};
+Result<SnapshotList> list_snapshots(const Context& context, repo::Repository& repository);
+
+// Loads the index; damaged runs are reported and counted.
+Result<std::size_t> load_index(const Context& context, repo::Repository& repository);
+
+}  // namespace backstay::cli
