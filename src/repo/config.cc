@@ -8,13 +8,20 @@
 #include "base/record.h"
 #include "base/try.h"
 #include "compress/zstd_codec.h"
+#include "snapshot/field_scan.h"
 
 namespace backstay::repo {
 
 namespace {
 
 constexpr std::uint64_t kFormatVersion = 1;
+constexpr std::uint64_t kConfigNanosMax = 999'999'999;
 constexpr std::int64_t kLevelBias = 100;
+
+using snapshot::FieldSet;
+constexpr snapshot::RecordShape kConfigShape{
+    .name = "config", .last = 14, .bytes = FieldSet(2, 3, 14), .repeated = FieldSet(2, 3)};
+constexpr FieldSet kConfigRequired(1, 6, 7, 8, 9, 10, 11, 12, 13);
 
 std::uint64_t number_of(const Compression& compression) {
   switch (compression.mode) {
@@ -38,19 +45,16 @@ Result<Compression> compression_from_number(std::uint64_t number) {
   return Compression{.mode = Compression::Mode::kLevel, .level = static_cast<int>(level)};
 }
 
-Result<std::uint32_t> size_between(std::uint64_t value, std::uint64_t low, std::uint64_t high) {
+Result<std::uint32_t> number_between(std::uint64_t value, std::uint64_t low, std::uint64_t high) {
   if (value < low || value > high) {
-    return fail(ErrorCode::kCorruption, fmt::format("a size of {} bytes is out of range", value));
+    return fail(ErrorCode::kCorruption, fmt::format("the number {} is out of range", value));
   }
   return static_cast<std::uint32_t>(value);
 }
 
-Result<void> refuse_unknown_features(const Config& config) {
-  if (config.required_features.empty()) return {};
-  return std::unexpected(
-      Error(ErrorCode::kUnsupported,
-            fmt::format("the repository needs the feature '{}'", config.required_features.front()))
-          .with_hint("Use a newer backstay for this repository."));
+std::unexpected<Error> unsupported(std::string what) {
+  return std::unexpected(Error(ErrorCode::kUnsupported, std::move(what))
+                             .with_hint("Use a newer backstay for this repository."));
 }
 
 }  // namespace
@@ -107,15 +111,13 @@ static Result<void> take_field(Config& config, const Field& field) {
   switch (field.number) {
     case 1:
       if (field.value_number != kFormatVersion) {
-        return std::unexpected(
-            Error(ErrorCode::kUnsupported,
-                  fmt::format("the repository has format version {}", field.value_number))
-                .with_hint("Use a newer backstay for this repository."));
+        return unsupported(fmt::format("the repository has format version {}", field.value_number));
       }
       return {};
     case 2:
-      config.required_features.emplace_back(as_text(field.value_bytes));
-      return {};
+      // Before any field that the feature may give another meaning.
+      return unsupported(
+          fmt::format("the repository needs the feature '{}'", as_text(field.value_bytes)));
     case 3:
       config.optional_features.emplace_back(as_text(field.value_bytes));
       return {};
@@ -123,31 +125,31 @@ static Result<void> take_field(Config& config, const Field& field) {
       config.created.seconds = unzigzag(field.value_number);
       return {};
     case 5:
-      config.created.nanos = static_cast<std::uint32_t>(field.value_number % 1'000'000'000);
+      config.created.nanos = TRY(number_between(field.value_number, 0, kConfigNanosMax));
       return {};
     case 6:
       config.suite = TRY(crypto::suite_from_number(field.value_number));
       return {};
     case 7:
-      config.cut.min_bytes = TRY(size_between(field.value_number, 0, kU32));
+      config.cut.min_bytes = TRY(number_between(field.value_number, 0, kU32));
       return {};
     case 8:
-      config.cut.normal_bytes = TRY(size_between(field.value_number, 0, kU32));
+      config.cut.normal_bytes = TRY(number_between(field.value_number, 0, kU32));
       return {};
     case 9:
-      config.cut.max_bytes = TRY(size_between(field.value_number, 0, kU32));
+      config.cut.max_bytes = TRY(number_between(field.value_number, 0, kU32));
       return {};
     case 10:
-      config.fixed_piece_bytes = TRY(size_between(field.value_number, 512, kFrameMax));
+      config.fixed_piece_bytes = TRY(number_between(field.value_number, 512, kFrameMax));
       return {};
     case 11:
       config.compression = TRY(compression_from_number(field.value_number));
       return {};
     case 12:
-      config.pack_bytes = TRY(size_between(field.value_number, 64 * 1024, 1U << 30));
+      config.pack_bytes = TRY(number_between(field.value_number, 64 * 1024, 1U << 30));
       return {};
     case 13:
-      config.frame_bytes = TRY(size_between(field.value_number, 1024, kFrameMax));
+      config.frame_bytes = TRY(number_between(field.value_number, 1024, kFrameMax));
       return {};
     case 14:
       config.program = as_text(field.value_bytes);
@@ -161,9 +163,11 @@ Result<Config> decode_config(ByteView stored) {
   const PlainObject object = TRY(decode_plain_object(ObjectKind::kConfig, stored));
   Config config;
   config.id = object.header.repository;
-  RecordReader reader(object.record);
-  while (!reader.done()) TRY(take_field(config, TRY(reader.next())));
-  TRY(refuse_unknown_features(config));
+  snapshot::FieldScan scan(object.record, kConfigShape);
+  while (TRY(scan.next())) TRY(take_field(config, scan.field()));
+  if (!scan.seen().has_all(kConfigRequired)) {
+    return fail(ErrorCode::kCorruption, "the config is incomplete");
+  }
   if (!chunk::validate(config.cut)) {
     return fail(ErrorCode::kCorruption, "the sizes of chunks make no sense");
   }

@@ -3,11 +3,37 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
+#include <optional>
 
 #include "base/record.h"
 #include "base/try.h"
+#include "snapshot/field_scan.h"
 
 namespace backstay::repo {
+
+namespace {
+
+using snapshot::FieldSet;
+constexpr snapshot::RecordShape kGenerationShape{
+    .name = "generation", .last = 4, .bytes = FieldSet(2), .repeated = FieldSet(2)};
+constexpr std::uint64_t kGenerationNanosMax = 999'999'999;
+
+std::string generation_name(std::uint64_t number) {
+  return fmt::format("{}{:020}", name_prefix(ObjectKind::kGeneration), number);
+}
+
+// Nothing when it is not the name of a generation.
+std::optional<std::uint64_t> number_in(const std::string& name) {
+  const std::string_view digits =
+      std::string_view(name).substr(name_prefix(ObjectKind::kGeneration).size());
+  std::uint64_t number = 0;
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), number);
+  if (error != std::errc{} || generation_name(number) != name) return std::nullopt;
+  return number;
+}
+
+}  // namespace
 
 Bytes encode_generation(const Generation& generation, const RepositoryId& repository) {
   Bytes record;
@@ -25,9 +51,9 @@ Result<Generation> decode_generation(ByteView stored, const RepositoryId& reposi
     return fail(ErrorCode::kCorruption, "the generation belongs to another repository");
   }
   Generation generation;
-  RecordReader reader(object.record);
-  while (!reader.done()) {
-    const Field field = TRY(reader.next());
+  snapshot::FieldScan scan(object.record, kGenerationShape);
+  while (TRY(scan.next())) {
+    const Field& field = scan.field();
     switch (field.number) {
       case 1:
         generation.number = field.value_number;
@@ -43,34 +69,41 @@ Result<Generation> decode_generation(ByteView stored, const RepositoryId& reposi
         generation.time.seconds = unzigzag(field.value_number);
         break;
       case 4:
-        generation.time.nanos = static_cast<std::uint32_t>(field.value_number % 1'000'000'000);
+        if (field.value_number > kGenerationNanosMax) {
+          return fail(ErrorCode::kCorruption, "the generation's time is absurd");
+        }
+        generation.time.nanos = static_cast<std::uint32_t>(field.value_number);
         break;
       default:
         break;
     }
   }
+  if (!scan.seen().has(1)) return fail(ErrorCode::kCorruption, "the generation has no number");
   return generation;
 }
 
 Result<void> create_generation(backend::Backend& store, const Generation& generation,
                                const RepositoryId& repository) {
-  return store.put(fmt::format("{}{:020}", name_prefix(ObjectKind::kGeneration), generation.number),
-                   encode_generation(generation, repository));
+  return store.put(generation_name(generation.number), encode_generation(generation, repository));
 }
 
 Result<std::vector<Generation>> read_generations(backend::Backend& store,
                                                  const RepositoryId& repository) {
-  std::vector<std::string> names;
+  std::vector<std::uint64_t> numbers;
   TRY(store.list(name_prefix(ObjectKind::kGeneration),
                  [&](const backend::ObjectInfo& info) -> Result<void> {
-                   names.push_back(info.name);
+                   if (const auto number = number_in(info.name)) numbers.push_back(*number);
                    return {};
                  }));
-  std::ranges::sort(names);
+  std::ranges::sort(numbers);
   std::vector<Generation> generations;
-  for (const std::string& name : names) {
-    const Bytes stored = TRY(store.get(name, kPlainObjectMax));
+  for (const std::uint64_t number : numbers) {
+    const std::string name = generation_name(number);
+    const Bytes stored = TRY(get_object(store, name, kPlainObjectMax));
     generations.push_back(TRY_DOING("reading " + name, decode_generation(stored, repository)));
+    if (generations.back().number != number) {
+      return fail(ErrorCode::kCorruption, name + " has another number inside");
+    }
   }
   return generations;
 }

@@ -47,6 +47,8 @@ struct Index::State {
   std::unordered_set<ObjectId> condemned;
   mutable Mutex mutex;
   std::shared_ptr<const RunSet> runs GUARDED_BY(mutex) = std::make_shared<RunSet>();
+  // Runs that another one supersedes and that are still in the store. For load() and add() only.
+  std::unordered_set<ObjectId> lingering;
 
   std::shared_ptr<const RunSet> current() const EXCLUDES(mutex) {
     const MutexLock lock(mutex);
@@ -62,6 +64,7 @@ struct Index::State {
   Result<RunPtr> put_packs(std::vector<PackEntries> packs, std::uint64_t& stored);
   Result<void> merge_where_due(std::uint64_t& stored);
   Result<void> merge(const RunSet& chosen, std::uint64_t& stored);
+  void remove_superseded(const RunPtr& by);
 };
 
 Index::Index(backend::Backend& store, const Keyring& keyring, const Config& config, Rng& rng,
@@ -73,7 +76,8 @@ Index::Index(backend::Backend& store, const Keyring& keyring, const Config& conf
                        .options = options,
                        .cache = RunCache(options.cache_directory, keyring),
                        .condemned = {options.condemned.begin(), options.condemned.end()},
-                       .mutex = {}}) {}
+                       .mutex = {},
+                       .lingering = {}}) {}
 
 Index::~Index() = default;
 
@@ -82,7 +86,7 @@ Index::~Index() = default;
 Result<RunPtr> Index::State::fetch(const ObjectId& id) {
   if (auto cached = cache.load(id)) return std::move(*cached);
   const std::string name = object_name(ObjectKind::kIndexRun, id);
-  const Bytes stored = TRY(store.get(name, kRunObjectMax));
+  const Bytes stored = TRY(get_object(store, name, kRunObjectMax));
   if (id_of(stored) != id) return fail(ErrorCode::kCorruption, "its bytes do not match its name");
   Bytes body = TRY(open_index_object(stored, keyring, config.id));
   return cache.keep(id, std::move(body));
@@ -100,12 +104,13 @@ static Result<std::vector<ObjectId>> list_runs(backend::Backend& store) {
   return ids;
 }
 
-// Runs that another one supersedes hold nothing that it has not.
-static void drop_superseded(RunSet& runs) {
+// Runs that another one supersedes hold nothing that it has not. Gives all that is superseded.
+static std::unordered_set<ObjectId> drop_superseded(RunSet& runs) {
   std::unordered_set<ObjectId> superseded;
   for (const RunPtr& run : runs)
     superseded.insert(run->supersedes().begin(), run->supersedes().end());
   std::erase_if(runs, [&](const RunPtr& run) { return superseded.contains(run->id()); });
+  return superseded;
 }
 
 Result<void> Index::load(const DamagedRun& damaged) {
@@ -115,7 +120,8 @@ Result<void> Index::load(const DamagedRun& damaged) {
     RunSet next;
     bool vanished = false;
     std::vector<std::pair<ObjectId, Error>> failures;
-    for (const ObjectId& id : TRY(list_runs(state_->store))) {
+    const std::vector<ObjectId> listed = TRY(list_runs(state_->store));
+    for (const ObjectId& id : listed) {
       RunPtr& run = known[id];
       if (run == nullptr) {
         auto fetched = state_->fetch(id);
@@ -131,14 +137,17 @@ Result<void> Index::load(const DamagedRun& damaged) {
       next.push_back(run);
     }
     if (vanished && attempt < kListingTries) continue;
+    const std::unordered_set<ObjectId> superseded = drop_superseded(next);
     for (const auto& [id, error] : failures) {
-      if (error.code() != ErrorCode::kCorruption && error.code() != ErrorCode::kNotFound &&
-          error.code() != ErrorCode::kUnsupported) {
+      if (!is_damage(error.code()) && error.code() != ErrorCode::kNotFound) {
         return std::unexpected(error.clone().with_context("reading index run " + id.short_hex()));
       }
-      damaged(id, error);
+      if (!superseded.contains(id)) damaged(id, error);
     }
-    drop_superseded(next);
+    state_->lingering.clear();
+    for (const ObjectId& id : listed) {
+      if (superseded.contains(id)) state_->lingering.insert(id);
+    }
     state_->cache.keep_only(next);
     state_->replace(std::move(next));
     return {};
@@ -190,20 +199,28 @@ Result<RunPtr> Index::State::put_packs(std::vector<PackEntries> packs, std::uint
 
 Result<void> Index::State::merge(const RunSet& chosen, std::uint64_t& stored) {
   RunMerge merge(chosen);
-  IndexRunWriter::Head head = merge.head(options.generation);
+  IndexRunWriter::Head head = merge.head(options.generation, lingering);
   auto writer = TRY(IndexRunWriter::create(keyring, config, rng, head));
   while (const auto entry = merge.next()) TRY(writer->add(*entry));
   RunPtr merged = TRY(put(*writer, stored));
   RunSet next = *current();
-  next.push_back(std::move(merged));
+  next.push_back(merged);
   drop_superseded(next);
   replace(std::move(next));
-  // The merged run is durable: what it supersedes may go. A failure here costs space, nothing else.
-  for (const RunPtr& run : chosen) {
-    (void)store.remove(object_name(ObjectKind::kIndexRun, run->id()));
-    cache.forget(run->id());
-  }
+  remove_superseded(merged);
   return {};
+}
+
+// The merged run is durable: what it supersedes may go. A failure here costs space, nothing else.
+void Index::State::remove_superseded(const RunPtr& by) {
+  for (const ObjectId& id : by->supersedes()) {
+    if (store.remove(object_name(ObjectKind::kIndexRun, id))) {
+      lingering.erase(id);
+    } else {
+      lingering.insert(id);
+    }
+    cache.forget(id);
+  }
 }
 
 // The runs to merge next, or none: eight of one class, or the smallest when too many are live.

@@ -48,8 +48,8 @@ std::uint64_t leading_bits(const std::uint8_t* id) {
   return __builtin_bswap64(load_le<std::uint64_t>(id));
 }
 
-// The block of the filter and the six bits in it. Bytes 8 to 19 of the id: the first eight order
-// the entries.
+// The block of the filter and the six bits in it, from the last 16 bytes of the id: 64 bits for the
+// block, 54 for the bits.
 struct FilterProbe {
   std::size_t block;
   std::array<std::uint64_t, 8> bits{};
@@ -64,9 +64,18 @@ struct FilterProbe {
   }
 };
 
+// A frame within its pack, a chunk that begins within its frame.
+bool is_possible(const IndexRun::Entry& entry, std::uint64_t pack_size) {
+  return static_cast<unsigned>(entry.codec) <= 1 && entry.raw_length <= kFrameMax &&
+         entry.offset_in_frame < entry.raw_length && entry.sealed_length > crypto::kTagSize &&
+         entry.frame_offset >= kHeaderSize &&
+         std::uint64_t{entry.frame_offset} + entry.sealed_length <= pack_size;
+}
+
 Result<void> check_sizes(ByteView body) {
   if (body.size() < kBodyHeadSize || as_text(body.first(8)) != kRunMagic ||
-      load_le<std::uint32_t>(&body[8]) != kIndexEntrySize) {
+      load_le<std::uint32_t>(&body[8]) != kIndexEntrySize ||
+      load_le<std::uint32_t>(&body[12]) != 0 || !all_zero(body.subspan(40, 24))) {
     return fail(ErrorCode::kCorruption, "the index run's head is damaged");
   }
   const std::uint64_t entries = load_le<std::uint64_t>(&body[16]);
@@ -123,15 +132,16 @@ Result<void> IndexRun::parse() {
     const std::uint32_t kind = load_le<std::uint32_t>(&packs_[i * kPackRowSize + 40]);
     if (kind != 3 && kind != 4)
       return fail(ErrorCode::kCorruption, "the index names a pack of no kind");
+    if (pack_size(i) > kPackMax || load_le<std::uint32_t>(&packs_[i * kPackRowSize + 44]) != 0) {
+      return fail(ErrorCode::kCorruption, "the index names a pack of an absurd size");
+    }
   }
   const std::uint8_t* before = nullptr;
   for (std::uint64_t i = 0; i < entry_count_; ++i) {
     const std::uint8_t* raw = entries_.data() + i * kIndexEntrySize;
     const Entry entry = decode_entry({raw, kIndexEntrySize});
     const bool ordered = before == nullptr || std::memcmp(before, raw, sizeof(IdPrefix)) <= 0;
-    if (!ordered || entry.pack >= pack_count_ || static_cast<unsigned>(entry.codec) > 1 ||
-        entry.raw_length > kFrameMax || entry.offset_in_frame > entry.raw_length ||
-        entry.sealed_length < crypto::kTagSize) {
+    if (!ordered || entry.pack >= pack_count_ || !is_possible(entry, pack_size(entry.pack))) {
       return fail(ErrorCode::kCorruption, fmt::format("entry {} of the index run is damaged", i));
     }
     before = raw;

@@ -2,12 +2,14 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <limits>
 
 #include "base/record.h"
 #include "base/try.h"
 #include "crypto/aead.h"
+#include "snapshot/field_scan.h"
 
 namespace backstay::repo {
 
@@ -15,6 +17,22 @@ namespace {
 
 constexpr std::array<std::uint8_t, crypto::kNonceSize> kZeroNonce{};
 using SlotSalt = StrongId<struct SlotSaltTag, crypto::kArgon2SaltSize>;
+
+using snapshot::FieldScan;
+using snapshot::FieldSet;
+using snapshot::RecordShape;
+constexpr RecordShape kPublicShape{
+    .name = "key slot", .last = 9, .bytes = FieldSet(4, 5, 6, 7), .repeated = {}};
+constexpr FieldSet kPublicRequired(1, 7);
+constexpr FieldSet kArgon2Fields(8, 9);
+constexpr RecordShape kSlotShape{
+    .name = "key slot", .last = 2, .bytes = FieldSet(1, 2), .repeated = {}};
+constexpr RecordShape kKeyringShape{
+    .name = "keyring", .last = 5, .bytes = FieldSet(1, 2, 3, 4), .repeated = FieldSet(4)};
+constexpr FieldSet kKeyringRequired(1, 2, 3, 4, 5);
+constexpr RecordShape kEpochShape{
+    .name = "key epoch", .last = 4, .bytes = FieldSet(2, 3, 4), .repeated = {}};
+constexpr FieldSet kEpochRequired(1, 2);
 
 struct PublicPart {
   SlotInfo info;
@@ -38,11 +56,15 @@ void encode_public_part(const PublicPart& part, Bytes& out) {
 
 Result<SlotKind> slot_kind(std::uint64_t number) {
   if (number >= 1 && number <= 3) return static_cast<SlotKind>(number);
+  if (number == 0) return fail(ErrorCode::kCorruption, "the key slot has no kind");
   return fail(ErrorCode::kUnsupported, fmt::format("the key slot has the unknown kind {}", number));
 }
 
-Result<std::uint32_t> small(std::uint64_t number) {
-  if (number > std::numeric_limits<std::uint32_t>::max()) {
+constexpr std::uint64_t kU32Max = std::numeric_limits<std::uint32_t>::max();
+constexpr std::uint64_t kSlotNanosMax = 999'999'999;
+
+Result<std::uint32_t> number_up_to(std::uint64_t number, std::uint64_t limit) {
+  if (number > limit) {
     return fail(ErrorCode::kCorruption, "a number of the key slot is absurd");
   }
   return static_cast<std::uint32_t>(number);
@@ -50,10 +72,9 @@ Result<std::uint32_t> small(std::uint64_t number) {
 
 Result<PublicPart> decode_public_part(ByteView record) {
   PublicPart part;
-  bool has_salt = false;
-  RecordReader reader(record);
-  while (!reader.done()) {
-    const Field field = TRY(reader.next());
+  FieldScan scan(record, kPublicShape);
+  while (TRY(scan.next())) {
+    const Field& field = scan.field();
     switch (field.number) {
       case 1:
         part.info.kind = TRY(slot_kind(field.value_number));
@@ -62,7 +83,7 @@ Result<PublicPart> decode_public_part(ByteView record) {
         part.info.created.seconds = unzigzag(field.value_number);
         break;
       case 3:
-        part.info.created.nanos = static_cast<std::uint32_t>(field.value_number % 1'000'000'000);
+        part.info.created.nanos = TRY(number_up_to(field.value_number, kSlotNanosMax));
         break;
       case 4:
         part.info.label = as_text(field.value_bytes);
@@ -78,20 +99,22 @@ Result<PublicPart> decode_public_part(ByteView record) {
         if (!salt)
           return fail(ErrorCode::kCorruption, "the salt of the key slot has a wrong length");
         part.salt = *salt;
-        has_salt = true;
         break;
       }
       case 8:
-        part.info.argon2.memory_kib = TRY(small(field.value_number));
+        part.info.argon2.memory_kib = TRY(number_up_to(field.value_number, kU32Max));
         break;
       case 9:
-        part.info.argon2.passes = TRY(small(field.value_number));
+        part.info.argon2.passes = TRY(number_up_to(field.value_number, kU32Max));
         break;
       default:
         break;
     }
   }
-  if (!has_salt) return fail(ErrorCode::kCorruption, "the key slot has no salt");
+  const bool complete =
+      scan.seen().has_all(kPublicRequired) &&
+      (part.info.kind != SlotKind::kPassphrase || scan.seen().has_all(kArgon2Fields));
+  if (!complete) return fail(ErrorCode::kCorruption, "the key slot is incomplete");
   return part;
 }
 
@@ -113,6 +136,9 @@ Result<crypto::Secret> key_encryption_key(const PublicPart& part, const Credenti
       if (!credential.recovery_key) break;
       return derive_from("backstay v1 recovery key", credential.recovery_key->view(), part.salt);
     case SlotKind::kNone:
+      // Anybody can make such a slot. Who brings a key is not to be led to a repository that
+      // somebody without keys has put in the place of an encrypted one.
+      if (credential.passphrase || credential.recovery_key) break;
       return derive_from("backstay v1 no key", {}, part.salt);
   }
   return fail(ErrorCode::kWrongKey,
@@ -133,11 +159,9 @@ struct SlotParts {
 
 Result<SlotParts> split_slot(ByteView record) {
   SlotParts parts;
-  RecordReader reader(record);
-  while (!reader.done()) {
-    const Field field = TRY(reader.next());
-    if (field.number == 1) parts.public_part = field.value_bytes;
-    if (field.number == 2) parts.wrapped = field.value_bytes;
+  FieldScan scan(record, kSlotShape);
+  while (TRY(scan.next())) {
+    (scan.field().number == 1 ? parts.public_part : parts.wrapped) = scan.field().value_bytes;
   }
   if (parts.public_part.empty() || parts.wrapped.size() <= crypto::kTagSize) {
     return fail(ErrorCode::kCorruption, "the key slot is incomplete");
@@ -147,11 +171,15 @@ Result<SlotParts> split_slot(ByteView record) {
 
 Result<KeyEpoch> decode_epoch(ByteView record) {
   KeyEpoch epoch;
-  RecordReader reader(record);
-  while (!reader.done()) {
-    const Field field = TRY(reader.next());
-    if (field.number == 1) epoch.number = TRY(small(field.value_number));
+  FieldScan scan(record, kEpochShape);
+  while (TRY(scan.next())) {
+    const Field& field = scan.field();
+    if (field.number == 1) epoch.number = TRY(number_up_to(field.value_number, kU32Max));
     if (field.number == 2) epoch.secret = TRY(crypto::Secret::from_bytes(field.value_bytes));
+  }
+  // Without this a missing secret would be one of zeros.
+  if (!scan.seen().has_all(kEpochRequired)) {
+    return fail(ErrorCode::kCorruption, "a key epoch is incomplete");
   }
   return epoch;
 }
@@ -206,9 +234,9 @@ void encode_keyring(const Keyring& keyring, Bytes& out) {
 
 static Result<Keyring> decode_keyring_fields(ByteView record) {
   Keyring keyring;
-  RecordReader reader(record);
-  while (!reader.done()) {
-    const Field field = TRY(reader.next());
+  FieldScan scan(record, kKeyringShape);
+  while (TRY(scan.next())) {
+    const Field& field = scan.field();
     switch (field.number) {
       case 1:
         keyring.config_digest = TRY(crypto::Digest::from_bytes(field.value_bytes));
@@ -223,19 +251,24 @@ static Result<Keyring> decode_keyring_fields(ByteView record) {
         keyring.epochs.push_back(TRY(decode_epoch(field.value_bytes)));
         break;
       case 5:
-        keyring.current_epoch = TRY(small(field.value_number));
+        keyring.current_epoch = TRY(number_up_to(field.value_number, kU32Max));
         break;
       default:
         break;
     }
+  }
+  const bool has_current = std::ranges::any_of(
+      keyring.epochs, [&](const KeyEpoch& epoch) { return epoch.number == keyring.current_epoch; });
+  if (!scan.seen().has_all(kKeyringRequired) || !has_current) {
+    return fail(ErrorCode::kCorruption, "the keyring is incomplete");
   }
   return keyring;
 }
 
 Result<Keyring> decode_keyring(ByteView record) {
   auto keyring = decode_keyring_fields(record);
-  if (!keyring || keyring->epochs.empty())
-    return fail(ErrorCode::kCorruption, "the keyring is damaged");
+  // Whatever the reason: a length that is no key's is corruption here.
+  if (!keyring) return fail(ErrorCode::kCorruption, keyring.error().describe());
   return keyring;
 }
 

@@ -12,17 +12,26 @@
 #include "base/mutex.h"
 #include "base/record.h"
 #include "base/try.h"
+#include "snapshot/field_scan.h"
 
 namespace backstay::repo {
 
 namespace {
 
-constexpr std::string_view kPrefix = "leases/";
+constexpr std::string_view kLeasePrefix = "leases/";
 // A lease counts as dead after this many missed renewals (docs/format.md section 8.3).
 constexpr std::uint64_t kRenewalsMissed = 3;
+constexpr std::uint64_t kRenewSecondsMax = 24 * 60 * 60;
+constexpr std::uint64_t kLeaseNanosMax = 999'999'999;
+constexpr int kListingTriesMax = 5;
+
+using snapshot::FieldSet;
+constexpr snapshot::RecordShape kLeaseShape{
+    .name = "lease", .last = 10, .bytes = FieldSet(1, 3, 5, 6), .repeated = {}};
+constexpr FieldSet kLeaseRequired(1, 2, 4, 10);
 
 std::string lease_name(const LeaseId& id, std::uint64_t sequence) {
-  return fmt::format("{}{}-{:010}", kPrefix, id.hex(), sequence);
+  return fmt::format("{}{}-{:010}", kLeasePrefix, id.hex(), sequence);
 }
 
 struct LeaseName {
@@ -30,8 +39,8 @@ struct LeaseName {
   std::uint64_t sequence = 0;
 };
 Result<LeaseName> parse_lease_name(std::string_view name) {
-  if (name.size() == kPrefix.size() + 32 + 1 + 10 && name.starts_with(kPrefix)) {
-    name.remove_prefix(kPrefix.size());
+  if (name.size() == kLeasePrefix.size() + 32 + 1 + 10 && name.starts_with(kLeasePrefix)) {
+    name.remove_prefix(kLeasePrefix.size());
     LeaseName parsed;
     const auto id = LeaseId::from_hex(name.substr(0, 32));
     const auto [end, error] =
@@ -75,9 +84,9 @@ Result<LeaseRecord> decode_lease(ByteView stored, const RepositoryId& repository
     return fail(ErrorCode::kCorruption, "the lease belongs to another repository");
   }
   LeaseRecord lease;
-  RecordReader reader(object.record);
-  while (!reader.done()) {
-    const Field field = TRY(reader.next());
+  snapshot::FieldScan scan(object.record, kLeaseShape);
+  while (TRY(scan.next())) {
+    const Field& field = scan.field();
     switch (field.number) {
       case 1: {
         const auto id = LeaseId::from_bytes(field.value_bytes);
@@ -107,14 +116,20 @@ Result<LeaseRecord> decode_lease(ByteView stored, const RepositoryId& repository
         lease.started.seconds = unzigzag(field.value_number);
         break;
       case 9:
-        lease.started.nanos = static_cast<std::uint32_t>(field.value_number % 1'000'000'000);
+        if (field.value_number > kLeaseNanosMax) {
+          return fail(ErrorCode::kCorruption, "the lease's time is absurd");
+        }
+        lease.started.nanos = static_cast<std::uint32_t>(field.value_number);
         break;
       case 10:
-        lease.renew_seconds = std::min<std::uint64_t>(field.value_number, 86400);
+        lease.renew_seconds = std::min(field.value_number, kRenewSecondsMax);
         break;
       default:
         break;
     }
+  }
+  if (!scan.seen().has_all(kLeaseRequired)) {
+    return fail(ErrorCode::kCorruption, "the lease is incomplete");
   }
   return lease;
 }
@@ -122,23 +137,36 @@ Result<LeaseRecord> decode_lease(ByteView stored, const RepositoryId& repository
 struct Lease::State {
   backend::Backend& store;
   RepositoryId repository;
-  LeaseRecord record;
+  LeaseRecord record;  // the sequence number is that of the last attempt to renew
   Mutex mutex;
   std::int64_t renewed_at GUARDED_BY(mutex) = 0;
+  // Numbers under which an object may be: the last renewal, and attempts of which it is not known
+  // whether they took effect. For acquire(), the renewer, and release() after it.
+  std::vector<std::uint64_t> stored;
   bool released = false;
   std::jthread renewer;
 
-  // The next number first, then the older object goes: at no time is there none.
-  void renew(const std::stop_token& stop) {
-    LeaseRecord next = record;
-    ++next.sequence;
-    const Bytes object = encode_lease(next, repository);
-    const auto put = store.put(lease_name(next.id, next.sequence), object);
-    if (!put || stop.stop_requested()) return;
-    (void)store.remove(lease_name(record.id, record.sequence));
-    record.sequence = next.sequence;
+  // The next number first, then the older objects go: at no time is there none. A number is never
+  // tried twice: it may be taken by an attempt whose answer was lost.
+  bool renew() {
+    const std::int64_t now = seconds_since_boot();
+    ++record.sequence;
+    const auto put =
+        store.put(lease_name(record.id, record.sequence), encode_lease(record, repository));
+    stored.push_back(record.sequence);
+    if (!put) return false;
     const MutexLock lock(mutex);
-    renewed_at = seconds_since_boot();
+    renewed_at = now;
+    return true;
+  }
+
+  // Removes what stands under the numbers before the last `kept`.
+  Result<void> remove_stored(std::size_t kept) {
+    while (stored.size() > kept) {
+      TRY(store.remove(lease_name(record.id, stored.front())));
+      stored.erase(stored.begin());
+    }
+    return {};
   }
 
   void keep_renewing(const std::stop_token& stop) {
@@ -147,7 +175,8 @@ struct Lease::State {
     std::unique_lock lock(sleep_mutex);
     while (!stop.stop_requested()) {
       sleep.wait_for(lock, stop, std::chrono::seconds(record.renew_seconds), [] { return false; });
-      if (!stop.stop_requested()) renew(stop);
+      if (stop.stop_requested()) return;
+      if (renew()) (void)remove_stored(1);  // what stays is tried again at the next renewal
     }
   }
 };
@@ -158,13 +187,17 @@ Result<std::unique_ptr<Lease>> Lease::acquire(backend::Backend& store,
                                               const RepositoryId& repository, LeaseRecord record,
                                               Rng& rng) {
   rng.fill(record.id.bytes);
+  record.renew_seconds = std::clamp<std::uint64_t>(record.renew_seconds, 1, kRenewSecondsMax);
+  const std::uint64_t first = record.sequence;
+  const std::int64_t now = seconds_since_boot();
   const Bytes object = encode_lease(record, repository);
   TRY_DOING("taking a lease", store.put(lease_name(record.id, record.sequence), object));
   std::unique_ptr<State> state(new State{.store = store,
                                          .repository = repository,
                                          .record = std::move(record),
                                          .mutex = {},
-                                         .renewed_at = seconds_since_boot(),
+                                         .renewed_at = now,
+                                         .stored = {first},
                                          .renewer = {}});
   State* shared = state.get();
   state->renewer =
@@ -188,7 +221,7 @@ Result<void> Lease::release() {
   state_->released = true;
   state_->renewer.request_stop();
   if (state_->renewer.joinable()) state_->renewer.join();
-  return state_->store.remove(lease_name(state_->record.id, state_->record.sequence));
+  return state_->remove_stored(0);
 }
 
 Lease::~Lease() {
@@ -199,31 +232,59 @@ const LeaseId& Lease::id() const {
   return state_->record.id;
 }
 
-Result<std::vector<ListedLease>> list_leases(backend::Backend& store,
-                                             const RepositoryId& repository) {
-  // Of every lease the object with the highest number counts.
-  std::map<LeaseId, std::pair<std::uint64_t, backend::ObjectInfo>> newest;
-  TRY(store.list(kPrefix, [&](const backend::ObjectInfo& info) -> Result<void> {
+// Of every lease the object with the highest number counts.
+using NewestObjects = std::map<LeaseId, std::pair<std::uint64_t, backend::ObjectInfo>>;
+
+static Result<NewestObjects> newest_objects(backend::Backend& store) {
+  NewestObjects newest;
+  TRY(store.list(kLeasePrefix, [&](const backend::ObjectInfo& info) -> Result<void> {
     const auto name = parse_lease_name(info.name);
     if (!name) return {};
     auto& slot = newest[name->id];
     if (slot.second.name.empty() || name->sequence > slot.first) slot = {name->sequence, info};
     return {};
   }));
-  const Timestamp now = TRY(store.store_time());
-  std::vector<ListedLease> leases;
-  for (const auto& [id, found] : newest) {
-    const auto stored = store.get(found.second.name, kPlainObjectMax);
-    if (!stored && stored.error().code() == ErrorCode::kNotFound) continue;  // released meanwhile
-    if (!stored) return std::unexpected(stored.error().clone().with_context("reading a lease"));
-    ListedLease lease;
-    lease.record = TRY_DOING("reading " + found.second.name, decode_lease(*stored, repository));
-    lease.age_seconds = std::max<std::int64_t>(0, now.seconds - found.second.modified.seconds);
-    lease.alive = lease.age_seconds <=
-                  static_cast<std::int64_t>(kRenewalsMissed * lease.record.renew_seconds);
-    leases.push_back(std::move(lease));
+  return newest;
+}
+
+// A lease that cannot be read protects everything that there was when it was taken, as long as it
+// may be alive: a collection waits rather than guesses.
+static LeaseRecord unreadable_lease(const LeaseId& id, std::uint64_t sequence) {
+  LeaseRecord record;
+  record.id = id;
+  record.sequence = sequence;
+  record.operation = "(damaged)";
+  record.generation = 0;
+  return record;
+}
+
+Result<std::vector<ListedLease>> list_leases(backend::Backend& store,
+                                             const RepositoryId& repository) {
+  for (int attempt = 1; attempt <= kListingTriesMax; ++attempt) {
+    const NewestObjects newest = TRY(newest_objects(store));
+    const Timestamp now = TRY(store.store_time());
+    std::vector<ListedLease> leases;
+    bool vanished = false;
+    for (const auto& [id, found] : newest) {
+      const auto stored = get_object(store, found.second.name, kPlainObjectMax);
+      // Released meanwhile, or renewed, and then it stands under another name.
+      vanished = vanished || (!stored && stored.error().code() == ErrorCode::kNotFound);
+      if (vanished) break;
+      if (!stored && !is_damage(stored.error().code())) {
+        return std::unexpected(stored.error().clone().with_context("reading a lease"));
+      }
+      auto record = decode_lease(stored ? ByteView(*stored) : ByteView(), repository);
+      const bool named = record && record->id == id && record->sequence == found.first;
+      ListedLease lease;
+      lease.record = named ? std::move(*record) : unreadable_lease(id, found.first);
+      lease.age_seconds = std::max<std::int64_t>(0, now.seconds - found.second.modified.seconds);
+      lease.alive = lease.age_seconds <=
+                    static_cast<std::int64_t>(kRenewalsMissed * lease.record.renew_seconds);
+      leases.push_back(std::move(lease));
+    }
+    if (!vanished) return leases;
   }
-  return leases;
+  return fail(ErrorCode::kUnavailable, "leases come and go faster than they can be read");
 }
 
 }  // namespace backstay::repo

@@ -52,6 +52,7 @@ struct ListedLease {
   std::int64_t age_seconds = 0;  // since the last renewal, by the store's clock
   bool alive = true;
 };
+// A lease that is damaged is listed as one of generation 0.
 Result<std::vector<ListedLease>> list_leases(backend::Backend& store,
                                              const RepositoryId& repository);
 

@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 
+#include "backend/backend.h"
 #include "base/bytes.h"
 #include "base/error.h"
 #include "base/strong_id.h"
@@ -36,7 +37,13 @@ using ObjectId = StrongId<struct ObjectIdTag>;
 
 inline constexpr std::size_t kHeaderSize = 64;
 inline constexpr std::size_t kPlainObjectMax = 1024 * 1024;
+inline constexpr std::uint64_t kPackMax = (std::uint64_t{4} << 30) - 1;
 inline constexpr std::uint32_t kFrameMax = 16 * 1024 * 1024;  // plaintext of a chunk, frame, page
+
+// True for failures that say that what is stored there is of no use: corruption, something that
+// this version does not know, an epoch that the keyring does not have. False for failures of the
+// store or of this machine, which say nothing about what is stored.
+[[nodiscard]] bool is_damage(ErrorCode code);
 
 // "data/3f/3f…", "index/…": the name of an object that is called by its hash.
 [[nodiscard]] std::string object_name(ObjectKind kind, const ObjectId& id);
@@ -45,6 +52,9 @@ inline constexpr std::uint32_t kFrameMax = 16 * 1024 * 1024;  // plaintext of a 
 // The hash in a name of this kind; invalid_argument when the name is not of that form.
 Result<ObjectId> parse_object_name(ObjectKind kind, std::string_view name);
 [[nodiscard]] ObjectId id_of(ByteView stored);
+
+// The whole object; corruption when it is larger than one of its kind may be.
+Result<Bytes> get_object(backend::Backend& store, const std::string& name, std::uint64_t size_max);
 
 struct Header {
   ObjectKind kind = ObjectKind::kConfig;
@@ -57,7 +67,7 @@ struct Header {
 void encode_header(const Header& header, MutableByteView out);  // kHeaderSize bytes
 // unsupported for versions and modes of the future, corruption for anything else that is off.
 Result<Header> decode_header(ByteView stored);
-// As above, and refuses another kind or another repository's object.
+// As above for sealed objects; refuses another kind, another repository's object, a plain object.
 Result<Header> decode_header(ByteView stored, ObjectKind kind, const RepositoryId& repository);
 
 [[nodiscard]] Bytes encode_plain_object(ObjectKind kind, const RepositoryId& repository,
@@ -66,7 +76,7 @@ struct PlainObject {
   Header header;
   Bytes record;
 };
-// Checks the trailing BLAKE3 and the kind.
+// Checks the size, the kind, the trailing BLAKE3, and that the prefix is that of a plain object.
 Result<PlainObject> decode_plain_object(ObjectKind kind, ByteView stored);
 
 enum class Purpose : std::uint32_t { kFrame = 1, kDirectory = 2, kIndexSegment = 3, kSnapshot = 4 };

@@ -28,21 +28,26 @@ Result<std::unique_ptr<OpenPack>> OpenPack::create(PackKind kind, std::size_t ca
 }
 
 OpenPack::Reservation OpenPack::reserve(FrameRecord frame) {
-  ASSERT(fits(frame.sealed_length));
+  ASSERT(fits(frame));
   const Reservation reservation{.offset = static_cast<std::uint32_t>(size_),
                                 .place = {buffer_.get() + size_, frame.sealed_length}};
   size_ += frame.sealed_length;
+  chunks_ += frame.chunks.size();
   directory_.frames.push_back(std::move(frame));
-  unwritten_.fetch_add(1);
+  const MutexLock lock(mutex_);
+  ++unwritten_;
   return reservation;
 }
 
 void OpenPack::written() {
-  if (unwritten_.fetch_sub(1) == 1) unwritten_.notify_all();
+  // Told under the lock: who waits may destroy this as soon as it is let go.
+  const MutexLock lock(mutex_);
+  if (--unwritten_ == 0) all_written_.notify_all();
 }
 
 void OpenPack::wait_for_writers() {
-  for (auto left = unwritten_.load(); left != 0; left = unwritten_.load()) unwritten_.wait(left);
+  const MutexLock lock(mutex_);
+  while (unwritten_ != 0) all_written_.wait(mutex_);
 }
 
 Result<OpenPack::Finished> OpenPack::finish(Rng& rng) {

@@ -1,11 +1,11 @@
 // A pack while it grows: frames are sealed straight into its buffer by several workers at once.
 #pragma once
 
-#include <atomic>
 #include <memory>
 #include <vector>
 
 #include "base/bytes.h"
+#include "base/mutex.h"
 #include "base/rng.h"
 #include "repo/pack.h"
 
@@ -20,13 +20,17 @@ class OpenPack {
   // Waits for reservations that are still being written: the buffer is theirs until then.
   ~OpenPack() { wait_for_writers(); }
 
+  static constexpr std::size_t kChunksMax = 64 * 1024;
+
   // A place for a frame. Called under the owner's lock; the sealing happens outside of it.
   struct Reservation {
     std::uint32_t offset = 0;
     MutableByteView place;
   };
-  [[nodiscard]] bool fits(std::size_t sealed_length) const {
-    return size_ + sealed_length <= capacity_;
+  // Also false when the directory would grow large beside the frames: tiny chunks are many.
+  [[nodiscard]] bool fits(const FrameRecord& frame) const {
+    return size_ + frame.sealed_length <= capacity_ &&
+           (chunks_ == 0 || chunks_ + frame.chunks.size() <= kChunksMax);
   }
   Reservation reserve(FrameRecord frame);
   // The reservation's bytes are in place.
@@ -58,9 +62,12 @@ class OpenPack {
   crypto::Secret key_;
   std::size_t capacity_ = 0;
   std::size_t size_ = 0;
+  std::size_t chunks_ = 0;
   std::unique_ptr<std::uint8_t[]> buffer_;  // not zeroed: only written pages become resident
   PackDirectory directory_;
-  std::atomic<std::uint32_t> unwritten_{0};
+  Mutex mutex_;
+  CondVar all_written_;
+  std::uint32_t unwritten_ GUARDED_BY(mutex_) = 0;
 };
 
 }  // namespace backstay::repo

@@ -8,15 +8,18 @@
 #include "base/try.h"
 #include "compress/zstd_codec.h"
 #include "crypto/aead.h"
+#include "snapshot/field_scan.h"
 
 namespace backstay::repo {
 
 namespace {
 
+using snapshot::shortest_varint;
+
 constexpr std::string_view kPackMagic = "BKSTPACK";
 
-Result<std::uint32_t> length_up_to(std::uint64_t value, std::uint64_t limit) {
-  if (value > limit)
+Result<std::uint32_t> length_between(std::uint64_t value, std::uint64_t low, std::uint64_t high) {
+  if (value < low || value > high)
     return fail(ErrorCode::kCorruption, "a length in the pack's directory is absurd");
   return static_cast<std::uint32_t>(value);
 }
@@ -27,12 +30,13 @@ Result<compress::Codec> codec_from(std::uint8_t number) {
 }
 
 Result<FrameRecord> decode_frame_record(ByteReader& reader) {
+  constexpr std::uint64_t kSealedMax = std::numeric_limits<std::uint32_t>::max();
   FrameRecord frame;
   frame.sealed_length =
-      TRY(length_up_to(TRY(reader.varint()), std::numeric_limits<std::uint32_t>::max()));
-  frame.raw_length = TRY(length_up_to(TRY(reader.varint()), kFrameMax));
+      TRY(length_between(TRY(shortest_varint(reader)), crypto::kTagSize + 1, kSealedMax));
+  frame.raw_length = TRY(length_between(TRY(shortest_varint(reader)), 1, kFrameMax));
   frame.codec = TRY(codec_from(TRY(reader.byte())));
-  const std::uint64_t chunks = TRY(reader.varint());
+  const std::uint64_t chunks = TRY(shortest_varint(reader));
   // A chunk takes at least 33 bytes of the directory: a larger count cannot be true.
   if (chunks == 0 || chunks > reader.remaining() / 33) {
     return fail(ErrorCode::kCorruption, "a frame's number of chunks is absurd");
@@ -42,7 +46,7 @@ Result<FrameRecord> decode_frame_record(ByteReader& reader) {
   for (std::uint64_t i = 0; i < chunks; ++i) {
     chunk::ChunkRef ref;
     ref.id = TRY(chunk::ChunkId::from_bytes(TRY(reader.take(chunk::ChunkId::kSize))));
-    ref.length = TRY(length_up_to(TRY(reader.varint()), kFrameMax));
+    ref.length = TRY(length_between(TRY(shortest_varint(reader)), 1, kFrameMax));
     sum += ref.length;
     frame.chunks.push_back(ref);
   }
@@ -73,17 +77,17 @@ void encode_directory(const PackDirectory& directory, Bytes& out) {
 
 Result<PackDirectory> decode_directory(ByteView plaintext) {
   ByteReader reader(plaintext);
-  if (TRY(reader.varint()) != 1) {
+  if (TRY(shortest_varint(reader)) != 1) {
     return fail(ErrorCode::kUnsupported, "the pack's directory has an unknown version");
   }
-  const std::uint64_t frames = TRY(reader.varint());
+  const std::uint64_t frames = TRY(shortest_varint(reader));
   if (frames > reader.remaining())
     return fail(ErrorCode::kCorruption, "the number of frames is absurd");
   PackDirectory directory;
   for (std::uint64_t i = 0; i < frames; ++i) {
     directory.frames.push_back(TRY(decode_frame_record(reader)));
   }
-  directory.padding = TRY(reader.varint());
+  directory.padding = TRY(shortest_varint(reader));
   const ByteView padding = TRY(reader.take(directory.padding));
   if (!reader.done() || !all_zero(padding)) {
     return fail(ErrorCode::kCorruption, "something follows the pack's directory");
@@ -98,6 +102,7 @@ Result<PackView> open_pack(ByteView stored, PackKind kind, const Keyring& keyrin
   if (stored.size() < kHeaderSize + crypto::kTagSize + kPackTrailerSize) {
     return fail(ErrorCode::kCorruption, "the pack is cut short");
   }
+  if (stored.size() > kPackMax) return fail(ErrorCode::kCorruption, "the pack is too large");
   const ByteView trailer = stored.last(kPackTrailerSize);
   const std::uint64_t directory_length = load_le<std::uint32_t>(trailer.data());
   const std::uint64_t room = stored.size() - kHeaderSize - kPackTrailerSize;

@@ -56,11 +56,4 @@ class FrameDecoder {
   std::unique_ptr<State> state_;
 };
 
-// What a finished pack is: the bytes to store and what goes into the index.
-struct FinishedPack {
-  ObjectId id;
-  Bytes stored;
-  PackEntries entries;
-};
-
 }  // namespace backstay::repo

@@ -21,22 +21,33 @@ constexpr std::size_t kFrameCacheBytes = 8 * 1024 * 1024;
 constexpr std::size_t kSnapshotObjectMax = kFrameMax + 4096;
 constexpr std::string_view kProgram = "backstay 0.1.0";
 
+// A slot of a kind that this version does not know says nothing about the credential; one that is
+// damaged may be the one that it would open.
 Result<Keyring> open_any_slot(const std::vector<Bytes>& slots, const Credential& credential,
                               std::vector<bool>& opened) {
-  std::optional<Keyring> keyring;
-  std::optional<Error> damage;
+  std::optional<Error> trouble;
+  std::optional<Error> unknown;
+  std::size_t refused = 0;
   opened.assign(slots.size(), false);
-  for (std::size_t i = 0; i < slots.size() && !keyring; ++i) {
+  for (std::size_t i = 0; i < slots.size(); ++i) {
     auto ring = open_slot(slots[i], credential);
     if (ring) {
-      keyring = std::move(*ring);
       opened[i] = true;
-    } else if (ring.error().code() != ErrorCode::kWrongKey) {
-      damage = std::move(ring).error();
+      return ring;
+    }
+    switch (ring.error().code()) {
+      case ErrorCode::kWrongKey:
+        ++refused;
+        break;
+      case ErrorCode::kUnsupported:
+        unknown = std::move(ring).error();
+        break;
+      default:
+        trouble = std::move(ring).error();
     }
   }
-  if (keyring) return std::move(*keyring);
-  if (damage) return std::unexpected(std::move(*damage).with_context("opening the key slots"));
+  if (!trouble && refused == 0) trouble = std::move(unknown);
+  if (trouble) return std::unexpected(std::move(*trouble).with_context("opening the key slots"));
   if (slots.empty()) return fail(ErrorCode::kCorruption, "the repository has no key slot");
   return std::unexpected(
       Error(ErrorCode::kWrongKey, "wrong password or key")
@@ -76,7 +87,11 @@ Result<void> Repository::State::list_slots(std::vector<Bytes>& slots) {
                     }));
   std::ranges::sort(listed);
   for (const ObjectId& id : listed) {
-    auto slot = backend->get(object_name(ObjectKind::kKeySlot, id), kPlainObjectMax);
+    auto slot = get_object(*backend, object_name(ObjectKind::kKeySlot, id), kPlainObjectMax);
+    if (!slot && slot.error().code() == ErrorCode::kNotFound) continue;  // removed meanwhile
+    if (!slot && !is_damage(slot.error().code())) {
+      return std::unexpected(std::move(slot).error().with_context("reading the key slots"));
+    }
     const auto header = decode_header(slot ? ByteView(*slot) : ByteView());
     if (header && header->repository != config.id) continue;
     slot_ids.push_back(id);
@@ -105,6 +120,11 @@ Result<std::unique_ptr<Repository>> Repository::init(std::unique_ptr<backend::Ba
   config.pack_bytes = options.pack_bytes;
   config.program = kProgram;
   const Bytes config_object = encode_config(config);
+  // Whatever the options are, what is stored can be read again.
+  if (const auto again = decode_config(config_object); !again) {
+    return fail(ErrorCode::kInvalidArgument,
+                "these settings make no repository: " + again.error().describe());
+  }
 
   Keyring keyring = Keyring::random(world.rng);
   keyring.config_digest = crypto::blake3(config_object);
@@ -134,7 +154,7 @@ Result<std::unique_ptr<Repository>> Repository::init(std::unique_ptr<backend::Ba
 Result<std::unique_ptr<Repository>> Repository::open(std::unique_ptr<backend::Backend> backend,
                                                      const Credential& credential,
                                                      const OpenOptions& options, World world) {
-  const auto config_object = backend->get("config", kPlainObjectMax);
+  const auto config_object = get_object(*backend, "config", kPlainObjectMax);
   if (!config_object && config_object.error().code() == ErrorCode::kNotFound) {
     return std::unexpected(
         Error(ErrorCode::kNoRepository, "there is no repository at " + backend->describe())
@@ -202,21 +222,26 @@ Result<void> Repository::load_index(const DamagedRun& damaged) {
   return state_->index->load(damaged);
 }
 
-Result<snapshot::Snapshot> Repository::read_snapshot(const snapshot::SnapshotId& id) {
-  const ObjectId object_id{id.bytes};
-  const Bytes stored =
-      TRY(state_->backend->get(object_name(ObjectKind::kSnapshot, object_id), kSnapshotObjectMax));
-  if (id_of(stored) != object_id)
-    return fail(ErrorCode::kCorruption, "its bytes do not match its name");
-  const Header header = TRY(decode_header(stored, ObjectKind::kSnapshot, state_->config.id));
-  const crypto::Secret key = TRY(state_->keyring.object_key(stored));
-  const ByteView sealed = ByteView(stored).subspan(kHeaderSize);
+static Result<snapshot::Snapshot> open_snapshot(ByteView stored, const Keyring& keyring,
+                                                const RepositoryId& repository) {
+  const Header header = TRY(decode_header(stored, ObjectKind::kSnapshot, repository));
+  const crypto::Secret key = TRY(keyring.object_key(stored));
+  const ByteView sealed = stored.subspan(kHeaderSize);
   if (sealed.size() < crypto::kTagSize)
     return fail(ErrorCode::kCorruption, "the snapshot is cut short");
   Bytes record(sealed.size() - crypto::kTagSize);
   TRY(crypto::Aead().open(header.suite, key, Nonce(kHeaderSize, Purpose::kSnapshot).view(), sealed,
                           record));
   return snapshot::decode_snapshot(record);
+}
+
+Result<snapshot::Snapshot> Repository::read_snapshot(const snapshot::SnapshotId& id) {
+  const ObjectId object_id{id.bytes};
+  const Bytes stored = TRY(get_object(
+      *state_->backend, object_name(ObjectKind::kSnapshot, object_id), kSnapshotObjectMax));
+  if (id_of(stored) != object_id)
+    return fail(ErrorCode::kCorruption, "its bytes do not match its name");
+  return open_snapshot(stored, state_->keyring, state_->config.id);
 }
 
 Result<std::vector<StoredSnapshot>> Repository::snapshots(const DamagedSnapshot& damaged) {
@@ -235,9 +260,7 @@ Result<std::vector<StoredSnapshot>> Repository::snapshots(const DamagedSnapshot&
       found.push_back({.id = id, .snapshot = std::move(*snapshot)});
     } else if (snapshot.error().code() == ErrorCode::kNotFound) {
       continue;  // forgotten after it was listed
-    } else if (snapshot.error().code() == ErrorCode::kCorruption ||
-               snapshot.error().code() == ErrorCode::kUnsupported ||
-               snapshot.error().code() == ErrorCode::kInvalidArgument) {
+    } else if (is_damage(snapshot.error().code())) {
       damaged(id, snapshot.error());
     } else {
       return std::unexpected(
@@ -268,6 +291,13 @@ Result<snapshot::SnapshotId> Repository::commit_snapshot(const snapshot::Snapsho
   const crypto::Secret key = TRY(state_->keyring.object_key(stored));
   TRY(crypto::Aead().seal(header.suite, key, Nonce(kHeaderSize, Purpose::kSnapshot).view(), record,
                           MutableByteView(stored).subspan(kHeaderSize)));
+  // The commit is what makes the run count: it is read as a restore will read it.
+  const auto again = open_snapshot(stored, state_->keyring, state_->config.id);
+  if (!again || *again != snapshot) {
+    return fail(ErrorCode::kInvalidArgument,
+                "the snapshot would not be read back as it is" +
+                    (again ? std::string() : ": " + again.error().describe()));
+  }
   const ObjectId id = id_of(stored);
   TRY_DOING("committing the snapshot",
             state_->backend->put(object_name(ObjectKind::kSnapshot, id), stored));
@@ -332,6 +362,7 @@ Result<std::vector<KeySlotEntry>> Repository::key_slots() {
   for (std::size_t i = 0; i < slots.size(); ++i) {
     auto info = read_slot_info(slots[i]);
     KeySlotEntry entry{.id = state_->slot_ids[i], .info = {}};
+    entry.readable = info.has_value();
     if (info)
       entry.info = std::move(*info);
     else
@@ -360,9 +391,14 @@ Result<ObjectId> Repository::add_key_slot(const SlotInfo& info, const Credential
 
 Result<void> Repository::remove_key_slot(const ObjectId& id) {
   const auto slots = TRY(key_slots());
-  const bool known = std::ranges::any_of(slots, [&](const auto& slot) { return slot.id == id; });
-  if (!known) return fail(ErrorCode::kNotFound, "there is no key slot " + id.short_hex());
-  if (slots.size() == 1) {
+  const auto is_the_one = [&](const KeySlotEntry& slot) { return slot.id == id; };
+  if (std::ranges::none_of(slots, is_the_one)) {
+    return fail(ErrorCode::kNotFound, "there is no key slot " + id.short_hex());
+  }
+  // One that is damaged opens nothing.
+  const bool another = std::ranges::any_of(
+      slots, [&](const KeySlotEntry& slot) { return !is_the_one(slot) && slot.readable; });
+  if (!another) {
     return std::unexpected(
         Error(ErrorCode::kConflict,
               "this is the last key slot: without it nothing could be read again")

@@ -48,6 +48,7 @@ struct StoredSnapshot {
 struct KeySlotEntry {
   ObjectId id;
   SlotInfo info;
+  bool readable = true;  // false when it is damaged or of a kind that this version does not know
   bool opened_this_session = false;
 };
 
@@ -101,7 +102,7 @@ class Repository final : public chunk::ChunkReader {
   Result<std::vector<KeySlotEntry>> key_slots();
   // Adds a slot for the credential and returns its name.
   Result<ObjectId> add_key_slot(const SlotInfo& info, const Credential& credential);
-  // conflict when it is the last slot that opens the repository.
+  // conflict when no readable slot would be left.
   Result<void> remove_key_slot(const ObjectId& id);
 
  private:

@@ -1,5 +1,6 @@
 #include "repo/run_merge.h"
 
+#include <algorithm>
 #include <tuple>
 #include <unordered_map>
 
@@ -62,44 +63,63 @@ void RunMerge::load(Cursor& cursor) {
 }
 
 void RunMerge::rewind() {
-  last_.reset();
+  group_.clear();
+  group_at_ = 0;
   for (Cursor& cursor : cursors_) {
     cursor.at = 0;
     load(cursor);
   }
 }
 
-IndexRunWriter::Head RunMerge::head(std::uint64_t generation) {
+IndexRunWriter::Head RunMerge::head(std::uint64_t generation,
+                                    const std::unordered_set<ObjectId>& lingering) {
   IndexRunWriter::Head head{
       .entries = 0, .generation = generation, .supersedes = {}, .packs = packs_};
+  std::unordered_set<ObjectId> superseded;
   for (const Cursor& cursor : cursors_) {
-    head.supersedes.push_back(cursor.run->id());
-    // What those runs superseded may still be listed somewhere: the merged run stands for it too.
-    head.supersedes.insert(head.supersedes.end(), cursor.run->supersedes().begin(),
-                           cursor.run->supersedes().end());
+    superseded.insert(cursor.run->id());
+    for (const ObjectId& id : cursor.run->supersedes()) {
+      if (lingering.contains(id)) superseded.insert(id);
+    }
   }
+  head.supersedes.assign(superseded.begin(), superseded.end());
+  std::ranges::sort(head.supersedes);
   rewind();
   while (next()) ++head.entries;
   rewind();
   return head;
 }
 
-std::optional<IndexRun::Entry> RunMerge::next() {
-  while (true) {
-    Cursor* smallest = nullptr;
-    for (Cursor& cursor : cursors_) {
-      if (cursor.entry && (smallest == nullptr || entry_before(*cursor.entry, *smallest->entry))) {
-        smallest = &cursor;
-      }
+// All places of the next chunk. Within a run they are in the order of that run's pack numbers,
+// which need not be the order of the merged ones.
+void RunMerge::load_group() {
+  group_.clear();
+  group_at_ = 0;
+  const IdPrefix* smallest = nullptr;
+  for (const Cursor& cursor : cursors_) {
+    if (cursor.entry && (smallest == nullptr || cursor.entry->id < *smallest)) {
+      smallest = &cursor.entry->id;
     }
-    if (smallest == nullptr) return std::nullopt;
-    const IndexRun::Entry entry = *smallest->entry;
-    ++smallest->at;
-    load(*smallest);
-    if (last_ && place(*last_) == place(entry)) continue;
-    last_ = entry;
-    return entry;
   }
+  if (smallest == nullptr) return;
+  const IdPrefix id = *smallest;
+  for (Cursor& cursor : cursors_) {
+    while (cursor.entry && cursor.entry->id == id) {
+      group_.push_back(*cursor.entry);
+      ++cursor.at;
+      load(cursor);
+    }
+  }
+  std::ranges::sort(group_, entry_before);
+  const auto repeated = std::ranges::unique(
+      group_, [](const auto& a, const auto& b) { return place(a) == place(b); });
+  group_.erase(repeated.begin(), repeated.end());
+}
+
+std::optional<IndexRun::Entry> RunMerge::next() {
+  if (group_at_ == group_.size()) load_group();
+  if (group_.empty()) return std::nullopt;
+  return group_[group_at_++];
 }
 
 }  // namespace backstay::repo

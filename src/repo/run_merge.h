@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <optional>
+#include <unordered_set>
 #include <vector>
 
 #include "repo/index_run.h"
@@ -19,8 +20,10 @@ namespace backstay::repo {
 class RunMerge {
  public:
   explicit RunMerge(std::vector<std::shared_ptr<const IndexRun>> runs);
-  // Counts first, because a run states its length up front.
-  [[nodiscard]] IndexRunWriter::Head head(std::uint64_t generation);
+  // Counts first, because a run states its length up front. Superseded are the merged runs, and of
+  // those that they superseded the ones that are `lingering` in the store.
+  [[nodiscard]] IndexRunWriter::Head head(std::uint64_t generation,
+                                          const std::unordered_set<ObjectId>& lingering);
   std::optional<IndexRun::Entry> next();
 
  private:
@@ -31,11 +34,13 @@ class RunMerge {
     std::optional<IndexRun::Entry> entry;
   };
   void load(Cursor& cursor);
+  void load_group();
   void rewind();
 
   std::vector<Cursor> cursors_;
   std::vector<PackEntries> packs_;
-  std::optional<IndexRun::Entry> last_;
+  std::vector<IndexRun::Entry> group_;  // the places of one chunk
+  std::size_t group_at_ = 0;
 };
 
 }  // namespace backstay::repo

@@ -2,10 +2,12 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cstring>
 #include <optional>
+#include <span>
 #include <thread>
 #include <unordered_set>
 
@@ -32,11 +34,6 @@ struct PrefixHash {
 // Chunks that are on their way but in no index run yet. In shards, so that workers seldom meet.
 class Claims {
  public:
-  [[nodiscard]] bool contains(const IdPrefix& id) {
-    Shard& shard = shard_of(id);
-    const MutexLock lock(shard.mutex);
-    return shard.ids.contains(id);
-  }
   // False when somebody was first.
   bool insert(const IdPrefix& id) {
     Shard& shard = shard_of(id);
@@ -93,6 +90,7 @@ struct StoreSession::State {
   Mutex failure_mutex;
   std::optional<Error> failure GUARDED_BY(failure_mutex);
   std::atomic<bool> failed{false};
+  std::atomic<bool> ended{false};
 
   std::atomic<std::uint64_t> bytes_added{0};
   std::atomic<std::uint64_t> bytes_stored{0};
@@ -103,12 +101,17 @@ struct StoreSession::State {
       : repository(repo),
         options(session_options),
         mode(session_mode),
-        finished(session_options.uploads) {}
+        finished(std::max<std::size_t>(1, options.uploads)) {}
 
-  void fail_with(Error error) {
+  // The first failure is what everybody is told from then on.
+  void note_failure(Error error) {
     const MutexLock lock(failure_mutex);
     if (!failure) failure = std::move(error);
     failed = true;
+  }
+  // abort() drops packs and waits for their writers, so no writer calls this with a reservation.
+  void fail_with(Error error) {
+    note_failure(std::move(error));
     finished.abort();
   }
   Result<void> check_failure() {
@@ -126,6 +129,7 @@ struct StoreSession::State {
   Result<compress::Codec> pack_frame(const RawFrame& frame, FrameEncoder::State& encoder);
   Result<void> seal(const RawFrame& frame, FrameEncoder::State& encoder, compress::Codec codec);
   void upload_all();
+  Result<void> put_once(const std::string& name, std::span<const ByteView> pieces);
   Result<void> upload(OpenPack& pack);
   bool checkpoint_due() EXCLUDES(index_mutex);
   Result<void> checkpoint() EXCLUDES(index_mutex);
@@ -140,21 +144,26 @@ StoreSession::StoreSession(Repository& repository, const Options& options, Mode 
     const MutexLock lock(state_->index_mutex);
     state_->last_checkpoint = repository.world().clock.monotonic();
   }
-  for (std::size_t i = 0; i < options.uploads && mode == Mode::kStore; ++i) {
+  if (mode == Mode::kDryRun) return;
+  for (std::size_t i = 0; i < std::max<std::size_t>(1, options.uploads); ++i) {
     state_->uploaders.emplace_back([state = state_.get()] { state->upload_all(); });
   }
 }
 
 StoreSession::~StoreSession() {
   state_->finished.abort();
+  // A put that is under way still writes to the state.
+  state_->uploaders.clear();
 }
 
 bool StoreSession::claim(const chunk::ChunkId& id) {
   const IdPrefix prefix = prefix_of(id);
-  // A chunk leaves the claims only after its index run is findable: looked for in this order, it is
-  // never missed.
-  if (state_->claims.contains(prefix) || state_->repository.index().contains(id)) return false;
-  return state_->claims.insert(prefix);
+  // A chunk leaves the claims only after its index run is findable: who asks in this order never
+  // misses it.
+  if (!state_->claims.insert(prefix)) return false;
+  if (!state_->repository.index().contains(id)) return true;
+  state_->claims.erase(prefix);
+  return false;
 }
 
 // Compresses into encoder.packed and proves that it decodes to the same bytes: library and memory
@@ -188,7 +197,7 @@ Result<StoreSession::State::Placed> StoreSession::State::place(PackKind kind, Fr
   const MutexLock lock(packs_mutex);
   std::unique_ptr<OpenPack>& pack = open[kind == PackKind::kMeta ? 1 : 0][slot];
   Placed placed;
-  if (pack != nullptr && !pack->fits(record.sealed_length)) placed.full = std::move(pack);
+  if (pack != nullptr && !pack->fits(record)) placed.full = std::move(pack);
   if (pack == nullptr) {
     const std::size_t capacity = std::max(capacity_of(kind), kHeaderSize + record.sealed_length);
     pack = TRY(OpenPack::create(kind, capacity, repository.keyring(), repository.config(),
@@ -216,9 +225,13 @@ Result<void> StoreSession::State::seal(const RawFrame& frame, FrameEncoder::Stat
     sealed = encoder.aead.open(pack.suite(), pack.key(), nonce.view(), placed.reservation.place,
                                encoder.check);
   }
-  const bool same = sealed && encoder.check == encoder.packed;
+  if (!sealed || encoder.check != encoder.packed) {
+    // Before the pack counts as written: nobody is to store it.
+    note_failure(Error(ErrorCode::kInternal, "a sealed frame does not open to what went in")
+                     .with_hint("Test this machine's memory: faulty memory is the usual cause."));
+  }
   pack.written();
-  if (!same) return fail(ErrorCode::kInternal, "a sealed frame does not open to what went in");
+  TRY(check_failure());
   // Only now, so that the uploader never waits for a worker that waits for the uploader.
   if (placed.full != nullptr && !finished.push(std::move(placed.full))) return check_failure();
   return {};
@@ -226,6 +239,7 @@ Result<void> StoreSession::State::seal(const RawFrame& frame, FrameEncoder::Stat
 
 Result<void> StoreSession::add(const RawFrame& frame, FrameEncoder& encoder) {
   TRY(state_->check_failure());
+  if (state_->ended) return fail(ErrorCode::kInternal, "the store session has been flushed");
   const compress::Codec codec = TRY(state_->pack_frame(frame, *encoder.state_));
   state_->bytes_added += frame.bytes.size();
   state_->chunks_added += frame.chunks.size();
@@ -251,11 +265,21 @@ void StoreSession::State::upload_all() {
   }
 }
 
+// The name is the hash of bytes that are unlike any others: where it is taken, it is by an earlier
+// attempt whose answer was lost.
+Result<void> StoreSession::State::put_once(const std::string& name,
+                                           std::span<const ByteView> pieces) {
+  auto put = repository.store().put(name, pieces);
+  if (!put && put.error().code() == ErrorCode::kAlreadyExists) return {};
+  return put;
+}
+
 Result<void> StoreSession::State::upload(OpenPack& pack) {
   OpenPack::Finished done = TRY(pack.finish(repository.world().rng));
+  // Its writers are through; should one of them have failed, it stays here.
+  TRY(check_failure());
   const ByteView pieces[] = {pack.frames(), done.tail};
-  TRY_DOING("storing a pack",
-            repository.store().put(object_name(object_kind(pack.kind()), done.id), pieces));
+  TRY_DOING("storing a pack", put_once(object_name(object_kind(pack.kind()), done.id), pieces));
   bytes_stored += done.entries.size_bytes;
   ++packs;
   const MutexLock lock(index_mutex);
@@ -275,6 +299,7 @@ bool StoreSession::State::checkpoint_due() {
 
 // Packs durable, then the index run that names them (docs/format.md section 8.1), then the claims.
 Result<void> StoreSession::State::checkpoint() {
+  TRY(check_failure());
   std::vector<PackEntries> taken;
   {
     const MutexLock lock(index_mutex);
@@ -296,6 +321,7 @@ Result<void> StoreSession::State::checkpoint() {
 
 Result<void> StoreSession::flush() {
   TRY(state_->check_failure());
+  state_->ended = true;
   if (state_->mode == Mode::kDryRun) return {};
   std::vector<std::unique_ptr<OpenPack>> last;
   {
@@ -312,7 +338,9 @@ Result<void> StoreSession::flush() {
   state_->finished.close();
   state_->uploaders.clear();
   TRY(state_->check_failure());
-  return state_->checkpoint();
+  auto done = state_->checkpoint();
+  if (!done) state_->note_failure(done.error().clone());
+  return done;
 }
 
 StoreSession::Totals StoreSession::totals() const {

@@ -60,7 +60,7 @@ class StoreSession {
   Result<void> add(const RawFrame& frame, FrameEncoder& encoder);
 
   // Finishes the open packs, waits for all uploads, writes the last index run: everything added is
-  // durable and findable when this returns. No add() runs at the same time.
+  // durable and findable when this returns. No add() runs at the same time or later.
   Result<void> flush();
 
   struct Totals {
