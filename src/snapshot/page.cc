@@ -88,8 +88,9 @@ Result<PageReader> PageReader::open(Bytes page) {
 
 Result<void> PageReader::check_items() {
   ByteReader reader(ByteView(page_).subspan(items_at_));
+  PageItem item;
   for (next_ = 0; next_ < count_; ++next_) {
-    const PageItem item = TRY(parse(reader));
+    TRY(parse(reader, item));
     TRY(check_order(item));
     key_.resize(item.shared);
     key_ += as_text(item.rest);
@@ -103,8 +104,7 @@ Result<void> PageReader::check_items() {
   return {};
 }
 
-Result<PageItem> PageReader::parse(ByteReader& reader) const {
-  PageItem item;
+Result<void> PageReader::parse(ByteReader& reader, PageItem& item) const {
   item.shared = TRY(shortest_varint(reader));
   item.rest = TRY(reader.take(TRY(shortest_varint(reader))));
   if (level_ == 0) {
@@ -112,7 +112,7 @@ Result<PageItem> PageReader::parse(ByteReader& reader) const {
   } else {
     TRY(parse_child(reader, item));
   }
-  return item;
+  return {};
 }
 
 // Because exactly the common bytes are left out, the first byte of the rest decides the order.
@@ -154,9 +154,8 @@ void PageReader::rewind() {
 void PageReader::look_ahead() {
   if (at_end()) return;
   // open() has parsed these bytes before.
-  auto ahead = parse(rest_);
-  ASSERT(ahead.has_value());
-  ahead_ = *ahead;
+  const bool parsed = parse(rest_, ahead_).has_value();
+  ASSERT(parsed);
 }
 
 }  // namespace backstay::snapshot

@@ -73,7 +73,7 @@ class PageReader {
  private:
   PageReader(Bytes page, std::uint8_t level, std::uint64_t count, std::size_t items_at);
   Result<void> check_items();
-  Result<PageItem> parse(ByteReader& reader) const;
+  Result<void> parse(ByteReader& reader, PageItem& item) const;
   Result<void> check_order(const PageItem& item) const;
   void look_ahead();
 
