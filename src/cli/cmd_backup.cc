@@ -83,34 +83,35 @@ Result<std::vector<std::string>> all_paths(const BackupArguments& arguments,
   return given;
 }
 
-struct OpenedSource {
-  std::unique_ptr<source::Source> source;
-  std::vector<std::string> paths;
-};
-
-Result<OpenedSource> open_source(const Context& context, BackupArguments& arguments,
-                                 const repo::Repository& repository, Running& running) {
+// What the source reads: fills in the paths that name the series, and gives the way to open it.
+Result<engine::OpenSource> choose_source(const Context& context, BackupArguments& arguments,
+                                         const repo::Repository& repository) {
   if (arguments.from_stdin || arguments.from_command) {
-    const std::string path = snapshot::clean_path(arguments.stdin_filename, "/");
-    std::vector<std::string> command;
+    source::StreamSourceOptions stream;
+    stream.path = snapshot::clean_path(arguments.stdin_filename, "/");
     if (arguments.from_command) {
-      command = arguments.paths;
-      command.insert(command.end(), arguments.command.begin(), arguments.command.end());
+      stream.command = arguments.paths;
+      stream.command.insert(stream.command.end(), arguments.command.begin(),
+                            arguments.command.end());
     }
-    return OpenedSource{TRY(source::open_stream_source(
-                            {.path = path, .command = std::move(command)}, context.clock)),
-                        {path}};
+    arguments.engine.paths = {stream.path};
+    return engine::OpenSource([stream, &clock = context.clock](const source::SourceHooks&) {
+      return source::open_stream_source(stream, clock);
+    });
   }
-  std::vector<std::string> paths = TRY(all_paths(arguments, context.stop.get_token()));
   source::FileSourceOptions options = arguments.source;
-  options.paths = paths;
+  options.paths = TRY(all_paths(arguments, context.stop.get_token()));
   options.excludes = arguments.excludes.filter;
   // A backup of its own repository or cache would grow with every run.
   options.never = {repository.store().describe()};
   const std::string cache = cache_folder(context.options, context.environment);
   if (!cache.empty()) options.never.push_back(cache);
-  return OpenedSource{TRY(source::open_file_source(std::move(options), running.activity().report)),
-                      std::move(paths)};
+  arguments.engine.paths = options.paths;
+  return engine::OpenSource([options](source::SourceHooks hooks) {
+    source::FileSourceOptions with_hooks = options;
+    with_hooks.unchanged = std::move(hooks.unchanged);
+    return source::open_file_source(std::move(with_hooks), std::move(hooks.report));
+  });
 }
 
 Result<void> complete(const Context& context, BackupArguments& arguments,
@@ -133,10 +134,9 @@ Result<ExitCode> run_backup(Context& context, BackupArguments& arguments) {
   const auto repository = TRY(open_repository(context));
   TRY(complete(context, arguments, *repository));
   Running running(context);
-  OpenedSource opened = TRY(open_source(context, arguments, *repository, running));
-  arguments.engine.paths = std::move(opened.paths);
+  const engine::OpenSource open_source = TRY(choose_source(context, arguments, *repository));
   const engine::BackupReport report =
-      TRY(engine::backup(*repository, *opened.source, arguments.engine, running.activity()));
+      TRY(engine::backup(*repository, open_source, arguments.engine, running.activity()));
   running.finish();
   if (context.console.json()) {
     context.console.print_json(backup_summary(report, running.seconds()));

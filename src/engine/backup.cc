@@ -100,7 +100,7 @@ std::optional<repo::StoredSnapshot> choose_parent(
   return std::nullopt;
 }
 
-Result<BackupReport> backup(repo::Repository& repository, source::Source& source,
+Result<BackupReport> backup(repo::Repository& repository, const OpenSource& open_source,
                             const BackupOptions& options, Activity& activity) {
   // The lease comes first: from here on no collection takes away what this run may refer to.
   std::unique_ptr<repo::Lease> lease;
@@ -127,8 +127,8 @@ Result<BackupReport> backup(repo::Repository& repository, source::Source& source
       backup_stages::plan_memory(repository.config(), options.threads, options.memory_limit,
                                  repository.index().totals().entries);
   const auto parent_tree = parent ? std::optional(parent->snapshot.tree) : std::nullopt;
-  backup_stages::BackupRun run(repository, source, options, plan, parent_tree, activity);
-  TRY(run.run(report.snapshot));
+  backup_stages::BackupRun run(repository, options, plan, parent_tree, activity);
+  TRY(run.run(open_source, report.snapshot));
 
   // Everything that the tree refers to is durable and findable. What follows is the commit.
   TRY(refuse_when_nothing_was_read(report.snapshot));

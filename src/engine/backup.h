@@ -1,6 +1,8 @@
 // The verb backup: a source goes in, a snapshot comes out.
 #pragma once
 
+#include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -44,10 +46,14 @@ struct BackupReport {
   bool skipped_unchanged = false;
 };
 
+// Opens the source once it is known what to compare with; its hooks report to this run.
+using OpenSource =
+    std::function<Result<std::unique_ptr<source::Source>>(source::SourceHooks hooks)>;
+
 // The type recorded is `full` when there is nothing to compare with. Fails with not_found when
 // nothing at all could be read, and commits nothing then. Single files that fail make the snapshot
 // partial and are reported.
-Result<BackupReport> backup(repo::Repository& repository, source::Source& source,
+Result<BackupReport> backup(repo::Repository& repository, const OpenSource& open_source,
                             const BackupOptions& options, Activity& activity);
 
 // The snapshot that a backup of this series compares with: for incremental the last one of the same

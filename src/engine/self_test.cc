@@ -121,13 +121,16 @@ Result<void> test_round_trip(const std::string& scratch) {
       .stop = {},
       .report = [&](const std::string&, const Error& error) { trouble = error.clone(); },
       .note = [](const std::string&) {}};
-  source::FileSourceOptions source_options;
-  source_options.paths = {from};
-  const auto source = TRY(source::open_file_source(source_options, activity.report));
+  const auto open_source = [&](source::SourceHooks hooks) {
+    source::FileSourceOptions source_options;
+    source_options.paths = {from};
+    source_options.unchanged = std::move(hooks.unchanged);
+    return source::open_file_source(std::move(source_options), std::move(hooks.report));
+  };
   BackupOptions options;
   options.paths = {from};
   options.host = "self-test";
-  const BackupReport stored = TRY(backup(*repository, *source, options, activity));
+  const BackupReport stored = TRY(backup(*repository, open_source, options, activity));
   RestoreOptions restore_options;
   restore_options.target = to;
   restore_options.subpath = from;

@@ -30,7 +30,7 @@ struct FileSourceOptions {
   // same file, unchanged, and null otherwise. Extended attributes, inode flags and project id are
   // then taken over when the ctime is the same too. They cost two and a half times as much as the
   // rest of the walk to read.
-  std::function<const snapshot::Entry*(const SourceItem& seen)> unchanged;
+  FindUnchanged unchanged;
 };
 
 // Walks all paths as one sorted tree: folders above them are given too (with their attributes),

@@ -46,6 +46,16 @@ class FileReader {
 // Things that a source could not read. The run goes on and ends as partial.
 using ReportError = std::function<void(const std::string& path, const Error& error)>;
 
+// The parent snapshot's entry for an item that is the same file, unchanged since then, and null
+// otherwise. Asked in key order. What the pointer refers to lives until the next question.
+using FindUnchanged = std::function<const snapshot::Entry*(const SourceItem& seen)>;
+
+// What the engine gives to a source when it opens it.
+struct SourceHooks {
+  ReportError report;
+  FindUnchanged unchanged;
+};
+
 class Source {
  public:
   virtual ~Source() = default;

@@ -45,11 +45,10 @@ std::string name_of_group(std::uint32_t gid) {
 
 }  // namespace
 
-BackupRun::BackupRun(repo::Repository& repository, source::Source& source,
-                     const BackupOptions& options, const MemoryPlan& plan,
-                     const std::optional<snapshot::TreeRoot>& parent, Activity& activity)
+BackupRun::BackupRun(repo::Repository& repository, const BackupOptions& options,
+                     const MemoryPlan& plan, const std::optional<snapshot::TreeRoot>& parent,
+                     Activity& activity)
     : repository_(repository),
-      source_(source),
       options_(options),
       plan_(plan),
       activity_(activity),
@@ -110,7 +109,7 @@ Result<void> BackupRun::walk() {
   Batch batch;
   while (true) {
     if (activity_.stop.stop_requested()) return fail(ErrorCode::kCancelled, "interrupted");
-    auto item = TRY(source_.next());
+    auto item = TRY(source_->next());
     if (!item) break;
     if (!TRY(take(std::move(*item), batch))) return {};
   }
@@ -156,7 +155,7 @@ void BackupRun::read_all() {
                         .session = session_,
                         .encoders = encoders_,
                         .lists = meta_,
-                        .source = source_,
+                        .source = *source_,
                         .chunker = chunker_,
                         .cutting = options_.cutting,
                         .buffer_bytes = plan_.read_buffer_bytes,
@@ -251,18 +250,24 @@ Result<void> BackupRun::finish(snapshot::Snapshot& snapshot) {
   return {};
 }
 
-Result<void> BackupRun::run(snapshot::Snapshot& snapshot) {
+Result<snapshot::TreeRoot> BackupRun::run_stages(snapshot::Snapshot& snapshot) {
+  std::vector<std::jthread> threads;
+  threads.emplace_back([this] { walk_all(); });
+  for (std::size_t i = 0; i < plan_.readers; ++i) threads.emplace_back([this] { read_all(); });
+  auto root = build_tree(snapshot);
+  // A tree that failed on its own (a full store) must not leave the others waiting for it.
+  if (!root) stop_with(root.error().clone());
+  return root;
+}
+
+Result<void> BackupRun::run(const OpenSource& open_source, snapshot::Snapshot& snapshot) {
+  source_ = TRY(open_source(
+      {.report = [this](const std::string& path, const Error& error) { report(path, error); },
+       .unchanged =
+           [this](const source::SourceItem& seen) { return changes_.find_unchanged(seen); }}));
   const std::stop_callback interrupted(
       activity_.stop, [this] { stop_with(Error(ErrorCode::kCancelled, "interrupted")); });
-  Result<snapshot::TreeRoot> root;
-  {
-    std::vector<std::jthread> threads;
-    threads.emplace_back([this] { walk_all(); });
-    for (std::size_t i = 0; i < plan_.readers; ++i) threads.emplace_back([this] { read_all(); });
-    root = build_tree(snapshot);
-    // A tree that failed on its own (a full store) must not leave the others waiting for it.
-    if (!root) stop_with(root.error().clone());
-  }
+  const Result<snapshot::TreeRoot> root = run_stages(snapshot);
   if (root) {
     snapshot.tree = *root;
     auto finished = finish(snapshot);
@@ -272,8 +277,8 @@ Result<void> BackupRun::run(snapshot::Snapshot& snapshot) {
   encoders_.drain();
   auto failure = check_failure();
   if (!failure && failure.error().code() == ErrorCode::kCancelled) {
-    (void)session_
-        .flush();  // keeps what was stored; when even that fails, the next run stores it again
+    // Keeps what was stored; when even that fails, the next run stores it again.
+    (void)session_.flush();
   }
   return failure;
 }

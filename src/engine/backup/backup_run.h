@@ -21,19 +21,19 @@ namespace backstay::engine::backup_stages {
 
 class BackupRun {
  public:
-  BackupRun(repo::Repository& repository, source::Source& source, const BackupOptions& options,
-            const MemoryPlan& plan, const std::optional<snapshot::TreeRoot>& parent,
-            Activity& activity);
+  BackupRun(repo::Repository& repository, const BackupOptions& options, const MemoryPlan& plan,
+            const std::optional<snapshot::TreeRoot>& parent, Activity& activity);
   ~BackupRun();
 
   // Runs all stages to the end of the source. Fills in tree, counts, names and errors of
   // `snapshot`; everything that the tree refers to is durable and indexed when it returns.
   // cancelled when asked to stop: what was stored until then is indexed and reused by the next run.
-  Result<void> run(snapshot::Snapshot& snapshot);
+  Result<void> run(const OpenSource& open_source, snapshot::Snapshot& snapshot);
 
  private:
   using Batch = std::vector<std::shared_ptr<PendingEntry>>;
 
+  Result<snapshot::TreeRoot> run_stages(snapshot::Snapshot& snapshot);
   void walk_all();
   Result<void> walk();
   Result<bool> take(source::SourceItem item, Batch& batch);
@@ -48,7 +48,7 @@ class BackupRun {
   Result<void> finish(snapshot::Snapshot& snapshot);
 
   repo::Repository& repository_;
-  source::Source& source_;
+  std::unique_ptr<source::Source> source_;
   const BackupOptions& options_;
   const MemoryPlan& plan_;
   Activity& activity_;

@@ -73,11 +73,24 @@ bool ChangeDetector::content_is_stored(const Entry& entry) {
   return walked.has_value();
 }
 
-Compared ChangeDetector::compare(source::SourceItem& item) {
-  while (head_ && head_->key < item.key) {
+void ChangeDetector::advance_to(const std::string& key) {
+  while (head_ && head_->key < key) {
     if (head_->entry.type != EntryType::kDirectory) ++deleted_;
     advance();
   }
+}
+
+const Entry* ChangeDetector::find_unchanged(const source::SourceItem& seen) {
+  advance_to(seen.key);
+  if (!head_ || head_->key != seen.key) return nullptr;
+  const Entry& before = head_->entry;
+  const bool same = before.type == seen.entry.type && before.inode == seen.entry.inode &&
+                    before.changed == seen.entry.changed && before.modified == seen.entry.modified;
+  return same ? &before : nullptr;
+}
+
+Compared ChangeDetector::compare(source::SourceItem& item) {
+  advance_to(item.key);
   if (!head_ || head_->key != item.key) return Compared::kNew;
   const Entry before = std::move(head_->entry);
   advance();

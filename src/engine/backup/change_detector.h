@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 
 #include "engine/activity.h"
 #include "engine/backup/ordered_entries.h"
@@ -21,6 +22,9 @@ class ChangeDetector {
   // Compares one item; items come in key order. An unmodified file gets the parent's content,
   // provided that the index still knows all of its chunks: what was lost is read and stored again.
   Compared compare(source::SourceItem& item);
+  // The parent's entry for an item that the source has only looked at yet, when nothing shows that
+  // it changed. The pointer lives until the next call.
+  [[nodiscard]] const snapshot::Entry* find_unchanged(const source::SourceItem& seen);
   // Counts what only the parent has after the last item.
   void finish();
   // Entries of the parent that are no folders and that the walk did not give.
@@ -28,6 +32,7 @@ class ChangeDetector {
 
  private:
   void advance();
+  void advance_to(const std::string& key);
   void give_up(const Error& error);
   [[nodiscard]] bool content_is_stored(const snapshot::Entry& entry);
 
