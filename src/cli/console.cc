@@ -34,6 +34,12 @@ void Console::print_json(const json::Json& line) {
   print(json::to_line(line) + "\n");
 }
 
+void Console::print_json_now(const json::Json& line) {
+  print_json(line);
+  // A failure is kept and comes back from the flush at the end.
+  static_cast<void>(flush());
+}
+
 Result<void> Console::flush() {
   const MutexLock lock(mutex_);
   write_out(pending_);

@@ -19,7 +19,7 @@ Option from_environment(Option option, std::string variable,
 Option verbose(std::uint64_t& level) {
   return {.names = "-v,--verbose",
           .value = {},
-          .help = "say more; twice: say what is found out on the way",
+          .help = "say more",
           .set = [&level](auto) -> Result<void> {
             ++level;
             return {};
@@ -45,10 +45,9 @@ std::vector<Option> global_option_table(GlobalOptions& to) {
       from_environment(
           text("-r,--repo", "URL", to.repository, "repository: a folder or file:///folder"),
           "BACKSTAY_REPO"),
-      from_environment(text("--password-file", "FILE", to.password_file,
-                            "read the passphrase from this file; without this option "
-                            "BACKSTAY_PASSWORD is looked at too"),
-                       "BACKSTAY_PASSWORD_FILE", kElsewhere),
+      from_environment(
+          text("--password-file", "FILE", to.password_file, "read the passphrase from this file"),
+          "BACKSTAY_PASSWORD_FILE", kElsewhere),
       from_environment(
           text("--password-command", "COMMAND", to.password_command,
                "run this program (no shell) and take what it prints as the passphrase"),

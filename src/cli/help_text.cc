@@ -79,6 +79,12 @@ std::string program_help(const Program& program, std::size_t columns) {
     codes.push_back({std::to_string(code.code), std::string(code.meaning)});
   }
   append_section(out, "Exit codes", codes, columns);
+  append_paragraphs(
+      out,
+      "The passphrase may also be in BACKSTAY_PASSWORD. Where nothing says what it is, it is "
+      "asked for on the terminal; it is never taken from the command line, which every user of "
+      "the machine can read.",
+      columns);
   out += "\n'backstay help COMMAND' tells more about a command.\n";
   return out;
 }
@@ -138,7 +144,7 @@ std::string usage_line(const CommandPath& path) {
 }
 
 std::string help_text(const Program& program, const CommandPath& path, std::size_t columns) {
-  columns = std::min(columns, kColumnsMax);
+  columns = std::clamp<std::size_t>(columns, 40, kColumnsMax);
   if (path.empty()) return program_help(program, columns);
   const Command& command = *path.back();
   std::string out = fmt::format("{}.\n\nUsage: {}\n", command.summary, usage_line(path));
@@ -156,7 +162,8 @@ std::string help_text(const Program& program, const CommandPath& path, std::size
   for (const Example& example : command.examples) {
     out += fmt::format("  # {}\n  {}\n", example.what, example.line);
   }
-  append_section(out, "Global options", option_entries(program.options), columns);
+  out +=
+      "\nThe options that every command has, and the exit codes, are shown by 'backstay help'.\n";
   return out;
 }
 

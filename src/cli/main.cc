@@ -50,8 +50,8 @@ ExitCode report(Console& console, const Error& error) {
   return exit_code_of(error.code());
 }
 
-ExitCode report_wrong_usage(Console& console, const Parsed& parsed) {
-  const ExitCode code = report(console, *parsed.error);
+ExitCode report_wrong_usage(Console& console, const Parsed& parsed, const Error& error) {
+  const ExitCode code = report(console, error);
   console.say_plainly(fmt::format("usage: {}\n'{} --help' tells more.\n",
                                   usage_line(parsed.commands), typed_name(parsed.commands)));
   return code;
@@ -64,11 +64,16 @@ ExitCode run(Context& context, const Parsed& parsed) {
         help_text(context.program, parsed.commands, io::terminal_width(console.streams().out)));
     return ExitCode::kDone;
   }
-  if (parsed.error) return report_wrong_usage(console, parsed);
+  if (parsed.error) return report_wrong_usage(console, parsed, *parsed.error);
   const Command version = version_command();
   const Command& command = parsed.wish == Wish::kVersion ? version : *parsed.command();
   const Result<ExitCode> ended = command.run(context);
-  return ended ? *ended : report(console, ended.error());
+  if (ended) return *ended;
+  // What could never succeed as it was given is wrong usage, also when only the command noticed.
+  if (ended.error().code() == ErrorCode::kInvalidArgument) {
+    return report_wrong_usage(console, parsed, ended.error());
+  }
+  return report(console, ended.error());
 }
 
 // A result that did not reach its reader is no success.
