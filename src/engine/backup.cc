@@ -18,8 +18,15 @@ namespace {
 using snapshot::BackupType;
 using snapshot::Snapshot;
 
+std::vector<std::string> sorted(std::vector<std::string> texts) {
+  std::ranges::sort(texts);
+  const auto repeated = std::ranges::unique(texts);
+  texts.erase(repeated.begin(), repeated.end());
+  return texts;
+}
+
 bool same_series(const Snapshot& snapshot, const BackupOptions& options) {
-  return snapshot.host == options.host && snapshot.paths == options.paths;
+  return snapshot.host == options.host && snapshot.paths == sorted(options.paths);
 }
 
 Result<std::optional<repo::StoredSnapshot>> find_parent(repo::Repository& repository,
@@ -43,11 +50,8 @@ Snapshot describe(const BackupOptions& options, const std::optional<repo::Stored
   snapshot.started = now;
   snapshot.host = options.host;
   snapshot.user = options.user;
-  snapshot.paths = options.paths;
-  snapshot.tags = options.tags;
-  std::ranges::sort(snapshot.tags);
-  const auto repeated = std::ranges::unique(snapshot.tags);
-  snapshot.tags.erase(repeated.begin(), repeated.end());
+  snapshot.paths = sorted(options.paths);
+  snapshot.tags = sorted(options.tags);
   snapshot.description = options.description;
   // Without anything to compare with, everything is read: that is a full backup, whatever was asked
   // for.

@@ -19,7 +19,14 @@ namespace backstay::engine {
 
 namespace {
 
-using namespace check_stages;
+using check_stages::check_pack;
+using check_stages::choose_packs;
+using check_stages::DamageLog;
+using check_stages::for_each_parallel;
+using check_stages::list_objects;
+using check_stages::read_verified;
+using check_stages::StoredObject;
+using check_stages::TreeCheck;
 using repo::ObjectKind;
 
 // A check on a medium that cannot be written is still a check.
@@ -80,6 +87,14 @@ void check_presence(const std::vector<repo::Index::Pack>& packs,
   report.packs_unindexed = present.size();
 }
 
+// Adds what is damaged to the log. A failure means that the store could not be asked.
+Result<void> judge(const Result<Bytes>& read, const StoredObject& object, DamageLog& log) {
+  if (read || read.error().code() == ErrorCode::kNotFound) return {};  // removed after the listing
+  if (!repo::is_damage(read.error().code())) return std::unexpected(read.error().clone());
+  log.add(object.name, read.error().describe());
+  return {};
+}
+
 // The small objects: read whole, they are few.
 Result<void> check_small_objects(backend::Backend& store, const std::vector<StoredObject>& objects,
                                  DamageLog& log, CheckReport& report) {
@@ -90,10 +105,7 @@ Result<void> check_small_objects(backend::Backend& store, const std::vector<Stor
     if (!small) continue;
     const auto read = read_verified(store, object);
     ++report.objects_verified;
-    if (read || read.error().code() == ErrorCode::kNotFound) continue;
-    if (read.error().code() == ErrorCode::kUnavailable)
-      return std::unexpected(read.error().clone());
-    log.add(object.name, read.error().describe());
+    TRY(judge(read, object, log));
   }
   return {};
 }
@@ -237,12 +249,7 @@ Result<CheckReport> check_names(backend::Backend& store, const CheckOptions& opt
                               ++count;
                               bytes += object.size_bytes;
                               activity.progress.bytes_done += object.size_bytes;
-                              if (read || read.error().code() == ErrorCode::kNotFound)
-                                return {};  // removed after it was listed
-                              if (read.error().code() == ErrorCode::kUnavailable)
-                                return std::unexpected(read.error().clone());
-                              log.add(object.name, read.error().describe());
-                              return {};
+                              return judge(read, object, log);
                             }));
   report.objects_verified = count;
   report.bytes_read = bytes;

@@ -6,6 +6,7 @@
 
 #include "backend/memory_backend.h"
 #include "base/hex.h"
+#include "base/mutex.h"
 #include "base/rng.h"
 #include "base/try.h"
 #include "compress/zstd_codec.h"
@@ -115,12 +116,16 @@ Result<void> test_round_trip(const std::string& scratch) {
   auto repository = TRY(repo::Repository::init(std::make_unique<backend::MemoryBackend>(clock),
                                                credential, init, {.clock = clock, .rng = rng}));
   Progress progress;
+  Mutex mutex;
   std::optional<Error> trouble;
-  Activity activity{
-      .progress = progress,
-      .stop = {},
-      .report = [&](const std::string&, const Error& error) { trouble = error.clone(); },
-      .note = [](const std::string&) {}};
+  Activity activity{.progress = progress,
+                    .stop = {},
+                    .report =
+                        [&](const std::string&, const Error& error) {
+                          const MutexLock lock(mutex);
+                          trouble = error.clone();
+                        },
+                    .note = [](const std::string&) {}};
   const auto open_source = [&](source::SourceHooks hooks) {
     source::FileSourceOptions source_options;
     source_options.paths = {from};

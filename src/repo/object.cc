@@ -86,6 +86,24 @@ Result<ObjectId> parse_object_name(ObjectKind kind, std::string_view name) {
               fmt::format("'{}' is not the name of a {}", name, to_string(kind)));
 }
 
+static bool consists_of(std::string_view text, std::string_view characters) {
+  return text.find_first_not_of(characters) == std::string_view::npos;
+}
+
+bool is_object_name(ObjectKind kind, std::string_view name) {
+  constexpr std::string_view kDigits = "0123456789";
+  constexpr std::string_view kHexDigits = "0123456789abcdef";
+  if (kind == ObjectKind::kConfig) return name == "config";
+  if (kind != ObjectKind::kLease && kind != ObjectKind::kGeneration) {
+    return parse_object_name(kind, name).has_value();
+  }
+  if (!name.starts_with(name_prefix(kind))) return false;
+  name.remove_prefix(name_prefix(kind).size());
+  if (kind == ObjectKind::kGeneration) return name.size() == 20 && consists_of(name, kDigits);
+  return name.size() == 43 && consists_of(name.substr(0, 32), kHexDigits) && name[32] == '-' &&
+         consists_of(name.substr(33), kDigits);
+}
+
 ObjectId id_of(ByteView stored) {
   return ObjectId{crypto::blake3(stored).bytes};
 }

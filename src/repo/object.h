@@ -51,6 +51,8 @@ inline constexpr std::uint32_t kFrameMax = 16 * 1024 * 1024;  // plaintext of a 
 [[nodiscard]] std::string_view name_prefix(ObjectKind kind);
 // The hash in a name of this kind; invalid_argument when the name is not of that form.
 Result<ObjectId> parse_object_name(ObjectKind kind, std::string_view name);
+// Whether an object of this kind may have this name; others MUST be ignored (section 3).
+[[nodiscard]] bool is_object_name(ObjectKind kind, std::string_view name);
 [[nodiscard]] ObjectId id_of(ByteView stored);
 
 // The whole object; corruption when it is larger than one of its kind may be.

@@ -25,10 +25,19 @@ std::uint64_t sum_of(const MemoryPlan& plan, const repo::Config& config) {
          plan.entries_in_flight * kEntryInFlight + repo::StoreSession::memory_bound(plan.store);
 }
 
+// A full buffer must hold at least one piece that cannot grow any more: a chunk of the greatest
+// size, or what leads up to a border of fixed pieces and one such piece.
+std::size_t read_buffer_least(const repo::Config& config) {
+  return std::max<std::size_t>(config.cut.max_bytes + kMiB,
+                               2 * std::size_t{config.fixed_piece_bytes});
+}
+
 // Packs grow with the repository, so that their number stays handy (docs/format.md section 5.4).
 std::uint32_t pack_bytes_for(const repo::Config& config, std::uint64_t indexed_chunks) {
   constexpr std::uint64_t kManyChunks = 1'000'000;
+  constexpr std::uint32_t kGrownMax = 256U << 20;
   std::uint32_t bytes = config.pack_bytes;
+  if (bytes >= kGrownMax) return bytes;
   if (indexed_chunks > kManyChunks) bytes *= 2;
   if (indexed_chunks > 4 * kManyChunks) bytes *= 2;
   return bytes;
@@ -42,7 +51,8 @@ MemoryPlan plan_memory(const repo::Config& config, std::size_t threads, std::uin
   const std::uint64_t limit = limit_bytes != 0 ? limit_bytes : kDefaultLimit;
   MemoryPlan plan;
   plan.readers = plan.encoders = threads != 0 ? threads : processors;
-  plan.read_buffer_bytes = 2 * config.cut.max_bytes;
+  plan.read_buffer_bytes =
+      std::max<std::size_t>(2 * config.cut.max_bytes, read_buffer_least(config));
   plan.frame_queue_bytes = 8 * kMiB;
   plan.store.compression = config.compression;
   plan.store.pack_bytes = pack_bytes_for(config, indexed_chunks);
@@ -57,8 +67,8 @@ MemoryPlan plan_memory(const repo::Config& config, std::size_t threads, std::uin
       plan.readers -= 1;
     else if (plan.encoders > 1)
       plan.encoders -= 1;
-    else if (plan.read_buffer_bytes > config.cut.max_bytes + kMiB)
-      plan.read_buffer_bytes = config.cut.max_bytes + kMiB;
+    else if (plan.read_buffer_bytes > read_buffer_least(config))
+      plan.read_buffer_bytes = read_buffer_least(config);
     else if (plan.store.pack_bytes > 2 * kMiB)
       plan.store.pack_bytes /= 2;
     else if (plan.entries_in_flight > 512)

@@ -19,39 +19,56 @@ using repo::ObjectKind;
 constexpr std::array kNamedByHash{ObjectKind::kKeySlot, ObjectKind::kDataPack,
                                   ObjectKind::kMetaPack, ObjectKind::kIndexRun,
                                   ObjectKind::kSnapshot};
-constexpr std::uint64_t kObjectMax = 5ULL << 30;
+constexpr std::array kInFolders{
+    ObjectKind::kKeySlot,  ObjectKind::kDataPack, ObjectKind::kMetaPack,  ObjectKind::kIndexRun,
+    ObjectKind::kSnapshot, ObjectKind::kLease,    ObjectKind::kGeneration};
 
 bool is_named_by_hash(ObjectKind kind) {
   return std::ranges::find(kNamedByHash, kind) != kNamedByHash.end();
 }
 
-std::optional<ObjectKind> kind_of_name(const std::string& name) {
-  if (name == "config") return ObjectKind::kConfig;
-  for (const ObjectKind kind : kNamedByHash) {
-    if (repo::parse_object_name(kind, name)) return kind;
+// What a reader refuses as too large (docs/format.md section 9), with room for headers and tags.
+std::uint64_t size_max(ObjectKind kind) {
+  switch (kind) {
+    case ObjectKind::kDataPack:
+    case ObjectKind::kMetaPack:
+      return repo::kPackMax;
+    case ObjectKind::kIndexRun:
+      return (4ULL << 30) + (64ULL << 20);
+    case ObjectKind::kSnapshot:
+      return repo::kFrameMax + 4096;
+    default:
+      return repo::kPlainObjectMax;
   }
-  for (const ObjectKind kind : {ObjectKind::kGeneration, ObjectKind::kLease}) {
-    if (name.starts_with(repo::name_prefix(kind))) return kind;
-  }
-  return std::nullopt;
 }
 
 }  // namespace
 
+// Kind by kind: a folder of a local repository may be a link, and only the folder that a listing
+// starts from is followed.
 Result<std::vector<StoredObject>> list_objects(backend::Backend& store) {
   std::vector<StoredObject> objects;
-  TRY(store.list("", [&](const backend::ObjectInfo& info) -> Result<void> {
-    if (const auto kind = kind_of_name(info.name)) {
-      objects.push_back({.kind = *kind, .name = info.name, .size_bytes = info.size_bytes});
-    }
-    return {};
-  }));
+  const auto config = store.head("config");
+  if (config) {
+    objects.push_back(
+        {.kind = ObjectKind::kConfig, .name = "config", .size_bytes = config->size_bytes});
+  } else if (config.error().code() != ErrorCode::kNotFound) {
+    return std::unexpected(config.error().clone());
+  }
+  for (const ObjectKind kind : kInFolders) {
+    TRY(store.list(repo::name_prefix(kind), [&](const backend::ObjectInfo& info) -> Result<void> {
+      if (repo::is_object_name(kind, info.name)) {
+        objects.push_back({.kind = kind, .name = info.name, .size_bytes = info.size_bytes});
+      }
+      return {};
+    }));
+  }
   std::ranges::sort(objects, {}, &StoredObject::name);
   return objects;
 }
 
 Result<Bytes> read_verified(backend::Backend& store, const StoredObject& object) {
-  Bytes stored = TRY(store.get(object.name, kObjectMax));
+  Bytes stored = TRY(repo::get_object(store, object.name, size_max(object.kind)));
   if (!is_named_by_hash(object.kind)) {
     TRY(repo::decode_plain_object(object.kind, stored));
     return stored;

@@ -99,19 +99,10 @@ Result<std::uint64_t> check_pack(repo::Repository& repository, const Index::Pack
   const std::string name = repo::object_name(repo::object_kind(pack.kind), pack.id);
   auto checked = check_pack_bytes(repository, pack, name);
   if (checked) return checked;
-  switch (checked.error().code()) {
-    case ErrorCode::kCorruption:
-    case ErrorCode::kUnsupported:
-    case ErrorCode::kInvalidArgument:
-    case ErrorCode::kWrongKey:
-      log.add(name, checked.error().describe());
-      return 0;
-    case ErrorCode::kNotFound:
-      log.add(name, "the pack is missing");
-      return 0;
-    default:
-      return checked;
-  }
+  const ErrorCode code = checked.error().code();
+  if (code != ErrorCode::kNotFound && !repo::is_damage(code)) return checked;
+  log.add(name, code == ErrorCode::kNotFound ? "the pack is missing" : checked.error().describe());
+  return 0;
 }
 
 }  // namespace backstay::engine::check_stages

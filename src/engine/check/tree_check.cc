@@ -19,11 +19,13 @@ using snapshot::Extent;
 using snapshot::ExtentKind;
 
 // Failures of the store itself end the check; everything else is damage to be named.
-bool is_damage(ErrorCode code) {
-  return code == ErrorCode::kCorruption || code == ErrorCode::kNotFound ||
-         code == ErrorCode::kUnsupported || code == ErrorCode::kInvalidArgument ||
-         code == ErrorCode::kWrongKey;
+bool is_tree_damage(ErrorCode code) {
+  return repo::is_damage(code) || code == ErrorCode::kNotFound ||
+         code == ErrorCode::kInvalidArgument;
 }
+
+// What is to blame for a chunk that no run knows: which run knew it cannot be said.
+constexpr std::string_view kWholeIndex = "index";
 
 std::string display(std::string_view key) {
   return snapshot::path_from_key(key);
@@ -38,21 +40,37 @@ TreeCheck::TreeCheck(repo::Repository& repository, DamageLog& log, Activity& act
 std::string TreeCheck::blame(const chunk::ChunkId& id, std::string& what) const {
   const auto location = repository_.index().find(id);
   if (!location) {
-    what = "the chunk is not in the index";
-    return "chunk " + id.hex();
+    what = "chunks that snapshots refer to are in no index run";
+    return std::string(kWholeIndex);
   }
   if (!bad_packs_.contains(location->frame.pack)) return {};
   what = "the pack is missing or damaged";
   return repo::object_name(repo::object_kind(location->frame.pack_kind), location->frame.pack);
 }
 
-std::string TreeCheck::blame_page(const chunk::ChunkId& id, const Error& error,
-                                  std::string& what) const {
+std::string TreeCheck::blame_for(const chunk::ChunkId& id, const Error& error,
+                                 std::string& what) const {
   std::string object = blame(id, what);
   if (!object.empty()) return object;
   const auto location = repository_.index().find(id);
   what = error.describe();
   return repo::object_name(repo::object_kind(location->frame.pack_kind), location->frame.pack);
+}
+
+// The object to blame for a content whose lists cannot all be read.
+std::string TreeCheck::blame_content(const snapshot::Entry& entry, std::string_view key,
+                                     const Error& error, std::string& what) {
+  std::string object;
+  (void)snapshot::for_each_list_chunk(entry.content, repository_,
+                                      [&](const ChunkRef& list) -> Result<void> {
+                                        const auto read = repository_.read(list);
+                                        if (!read && object.empty())
+                                          object = blame_for(list.id, read.error(), what);
+                                        return {};
+                                      });
+  if (!object.empty()) return object;
+  what = error.describe();
+  return "content of " + display(key);
 }
 
 Result<bool> TreeCheck::check(const repo::StoredSnapshot& snapshot,
@@ -84,9 +102,9 @@ Result<bool> TreeCheck::check(const repo::StoredSnapshot& snapshot,
           todo.push_back({child.page, static_cast<std::uint8_t>(next.level - 1)});
     }
     if (checked) continue;
-    if (!is_damage(checked.error().code())) return std::unexpected(std::move(checked).error());
+    if (!is_tree_damage(checked.error().code())) return std::unexpected(std::move(checked).error());
     std::string what;
-    const std::string object = blame_page(next.page.id, checked.error(), what);
+    const std::string object = blame_for(next.page.id, checked.error(), what);
     log_.add(object, what);
   }
   return true;
@@ -113,9 +131,21 @@ Result<void> TreeCheck::check_content(const Entry& entry, const std::string& key
                                   return {};
                                 });
   if (walked) return {};
-  if (!is_damage(walked.error().code())) return std::unexpected(walked.error().clone());
-  // A content list that cannot be read.
-  log_.add("content of " + display(key), walked.error().describe());
+  if (!is_tree_damage(walked.error().code())) return std::unexpected(walked.error().clone());
+  std::string what;
+  const std::string object = blame_content(entry, key, walked.error(), what);
+  log_.add(object, what);
+  return {};
+}
+
+// The damaged object that a failure to read a page speaks of.
+static std::string object_in(const Error& error, const std::vector<Damage>& damages) {
+  const std::string text = error.describe();
+  for (const Damage& damage : damages) {
+    const bool missing = error.code() == ErrorCode::kNotFound && damage.object == kWholeIndex;
+    if (missing || (damage.object != kWholeIndex && text.find(damage.object) != std::string::npos))
+      return damage.object;
+  }
   return {};
 }
 
@@ -125,13 +155,9 @@ Result<void> TreeCheck::name_affected(const repo::StoredSnapshot& stored) {
   while (true) {
     auto item = cursor.next();
     if (!item) {
-      if (!is_damage(item.error().code())) return std::unexpected(std::move(item).error());
+      if (!is_tree_damage(item.error().code())) return std::unexpected(std::move(item).error());
       const std::string first = display(cursor.damaged_first_key());
-      std::string object;
-      for (const Damage& damage : log_.copy()) {
-        if (item.error().describe().find(damage.object) != std::string::npos)
-          object = damage.object;
-      }
+      std::string object = object_in(item.error(), log_.copy());
       if (object.empty()) {
         object = "tree of snapshot " + stored.id.hex();
         log_.add(object, item.error().describe());
@@ -141,21 +167,25 @@ Result<void> TreeCheck::name_affected(const repo::StoredSnapshot& stored) {
       continue;
     }
     if (!*item) return {};
-    const Entry& entry = (*item)->entry;
-    if (entry.type != EntryType::kFile) continue;
-    const std::string path = display((*item)->key);
-    std::unordered_set<std::string> blamed;
-    const auto walked = snapshot::for_each_extent(
-        entry.content, entry.size_bytes, repository_,
-        [&](std::uint64_t, const Extent& extent) -> Result<void> {
-          std::string what;
-          const std::string object =
-              extent.kind == ExtentKind::kChunk ? blame(extent.id, what) : std::string();
-          if (!object.empty() && blamed.insert(object).second) log_.affects(object, prefix + path);
-          return {};
-        });
-    if (!walked) log_.affects("content of " + path, prefix + path);
+    if ((*item)->entry.type == EntryType::kFile) name_affected_file(**item, prefix);
   }
+}
+
+void TreeCheck::name_affected_file(const snapshot::TreeItem& item, const std::string& prefix) {
+  const std::string path = display(item.key);
+  std::unordered_set<std::string> blamed;
+  std::string what;
+  const auto blame_once = [&](const std::string& object) {
+    if (!object.empty() && blamed.insert(object).second) log_.affects(object, prefix + path);
+  };
+  const auto walked =
+      snapshot::for_each_extent(item.entry.content, item.entry.size_bytes, repository_,
+                                [&](std::uint64_t, const Extent& extent) -> Result<void> {
+                                  if (extent.kind == ExtentKind::kChunk)
+                                    blame_once(blame(extent.id, what));
+                                  return {};
+                                });
+  if (!walked) blame_once(blame_content(item.entry, item.key, walked.error(), what));
 }
 
 }  // namespace backstay::engine::check_stages

@@ -33,10 +33,15 @@ class TreeCheck {
  private:
   Result<void> check_leaf(const chunk::ChunkRef& page);
   Result<void> check_content(const snapshot::Entry& entry, const std::string& path);
-  // The object to blame for a chunk that cannot be had, or nothing when the chunk is there.
+  void name_affected_file(const snapshot::TreeItem& item, const std::string& prefix);
+  // The object to blame for a chunk that cannot be had, or nothing when the chunk is there. `what`
+  // says what is wrong with it.
   [[nodiscard]] std::string blame(const chunk::ChunkId& id, std::string& what) const;
-  [[nodiscard]] std::string blame_page(const chunk::ChunkId& id, const Error& error,
-                                       std::string& what) const;
+  // As above for a chunk that could not be read because of `error`: never nothing.
+  [[nodiscard]] std::string blame_for(const chunk::ChunkId& id, const Error& error,
+                                      std::string& what) const;
+  [[nodiscard]] std::string blame_content(const snapshot::Entry& entry, std::string_view key,
+                                          const Error& error, std::string& what);
 
   repo::Repository& repository_;
   DamageLog& log_;
