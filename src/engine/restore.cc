@@ -30,7 +30,7 @@ source::TargetTree::Options target_options(const RestoreOptions& options, const 
 Result<Plan> plan_quietly(const Site& site, std::stop_token stop) {
   Progress progress;
   Activity quiet{.progress = progress, .stop = std::move(stop), .report = {}, .note = {}};
-  Outcome outcome(quiet);
+  Outcome outcome(quiet, site.options.target);
   Site plan_site{site.repository, site.snapshot, site.options, site.limits,
                  outcome,         site.names,    site.target};
   return make_plan(plan_site, PlanDepth::kTotals);
@@ -65,7 +65,7 @@ Result<RestoreReport> restore_with_limits(repo::Repository& repository,
                                           const snapshot::Snapshot& snapshot,
                                           const RestoreOptions& options, const Limits& limits,
                                           Activity& activity) {
-  Outcome outcome(activity);
+  Outcome outcome(activity, options.target);
   TemporaryNames names(repository.world().rng);
   Site site{repository, snapshot, options, limits, outcome, names, nullptr};
   const LeasePtr lease = TRY(take_read_lease(repository, "restore", activity));

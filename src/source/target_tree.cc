@@ -140,6 +140,17 @@ class FolderTarget final : public TargetTree {
     return io::names_in(TRY(folder->handle())->get());
   }
 
+  Result<TargetFolderPtr> find_folder(const TargetFolderPtr& folder,
+                                      const std::string& name) override {
+    const FolderHandle at = TRY(handle_of(folder, name));
+    Result<io::OpenNode> opened =
+        io::open_folder_to_walk(at->get(), name.c_str(), io::FolderUse::kList);
+    if (opened) return folder->child(name, std::move(opened->fd), opened->status);
+    const ErrorCode code = opened.error().code();
+    if (code == ErrorCode::kNotFound || code == ErrorCode::kConflict) return TargetFolderPtr();
+    return std::unexpected(std::move(opened).error());
+  }
+
   Result<TargetFolderPtr> make_folder(const TargetFolderPtr& folder,
                                       const std::string& name) override {
     const FolderHandle at = TRY(handle_of(folder, name));

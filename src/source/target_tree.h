@@ -61,6 +61,10 @@ class TargetTree {
   // Names in a folder, for --delete.
   virtual Result<std::vector<std::string>> names(const TargetFolderPtr& folder) = 0;
 
+  // The folder called `name`, left exactly as it is; null when there is none. For those who only
+  // look.
+  virtual Result<TargetFolderPtr> find_folder(const TargetFolderPtr& folder,
+                                              const std::string& name) = 0;
   // A folder called `name`: the one that is there, or a new one with mode 0700 until
   // set_attributes. Anything else under that name is removed first.
   virtual Result<TargetFolderPtr> make_folder(const TargetFolderPtr& folder,

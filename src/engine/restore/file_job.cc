@@ -41,11 +41,7 @@ void FileWorker::write_whole(FileJob& job, std::span<const Segment> segments) {
   job.temporary = site_.names.next();
   Result<io::Fd> fd = site_.target->open_for_write(job.folder->folder(), job.temporary,
                                                    job.entry.size_bytes, Existing::kReplace);
-  if (!fd) {
-    job.fail(fd.error());
-    return abandon(job);
-  }
-  Result<void> written = fill(job, fd->get(), segments);
+  Result<void> written = fd ? fill(job, fd->get(), segments) : std::unexpected(fd.error().clone());
   if (written) written = put_in_place(job, fd->get());
   if (written) return complete(job, true);
   job.fail(written.error());
@@ -217,7 +213,8 @@ void FileWorker::make_link(LinkGroup& group, LinkGroup::State state, const LinkM
   };
   const Result<void> made = make();
   if (made) {
-    outcome.files_restored.fetch_add(1, std::memory_order_relaxed);
+    auto& count = member.was_same ? outcome.files_unchanged : outcome.files_restored;
+    count.fetch_add(1, std::memory_order_relaxed);
     return;
   }
   const std::string path = member.folder->path_of(member.name);

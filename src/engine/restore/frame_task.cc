@@ -34,7 +34,8 @@ class FrameRun {
   }
 
  private:
-  // The pieces that need the frame, file by file. All others are finished here.
+  // The pieces that need the frame: all of a file that is written in one go, or one by one. All
+  // others are finished here.
   std::vector<PieceSpan> drop_what_is_there(PieceSpan pieces) {
     std::vector<PieceSpan> needed;
     while (!pieces.empty()) {
@@ -48,12 +49,11 @@ class FrameRun {
         continue;
       }
       for (const Piece& piece : of_job) {
-        if (!is_needed(piece))
-          worker_.finish_piece(job);
-        else if (!needed.empty() && needed.back().data() + needed.back().size() == &piece)
-          needed.back() = PieceSpan(needed.back().data(), needed.back().size() + 1);
-        else
+        if (is_needed(piece)) {
           needed.emplace_back(&piece, 1U);
+        } else {
+          worker_.finish_piece(job);
+        }
       }
     }
     return needed;

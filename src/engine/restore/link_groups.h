@@ -22,6 +22,7 @@ namespace backstay::engine::restoring {
 struct LinkMember {
   FolderNodePtr folder;
   std::string name;
+  bool was_same = false;  // what stands there was a name of the same file before
 };
 
 class LinkGroup {

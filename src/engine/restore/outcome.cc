@@ -3,12 +3,21 @@
 #include <fmt/format.h>
 
 #include "crypto/hash.h"
+#include "io/file.h"
 
 namespace backstay::engine::restoring {
 namespace {
 
 // A snapshot may name any number of extended attributes.
 constexpr std::size_t kAttributesNotedMax = 32;
+
+// With less than this free, the next file will not fit either.
+constexpr std::uint64_t kRoomBytes = 16 << 20;
+
+bool is_full(const std::string& target) {
+  const Result<std::uint64_t> free = io::free_bytes(target);
+  return free && *free < kRoomBytes;
+}
 
 std::uint64_t digest_of_path(const std::string& path) {
   return load_le<std::uint64_t>(crypto::blake3(as_bytes(path)).bytes.data());
@@ -20,7 +29,7 @@ void Outcome::trouble(const std::string& path, const Error& error) {
   errors_.fetch_add(1, std::memory_order_relaxed);
   activity_.progress.errors.fetch_add(1, std::memory_order_relaxed);
   if (activity_.report) activity_.report(path, error);
-  if (error.code() == ErrorCode::kNoSpace) end(error);
+  if (error.code() == ErrorCode::kNoSpace && is_full(target_)) end(error);
 }
 
 void Outcome::attributes(const std::string& path, const source::AttributeReport& report) {

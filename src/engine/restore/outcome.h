@@ -6,6 +6,7 @@
 #include <set>
 #include <string>
 #include <unordered_set>
+#include <utility>
 
 #include "base/error.h"
 #include "base/mutex.h"
@@ -18,7 +19,8 @@ namespace backstay::engine::restoring {
 // Thread-safe.
 class Outcome {
  public:
-  explicit Outcome(Activity& activity) : activity_(activity) {}
+  Outcome(Activity& activity, std::string target)
+      : activity_(activity), target_(std::move(target)) {}
 
   std::atomic<std::uint64_t> files_restored{0};
   std::atomic<std::uint64_t> files_unchanged{0};
@@ -28,7 +30,8 @@ class Outcome {
   std::atomic<std::uint64_t> bytes_written{0};
   std::atomic<std::uint64_t> bytes_verified{0};
 
-  // Trouble with one path; the run goes on, unless the target is full.
+  // Trouble with one path; the run goes on, unless the target is full. (A single file that is too
+  // large for the file system, or a quota, is no_space too; then there is room for others.)
   void trouble(const std::string& path, const Error& error);
   void note(const std::string& message) {
     if (activity_.note) activity_.note(message);
@@ -53,6 +56,7 @@ class Outcome {
 
  private:
   Activity& activity_;
+  const std::string target_;
   std::atomic<bool> ended_{false};
   std::atomic<std::uint64_t> errors_{0};
   std::atomic<std::uint64_t> attributes_not_set_{0};

@@ -31,14 +31,15 @@ class Planner final : public Visitor {
  public:
   Planner(Site& site, PlanDepth depth) : site_(site), depth_(depth) {}
 
+  void target(FolderNode& /*node*/, const snapshot::Entry& /*entry*/) override {}
   Result<FolderNodePtr> folder(FolderVisit visit) override {
     ++plan_.dirs;
     const bool is_there = visit.existing == EntryType::kDirectory;
     source::TargetFolderPtr folder =
-        is_there ? TRY(site_.target->make_folder(visit.parent->folder(), visit.name)) : nullptr;
+        is_there ? TRY(site_.target->find_folder(visit.parent->folder(), visit.name)) : nullptr;
     auto node = std::make_shared<FolderNode>(std::move(visit.parent), std::move(visit.name),
                                              std::move(folder));
-    if (!is_there) node->mark_new();
+    if (node->folder() == nullptr) node->mark_new();
     return node;
   }
 

@@ -53,6 +53,10 @@ Result<void> RestoreRun::run() {
   return site_.outcome.status();
 }
 
+void RestoreRun::target(FolderNode& node, const snapshot::Entry& entry) {
+  if (site_.options.overwrite != Overwrite::kNever) node.set_attributes_at_end(entry);
+}
+
 Result<FolderNodePtr> RestoreRun::folder(FolderVisit visit) {
   const bool was_there = visit.existing == EntryType::kDirectory;
   source::TargetFolderPtr made = TRY(site_.target->make_folder(visit.parent->folder(), visit.name));
@@ -109,9 +113,11 @@ bool RestoreRun::link_to_group(const FileVisit& visit) {
   if (group == nullptr) return false;
   site_.outcome.progress().bytes_done.fetch_add(visit.entry.size_bytes, std::memory_order_relaxed);
   window_.count(visit.entry);
-  window_.add(LooseJob{.file = {},
-                       .group = std::move(group),
-                       .member = {.folder = visit.folder, .name = visit.name}});
+  window_.add(LooseJob{
+      .file = {},
+      .group = std::move(group),
+      .member = {
+          .folder = visit.folder, .name = visit.name, .was_same = visit.action == Action::kSame}});
   hand_over_if_full();
   return true;
 }

@@ -14,6 +14,7 @@ class RestoreRun final : public Visitor {
   // Restores the whole selection; returns when the last file is done.
   Result<void> run();
 
+  void target(FolderNode& node, const snapshot::Entry& entry) override;
   Result<FolderNodePtr> folder(FolderVisit visit) override;
   Result<void> file(FileVisit visit) override;
   void extra(const FolderNodePtr& folder, const std::string& name) override;

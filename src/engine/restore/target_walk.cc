@@ -50,8 +50,7 @@ class TargetWalk {
     const std::optional<Entry>& entry = walk_.root_entry();
     const bool is_whole_folder =
         entry && entry->type == EntryType::kDirectory && walk_.root_choice() == Choice::kTake;
-    if (is_whole_folder && site_.options.overwrite != Overwrite::kNever)
-      node->set_attributes_at_end(*entry);
+    if (is_whole_folder) visitor_.target(*node, *entry);
     levels_.push_back({.key_length = key_.size(), .entry = {}, .node = node, .extras = {}});
     return read_extras(levels_.back());
   }
@@ -181,8 +180,8 @@ class TargetWalk {
   // have is to go anyway.
   Result<void> clear_folder(const FolderNodePtr& parent, const std::string& name) {
     const std::string path = parent->path_of(name);
-    const source::TargetFolderPtr folder = TRY(site_.target->make_folder(parent->folder(), name));
-    const bool is_empty = TRY(site_.target->names(folder)).empty();
+    const source::TargetFolderPtr folder = TRY(site_.target->find_folder(parent->folder(), name));
+    const bool is_empty = folder != nullptr && TRY(site_.target->names(folder)).empty();
     if (is_empty || (deletion_.enabled() && !walk_.damaged() && deletion_.may_delete(path)))
       return visitor_.clear_folder(parent, name);
     return std::unexpected(

@@ -29,6 +29,8 @@ class Visitor {
     std::optional<snapshot::Entry> entry;  // absent when the snapshot lost it
     std::optional<snapshot::EntryType> existing;
   };
+  // The target folder itself stands for a folder of the snapshot, which has this entry.
+  virtual void target(FolderNode& node, const snapshot::Entry& entry) = 0;
   // The node for a folder that is entered. A failure is reported and leaves out what is inside.
   virtual Result<FolderNodePtr> folder(FolderVisit visit) = 0;
   // A failure ends the walk; trouble with the file itself goes to the outcome.

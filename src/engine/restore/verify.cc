@@ -33,11 +33,12 @@ class Verifier final : public Visitor {
     return site_.outcome.status();
   }
 
+  void target(FolderNode& /*node*/, const snapshot::Entry& /*entry*/) override {}
   Result<FolderNodePtr> folder(FolderVisit visit) override {
-    if (visit.existing != EntryType::kDirectory)
-      return fail(ErrorCode::kNotFound, "the folder is not there after the restore");
     source::TargetFolderPtr folder =
-        TRY(site_.target->make_folder(visit.parent->folder(), visit.name));
+        TRY(site_.target->find_folder(visit.parent->folder(), visit.name));
+    if (folder == nullptr)
+      return fail(ErrorCode::kNotFound, "the folder is not there after the restore");
     return std::make_shared<FolderNode>(std::move(visit.parent), std::move(visit.name),
                                         std::move(folder));
   }
