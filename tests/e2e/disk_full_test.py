@@ -1,4 +1,5 @@
 """A full disk under the repository, and under the target of a restore."""
+import contextlib
 import os
 import subprocess
 
@@ -44,12 +45,8 @@ class DiskFull(program.ProgramTest):
         self.init()
         self.backup()
         filler = disk / "filler"
-        with open(filler, "wb") as file:
-            try:
-                while True:
-                    file.write(bytes(4096))
-                    file.flush()
-            except OSError:
+        with open(filler, "wb", buffering=0) as file, contextlib.suppress(OSError):
+            while file.write(bytes(4096)):
                 pass
         self.assert_same_tree(self.source, self.restore())
         self.assert_checked()

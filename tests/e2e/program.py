@@ -19,7 +19,10 @@ from tiny_writer import record  # noqa: E402
 
 main = run_tests.main
 BINARY = os.environ.get("BACKSTAY_BINARY") or os.environ.get("BACKSTAY_BINARY_DEFAULT")
-COMPARE = str(pathlib.Path(BINARY or "backstay").parent / "compare_trees")
+if not BINARY:
+    sys.exit("BACKSTAY_BINARY must name the program")
+BINARY = os.path.abspath(BINARY)
+COMPARE = str(pathlib.Path(BINARY).parent / "compare_trees")
 NOBODY = 65534
 IS_ROOT = os.geteuid() == 0
 needs_root = unittest.skipUnless(IS_ROOT, "needs root")

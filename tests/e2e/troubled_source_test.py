@@ -9,7 +9,7 @@ from program import needs_root
 
 class TroubledSource(program.ProgramTest):
     def errors_of(self, result):
-        return [line for line in result.lines() if line["type"] == "error"]
+        return [line for line in result.lines() if line["type"] == "file_error"]
 
     def test_a_path_that_does_not_exist_is_named_and_the_others_are_kept(self):
         self.fill(3)

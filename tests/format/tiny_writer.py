@@ -30,14 +30,16 @@ def zigzag(value):
     return value << 1 if value >= 0 else (-value << 1) - 1
 
 
-def record(*fields):
-    """Fields are (number, int or bytes or str), in ascending order; empty ones are left out."""
+def record(*fields, always=()):
+    """Fields are (number, int or bytes or str), in ascending order. Those that are None or zero are
+    left out; the numbers in `always` are written also when they are zero."""
     out = b""
     for number, value in fields:
+        written = number in always or value not in (0, None)
         if isinstance(value, str):
             value = value.encode()
         if isinstance(value, int):
-            out += varint(number << 3) + varint(value) if value else b""
+            out += varint(number << 3) + varint(value) if written else b""
         elif value is not None:
             out += varint(number << 3 | 2) + varint(len(value)) + value
     return out
@@ -49,7 +51,8 @@ def entry(kind, mode=0o644, content=b"", size=0, target=None, xattrs=(), links=1
         (1, kind), (2, mode), (3, owner), (4, group), (5, zigzag(seconds)), (6, nanoseconds),
         (7, zigzag(seconds)), (8, nanoseconds), (13, size), (14, inode), (15, 1 if inode else 0),
         (16, links if links > 1 else 0), (17, device), (18, target),
-        *((19, record((1, name), (2, value))) for name, value in xattrs), (23, content or None))
+        *((19, record((1, name), (2, value))) for name, value in xattrs), (23, content or None),
+        always=(5, 6, 7, 8))
 
 
 class TinyWriter:
@@ -59,7 +62,8 @@ class TinyWriter:
         self.frames = {3: [], 4: []}  # kind of pack: chunks in frames of one or more
         self.lengths = {}
         config = record((1, 1), (4, zigzag(1)), (6, suite), (7, 262144), (8, 1048576), (9, 4194304),
-                        (10, 65536), (11, 1), (12, 16 << 20), (13, 512 << 10), (14, "tiny writer"))
+                        (10, 65536), (11, 1), (12, 16 << 20), (13, 512 << 10), (14, "tiny writer"),
+                        always=range(6, 14))
         config = self.plain(1, config)
         self.write_slot(config, passphrase)
         self.write("config", config)
@@ -87,9 +91,12 @@ class TinyWriter:
 
     def write_slot(self, config, passphrase):
         salt = os.urandom(16)
-        public = record((1, 1), (2, zigzag(1)), (4, "test"), (7, salt), (8, 64), (9, 1))
-        key = argon2.low_level.hash_secret_raw(passphrase, salt, 1, 64, 1, 32,
-                                               argon2.low_level.Type.ID, 19)
+        if self.suite == 0:
+            public, key = record((1, 3), (7, salt)), derive("backstay v1 no key", salt)
+        else:
+            public = record((1, 1), (2, zigzag(1)), (4, "test"), (7, salt), (8, 64), (9, 1))
+            key = argon2.low_level.hash_secret_raw(passphrase, salt, 1, 64, 1, 32,
+                                                   argon2.low_level.Type.ID, 19)
         epoch = record((1, 1), (2, self.secret))
         keyring = record((1, blake3(config)), (2, self.chunk_key), (3, os.urandom(32)), (4, epoch),
                          (5, 1))
@@ -189,7 +196,8 @@ class TinyWriter:
         tree = self.tree(sorted(entries.items()) if in_order else list(entries.items()))
         self.write_index()
         prefix = self.header(6, True)
-        fields = [(1, 1), (2, zigzag(1700000000)), (4, zigzag(1700000001)), (6, "host"),
-                  (7, "user"), *((8, path) for path in paths), (11, 1), (13, 1), (14, tree),
-                  (17, "tiny writer")]
-        return self.write_named(6, prefix + self.seal(prefix, record(*fields), 64, 4))[-64:]
+        fields = [(1, 1), (2, zigzag(1700000000)), (3, 0), (4, zigzag(1700000001)), (5, 0),
+                  (6, "host"), (7, "user"), *((8, path) for path in paths), (11, 1), (13, 1),
+                  (14, tree), (17, "tiny writer")]
+        sealed = self.seal(prefix, record(*fields, always=(3, 5)), 64, 4)
+        return self.write_named(6, prefix + sealed)[-64:]

@@ -14,6 +14,15 @@ FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 GETFLAGS, SETFLAGS = 0x80086601, 0x40086602
 
 
+ZEROS = bytes(1 << 20)
+
+
+def write_all(descriptor, data, at):
+    done = 0
+    while done < len(data):
+        done += os.pwrite(descriptor, data[done:], at + done)
+
+
 def parse_key(key):
     """The names on the way to an entry; no entry can name anything outside the target."""
     names = key.split(b"\0") if key else []
@@ -111,11 +120,10 @@ class Restorer:
         for kind, length, chunk_id in self.repository.extents(entry.b(23)) if entry.b(23) else ():
             must(length <= size - at, "the content is longer than the file")
             if kind == 0:
-                data, done = self.repository.chunk(chunk_id, length), 0
-                while done < length:
-                    done += os.pwrite(descriptor, data[done:], at + done)
+                write_all(descriptor, self.repository.chunk(chunk_id, length), at)
             elif kind == 2:
-                os.posix_fallocate(descriptor, at, length)
+                for zeros in range(at, at + length, len(ZEROS)):
+                    write_all(descriptor, ZEROS[:at + length - zeros], zeros)
             at += length
         must(at == size, "the content is shorter than the file")
 
