@@ -53,6 +53,7 @@ struct ContentReader::Open {
   std::string_view name;
   bool first_bytes = true;
   bool fixed = false;
+  bool stream = false;         // nobody knew its size and times before it ended
   std::uint64_t position = 0;  // in the file, of the buffer's start
   std::size_t filled = 0;      // bytes in the buffer
   std::size_t covered = 0;     // of them, by lengths_
@@ -76,11 +77,11 @@ Result<void> ContentReader::read(source::SourceItem& item) {
   const std::uint64_t seen = open.content.length();
   if (differs_from_walk(item.entry, now, seen)) {
     // The newest attributes with the bytes that were read, and a mark that both may not belong
-    // together.
+    // together. A stream has no older attributes that could differ.
     snapshot::ContentRoot content = std::move(item.entry.content);
     item.entry = now;
     item.entry.content = std::move(content);
-    item.entry.changed_while_read = true;
+    item.entry.changed_while_read = !open.stream;
   }
   item.entry.size_bytes = seen;
   return {};
@@ -90,6 +91,7 @@ Result<void> ContentReader::read_runs(Open& open) {
   while (true) {
     const auto run = TRY(open.file.next_run());
     if (!run) return {};
+    if (run->length == UINT64_MAX) open.stream = true;
     if (run->hole) {
       TRY(open.content.add({.kind = ExtentKind::kHole, .length = run->length, .id = {}}));
     } else {
