@@ -26,6 +26,12 @@ struct InitArguments {
 constexpr std::uint64_t kKdfMemoryMin = 8 * kKiB;
 constexpr std::uint64_t kKdfMemoryMax = 4 * kGiB;
 
+// A passphrase is asked for only where a repository can be made, and before a folder is.
+bool is_repository(const std::string& url) {
+  const auto backend = backend::open_backend(url, backend::OpenKind::kOpen);
+  return backend && (*backend)->head("config").has_value();
+}
+
 Result<std::unique_ptr<repo::Repository>> make_repository(const Context& context,
                                                           const InitArguments& arguments) {
   const std::string url = TRY(repository_url(context));
@@ -34,14 +40,12 @@ Result<std::unique_ptr<repo::Repository>> make_repository(const Context& context
   if (arguments.kdf_memory > 0) {
     options.argon2.memory_kib = static_cast<std::uint32_t>(arguments.kdf_memory / kKiB);
   }
-  // A passphrase is asked for only where a repository can be.
-  std::unique_ptr<backend::Backend> backend =
-      TRY(backend::open_backend(url, backend::OpenKind::kCreate));
   repo::Credential credential;
-  const bool there_already = backend->head("config").has_value();
-  if (arguments.suite != crypto::Suite::kPlain && !there_already) {
+  if (arguments.suite != crypto::Suite::kPlain && !is_repository(url)) {
     credential = TRY(new_credential(context));
   }
+  std::unique_ptr<backend::Backend> backend =
+      TRY(backend::open_backend(url, backend::OpenKind::kCreate));
   const std::string doing = "making a repository at " + backend->describe();
   return TRY_DOING(doing, repo::Repository::init(std::move(backend), credential, options,
                                                  {context.clock, context.rng}));

@@ -8,6 +8,7 @@
 #include "cli/console.h"
 #include "cli/output_json.h"
 #include "cli/output_text.h"
+#include "cli/text_layout.h"
 #include "engine/self_test.h"
 #include "io/file.h"
 #include "json/json.h"
@@ -20,6 +21,11 @@ Result<std::string> scratch_folder(const Environment& environment) {
   if (::mkdtemp(path.data()) == nullptr)
     return fail_errno(errno, "making a scratch folder " + path);
   return path;
+}
+
+std::string step_text(const engine::SelfTestStep& step) {
+  const std::string detail = step.detail.empty() ? "" : ": " + printable_message(step.detail);
+  return fmt::format("{}  {}{}\n", step.passed ? "ok    " : "FAILED", step.name, detail);
 }
 
 Result<ExitCode> run_self_test(Context& context) {
@@ -35,8 +41,7 @@ Result<ExitCode> run_self_test(Context& context) {
     if (console.json())
       console.print_json(self_test_line(step));
     else
-      console.print(fmt::format("{}  {:<40} {}\n", step.passed ? "ok    " : "FAILED", step.name,
-                                step.detail));
+      console.print(step_text(step));
   }
   if (console.json()) {
     json::Json line;

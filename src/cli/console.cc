@@ -22,7 +22,6 @@ constexpr std::string_view kPlain = "\x1b[0m";
 void Console::print(std::string_view text) {
   // The lock is held over the write on purpose: lines of two threads must not mix.
   const MutexLock lock(mutex_);
-  printed_anything_.store(true);
   pending_ += text;
   if (pending_.size() >= kPieceBytes || streams_.out_is_terminal) {
     write_out(pending_);
@@ -57,6 +56,11 @@ void Console::write_out(std::string_view text) {
   failure_ = Error(full ? ErrorCode::kNoSpace : ErrorCode::kCancelled,
                    "writing to standard output: " + written.error().describe());
   std::stop_source(stop_).request_stop();
+}
+
+bool Console::is_closed() {
+  const MutexLock lock(mutex_);
+  return failure_ && failure_->code() == ErrorCode::kCancelled;
 }
 
 void Console::error(const Error& error) {

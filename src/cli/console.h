@@ -53,7 +53,8 @@ class Console {
   // Fails when standard output could not take all of it: no_space, or cancelled when its reader
   // went away.
   Result<void> flush() EXCLUDES(mutex_);
-  [[nodiscard]] bool printed_anything() const { return printed_anything_.load(); }
+  // Whether the reader of standard output went away.
+  [[nodiscard]] bool is_closed() EXCLUDES(mutex_);
 
   // ---- messages
   // What ended the command: "backstay: doing: what", "hint: ...".
@@ -86,7 +87,6 @@ class Console {
   const std::stop_source stop_;
   Style style_;
   std::atomic<bool> progress_drawn_{false};
-  std::atomic<bool> printed_anything_{false};
   Mutex mutex_;
   std::string pending_ GUARDED_BY(mutex_);
   std::optional<Error> failure_ GUARDED_BY(mutex_);

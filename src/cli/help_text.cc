@@ -162,8 +162,7 @@ std::string help_text(const Program& program, const CommandPath& path, std::size
   for (const Example& example : command.examples) {
     out += fmt::format("  # {}\n  {}\n", example.what, example.line);
   }
-  out +=
-      "\nThe options that every command has, and the exit codes, are shown by 'backstay help'.\n";
+  out += "\n'backstay help' shows the options that every command has.\n";
   return out;
 }
 

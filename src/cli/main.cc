@@ -1,6 +1,7 @@
 // The program: signals, the command line, one command, its exit code.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <clocale>
 #include <memory>
 
@@ -45,6 +46,8 @@ Console::Style style_of(const GlobalOptions& options, const Console::Streams& st
 
 // Says what went wrong, and as the last line of JSON output too.
 ExitCode report(Console& console, const Error& error) {
+  // Whoever closed standard output has seen enough: stopping for that is nothing to complain about.
+  if (error.code() == ErrorCode::kCancelled && console.is_closed()) return ExitCode::kInterrupted;
   console.error(error);
   if (console.json()) console.print_json(error_line(error));
   return exit_code_of(error.code());
@@ -101,6 +104,9 @@ ExitCode main_of(const std::vector<std::string>& words) {
   GlobalOptions options;
   const Program program = make_program(options);
   const Parsed parsed = parse(program, words, environment);
+  // A script that asked for JSON gets its error line even when the rest of its words make no sense.
+  if (parsed.error)
+    options.json = options.json || std::ranges::find(words, "--json") != words.end();
   console.set_style(style_of(options, streams, environment));
   Context context{program, options, environment, console, clock, rng, stop};
   return finish(console, run(context, parsed));

@@ -159,8 +159,10 @@ Result<void> set_arguments(const std::vector<Argument>& arguments,
     if (needs_one(argument)) --needed;
     const bool many = argument.arity == Arity::kAny || argument.arity == Arity::kAtLeastOne;
     const std::size_t left = words.size() - next;
-    std::size_t count = left > needed ? left - needed : 0;
-    if (!many) count = std::min<std::size_t>(count, 1);
+    const std::size_t spare = left > needed ? left - needed : 0;
+    const std::size_t wanted = many ? spare : std::min<std::size_t>(spare, 1);
+    std::size_t count =
+        needs_one(argument) ? std::max(wanted, std::min<std::size_t>(left, 1)) : wanted;
     if (count == 0 && needs_one(argument)) {
       return std::unexpected(wrong(fmt::format("{} is missing", argument.name)));
     }
@@ -219,7 +221,8 @@ std::optional<Error> find_stray_word(const std::vector<const Level*>& levels) {
 // CLI11's complaint about an option, said in our words. Its messages begin with the option's name.
 Error option_error(const CLI::ParseError& error) {
   const std::string_view text = error.what();
-  const std::string name(text.substr(0, text.find_first_of(": ")));
+  std::string name(text.substr(0, text.find_first_of(": ")));
+  if (!name.starts_with('-')) name.insert(0, name.size() == 1 ? "-" : "--");
   if (dynamic_cast<const CLI::ArgumentMismatch*>(&error) == nullptr)
     return wrong(std::string(text));
   if (text.find("override") != std::string_view::npos ||

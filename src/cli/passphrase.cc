@@ -37,7 +37,14 @@ Result<std::optional<repo::Credential>> recovery_key(const std::string& path) {
 }
 
 Result<std::string> ask(const std::string& prompt, const std::stop_token& stop) {
-  Bytes typed = TRY(io::read_passphrase(prompt, stop));
+  Result<Bytes> answer = io::read_passphrase(prompt, stop);
+  if (!answer && answer.error().code() == ErrorCode::kNotFound) {
+    return std::unexpected(
+        Error(ErrorCode::kNotFound, "no passphrase is given, and there is no terminal to ask on")
+            .with_hint(
+                "Give it with --password-file, with --password-command or in BACKSTAY_PASSWORD."));
+  }
+  Bytes typed = TRY(std::move(answer));
   std::string text(as_text(typed));
   crypto::wipe(typed);
   return text;
