@@ -1,0 +1,161 @@
+"""Every line that --json gives, of every command, is as docs/json describes it; and every kind of
+line that docs/json describes is met here."""
+import base64
+import json
+import os
+import re
+import socket
+import time
+
+import jsonschema
+import program
+
+FOLDER = program.TESTS.parent / "docs/json"
+SCHEMAS = {path.name.split(".")[0]: json.loads(path.read_text())
+           for path in sorted(FOLDER.glob("*.schema.json"))}
+VALIDATORS = {command: {kind: jsonschema.Draft202012Validator({**schema["$defs"][kind]})
+                        for kind in schema["$defs"]} for command, schema in SCHEMAS.items()}
+
+
+class JsonLines(program.ProgramTest):
+    def setUp(self):
+        super().setUp()
+        self.seen = set()
+
+    def validate(self, command, result):
+        """Validates all lines of a result and returns them."""
+        lines = result.lines()
+        for line in lines:
+            kinds = VALIDATORS[command]
+            self.assertIn(line["type"], kinds, f"{command}: {line}")
+            for error in kinds[line["type"]].iter_errors(line):
+                self.fail(f"{command}: {line['type']}: {error.message} in {line}")
+            jsonschema.Draft202012Validator(SCHEMAS[command]).validate(line)
+            self.seen.add((command, line["type"]))
+        return lines
+
+    def lines_of(self, code, command, *arguments, **options):
+        result = self.run_for(code, "--json", command, *arguments, **options)
+        return self.validate(command, result)
+
+    def assert_seen(self, *kinds):
+        for kind in kinds:
+            self.assertIn(kind, self.seen)
+
+    def special_files(self):
+        (self.source / "link").symlink_to("somewhere")
+        os.mkfifo(self.source / "fifo")
+        os.link(self.source / "folder0/file0", self.source / "hard")
+        with open(os.path.join(os.fsencode(self.source), b"caf\xe9"), "wb") as file:
+            file.write(b"bytes that are no UTF-8")
+        with socket.socket(socket.AF_UNIX) as unix:
+            unix.bind(str(self.source / "socket"))
+        if program.IS_ROOT:
+            os.mknod(self.source / "device", 0o20600, os.makedev(1, 3))
+            os.setxattr(self.source / "hard", "user.name", b"value")
+
+    def test_schemas_are_schemas_and_every_command_has_one(self):
+        for schema in SCHEMAS.values():
+            jsonschema.Draft202012Validator.check_schema(schema)
+            self.assertEqual([one["$ref"].rsplit("/", 1)[1] for one in schema["oneOf"]],
+                             list(schema["$defs"]))
+            for kind, definition in schema["$defs"].items():
+                self.assertEqual(definition["properties"]["type"], {"const": kind})
+                self.assertIs(definition["additionalProperties"], False)
+        said = self.run_for(0, "help").out.decode()
+        commands = said.split("Commands:\n")[1].split("\n\n")[0]
+        self.assertEqual(sorted(re.findall(r"^  (\S+)  ", commands, re.M)), sorted(SCHEMAS))
+
+    def test_lines_of_backups_and_what_they_make(self):
+        self.fill(6)
+        self.special_files()
+        self.lines_of(0, "init")
+        summary = self.lines_of(3, "backup", self.source, self.folder / "missing")[-1]
+        self.assertEqual((summary["type"], summary["errors"]), ("summary", 1))
+        self.lines_of(0, "backup", "--tag", "a,b", "--description", "why", self.source)
+        self.assertIsNone(self.lines_of(0, "backup", "-n", self.source)[-1]["snapshot_id"])
+        listed = self.lines_of(0, "snapshots")
+        self.assertEqual([one["status"] for one in listed], ["partial", "complete"])
+        entries = self.lines_of(0, "ls", "latest")
+        exact = [base64.b64decode(one["path_bytes"]) for one in entries if "path_bytes" in one]
+        self.assertEqual(exact, [os.fsencode(self.source) + b"/caf\xe9"])
+        kinds = {one["kind"] for one in entries}
+        self.assertLessEqual({"file", "directory", "symlink", "fifo", "socket"}, kinds)
+        self.lines_of(0, "stats")
+        self.lines_of(0, "stats", "latest")
+        self.lines_of(0, "restore", "latest", "--target", self.target, "--verify")
+        self.lines_of(0, "restore", "latest", "--target", self.target, "--delete", "--dry-run")
+        self.lines_of(0, "check", "--read-data")
+        self.lines_of(0, "check", "--no-key")
+        self.lines_of(0, "cache", "status")
+        self.lines_of(0, "cache", "clear")
+        self.assert_seen(("init", "initialized"), ("backup", "file_error"), ("backup", "summary"),
+                         ("snapshots", "snapshot"), ("ls", "entry"), ("stats", "stats"),
+                         ("restore", "summary"), ("check", "summary"), ("cache", "cache"),
+                         ("cache", "cache_cleared"))
+
+    def test_lines_while_a_backup_runs(self):
+        self.init()
+        backup = self.start("--json", "backup", "--stdin", stdin=program.subprocess.PIPE)
+        deadline = time.monotonic() + 60
+        while not self.lines_of(0, "lease", "list"):
+            self.assertLess(time.monotonic(), deadline, "the backup took no lease")
+        time.sleep(1.5)
+        out, err = backup.communicate(b"the end", timeout=60)
+        backup.stdout, backup.stderr = out, err
+        self.validate("backup", program.Result(backup, "backup --stdin"))
+        self.assert_seen(("lease", "lease"), ("backup", "status"), ("backup", "summary"))
+
+    def test_lines_of_keys(self):
+        self.init()
+        (self.folder / "new").write_text("new\n")
+        self.lines_of(0, "key", "list")
+        added = self.lines_of(0, "key", "add", "--label", "l", "--new-password-file",
+                              self.folder / "new")[0]
+        self.lines_of(0, "key", "remove", added["id"])
+        self.lines_of(0, "key", "recovery")
+        self.lines_of(0, "key", "change-password", "--new-password-file", self.folder / "new")
+        self.password = "new"
+        self.assertEqual(sorted(one["kind"] for one in self.lines_of(0, "key", "list")),
+                         ["passphrase", "recovery key"])
+        self.assert_seen(*(("key", kind) for kind in SCHEMAS["key"]["$defs"] if kind != "error"))
+
+    def test_lines_of_commands_without_a_repository(self):
+        self.lines_of(0, "version")
+        self.lines_of(0, "self-test")
+        self.lines_of(0, "completion", "bash")
+        self.lines_of(0, "help")
+        self.lines_of(0, "help", "key", "add")
+        self.assert_seen(("version", "version"), ("self-test", "step"), ("self-test", "summary"),
+                         ("completion", "completion"), ("help", "help"))
+
+    def test_lines_of_damage(self):
+        self.fill(6)
+        self.init()
+        self.backup()
+        for path in self.objects("data").values():
+            data = bytearray(path.read_bytes())
+            data[len(data) // 2] ^= 1
+            path.write_bytes(data)
+        lines = self.lines_of(13, "check", "--read-data")
+        self.assertEqual([line["type"] for line in lines[-2:]], ["summary", "error"])
+        lines = self.lines_of(3, "restore", "latest", "--target", self.target)
+        self.assertEqual(lines[-1]["type"], "summary")
+        self.assert_seen(("check", "damage"), ("restore", "file_error"))
+
+    def test_every_failure_ends_with_an_error_line(self):
+        failures = {
+            "init": ["--encryption", "rot13"], "backup": [], "restore": ["latest"],
+            "snapshots": [], "ls": ["latest"], "dump": ["latest", "/x"], "stats": [], "check": [],
+            "key": ["list"], "cache": ["nothing"], "lease": ["list"], "self-test": ["more"],
+            "version": ["more"], "completion": ["csh"], "help": ["nothing"]}
+        self.assertEqual(sorted(failures), sorted(SCHEMAS))
+        for command, arguments in failures.items():
+            result = self.run_any("--json", command, *arguments)
+            self.assertNotEqual(result.code, 0, command)
+            lines = self.validate(command, result)
+            self.assertEqual([line["type"] for line in lines], ["error"], command)
+
+
+if __name__ == "__main__":
+    program.main()
