@@ -211,11 +211,12 @@ TEST(TreeBuilder, EndsTreesWhoseKeysAreLongerThanAPage) {
     entries.emplace_hint(entries.end(), key, testing::plain_folder());
   }
   ASSERT_GT(key.size(), kInnerSizes.max_bytes);
-  for (std::uint64_t i = 0; i < 100; ++i) {
-    entries.emplace(child_key(key, "file-" + std::to_string(i)), testing::plain_file(10, i));
-  }
+  Entry heavy = testing::plain_file(10, 1);
+  heavy.xattrs.push_back({"user.weight", Bytes(1000, 7)});
+  for (int i = 0; i < 200; ++i) entries.emplace(child_key(key, "file-" + std::to_string(i)), heavy);
   MemoryChunks chunks;
   const TreeRoot root = build_tree(chunks, entries);
+  EXPECT_GT(chunks.stored(), 100U);
   EXPECT_LE(root.level, 6);
   EXPECT_EQ(read_tree(chunks, root).value(), entries);
 }

@@ -128,6 +128,23 @@ TEST(DiffTrees, SkipsSharedPagesOfTreesOfDifferentHeight) {
   EXPECT_LE(chunks.reads(), new_pages + 10);
 }
 
+TEST(DiffTrees, SkipsATreeThatIsAPageOfTheOther) {
+  MemoryChunks chunks;
+  const TreeRoot large = build_tree(chunks, testing::heavy_files(25'000));
+  const auto children = decode_inner(chunks.read(large.page).value(), large.level).value();
+  const PageChild& first = children.front();
+  const TreeRoot small{first.page, static_cast<std::uint8_t>(large.level - 1), first.entries};
+  std::uint64_t shared_pages = 0;
+  ASSERT_TRUE(
+      for_each_page(chunks, small, [&](const chunk::ChunkRef&, std::uint8_t) -> Result<bool> {
+        ++shared_pages;
+        return true;
+      }).has_value());
+  chunks.reset_counts();
+  EXPECT_EQ(diff(chunks, small, large).size(), large.entries - small.entries);
+  EXPECT_EQ(chunks.reads(), chunks.stored() - shared_pages);
+}
+
 TEST(DiffTrees, ComparesWithAnEmptyTree) {
   MemoryChunks chunks;
   const EntryMap entries = testing::numbered_files(1000);
