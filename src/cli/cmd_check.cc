@@ -28,9 +28,9 @@ struct Outcome {
 };
 
 Result<Outcome> check_without_key(Context& context, const CheckArguments& arguments) {
-  const OpenStore store = TRY(open_store(context));
+  const auto store = TRY(open_unread_store(context));
   Running running(context);
-  auto report = TRY(engine::check_names(*store.backend, arguments.engine, running.activity()));
+  auto report = TRY(engine::check_names(*store, arguments.engine, running.activity()));
   running.finish();
   return Outcome{std::move(report), running.seconds()};
 }

@@ -69,7 +69,16 @@ Result<OpenStore> open_store(const Context& context) {
   if (!stored && stored.error().code() == ErrorCode::kNotFound) return no_repository(place);
   const Bytes config = TRY_DOING("opening the repository at " + place, std::move(stored));
   return OpenStore{std::move(backend),
-                   TRY_DOING("opening the repository at " + place, repo::decode_config(config))};
+                   TRY_DOING("reading the object config of " + place, repo::decode_config(config))};
+}
+
+Result<std::unique_ptr<backend::Backend>> open_unread_store(const Context& context) {
+  std::unique_ptr<backend::Backend> backend = TRY(open_existing(context));
+  const Result<backend::ObjectInfo> config = backend->head("config");
+  if (!config && config.error().code() == ErrorCode::kNotFound) {
+    return no_repository(backend->describe());
+  }
+  return backend;
 }
 
 Result<std::unique_ptr<repo::Repository>> open_repository(const Context& context) {

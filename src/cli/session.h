@@ -24,6 +24,8 @@ struct OpenStore {
   repo::Config config;
 };
 Result<OpenStore> open_store(const Context& context);
+// The same, and nothing is believed: not even the config is decoded.
+Result<std::unique_ptr<backend::Backend>> open_unread_store(const Context& context);
 
 // The repository, opened with the passphrase or key that was given, or asked for up to three times
 // on a terminal.

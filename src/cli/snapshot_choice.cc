@@ -1,5 +1,7 @@
 #include "cli/snapshot_choice.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "base/try.h"
@@ -51,6 +53,13 @@ std::vector<repo::StoredSnapshot> chosen(std::vector<repo::StoredSnapshot> snaps
 Result<repo::StoredSnapshot> find_snapshot(const Context& context, repo::Repository& repository,
                                            const SnapshotChoice& choice, std::string_view which) {
   SnapshotList list = TRY(list_snapshots(context, repository));
+  // The damaged one might be the one that is meant, and an older state must not pass for it.
+  if (list.damaged > 0 && (which.starts_with("latest") || which.starts_with('@'))) {
+    return std::unexpected(
+        Error(ErrorCode::kCorruption,
+              fmt::format("a snapshot is damaged, so what '{}' means cannot be told", which))
+            .with_hint("Give the id of a whole snapshot: 'backstay snapshots' lists them."));
+  }
   return engine::select_snapshot(chosen(std::move(list.snapshots), choice), {}, which,
                                  context.clock.now());
 }
