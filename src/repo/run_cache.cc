@@ -19,6 +19,12 @@ std::string RunCache::path_of(const ObjectId& id) const {
   return directory_ + "/" + id.hex();
 }
 
+// Of this run: a file that stands under another one's name does not fit.
+crypto::Digest RunCache::seal_of(const ObjectId& id, ByteView body) const {
+  const crypto::Digest key = crypto::blake3_keyed(key_, id.view());
+  return crypto::blake3_keyed(crypto::Secret::from_bytes(key.view()).value(), body);
+}
+
 std::optional<std::shared_ptr<const IndexRun>> RunCache::load(const ObjectId& id) const {
   if (directory_.empty()) return std::nullopt;
   auto file = io::MappedFile::open(path_of(id));
@@ -26,8 +32,7 @@ std::optional<std::shared_ptr<const IndexRun>> RunCache::load(const ObjectId& id
   const ByteView bytes = (*file)->bytes();
   if (bytes.size() > crypto::Digest::kSize) {
     const ByteView body = bytes.first(bytes.size() - crypto::Digest::kSize);
-    if (std::ranges::equal(crypto::blake3_keyed(key_, body).bytes,
-                           bytes.last(crypto::Digest::kSize))) {
+    if (std::ranges::equal(seal_of(id, body).bytes, bytes.last(crypto::Digest::kSize))) {
       auto run = IndexRun::open(id, std::move(*file), body);
       if (run) return std::move(*run);
     }
@@ -38,7 +43,7 @@ std::optional<std::shared_ptr<const IndexRun>> RunCache::load(const ObjectId& id
 
 Result<std::shared_ptr<const IndexRun>> RunCache::keep(const ObjectId& id, Bytes body) const {
   if (!directory_.empty()) {
-    const crypto::Digest digest = crypto::blake3_keyed(key_, body);
+    const crypto::Digest digest = seal_of(id, body);
     const ByteView pieces[] = {body, digest.view()};
     const auto written = io::create_file(path_of(id), pieces, io::Durability::kUnsynced);
     if (written || written.error().code() == ErrorCode::kAlreadyExists) {

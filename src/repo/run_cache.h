@@ -27,6 +27,7 @@ class RunCache {
 
  private:
   [[nodiscard]] std::string path_of(const ObjectId& id) const;
+  [[nodiscard]] crypto::Digest seal_of(const ObjectId& id, ByteView body) const;
 
   std::string directory_;
   crypto::Secret key_;

@@ -1,0 +1,401 @@
+#include "repo/index.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <set>
+#include <thread>
+
+#include "io/testing/temporary_folder.h"
+#include "repo/testing/runs.h"
+
+namespace backstay::repo {
+namespace {
+
+class IndexOfRuns : public ::testing::Test {
+ protected:
+  static void no_damage(const ObjectId& id, const Error& error) {
+    ADD_FAILURE() << "run " << id.short_hex() << ": " << error.describe();
+  }
+  Index::Options options() {
+    Index::Options options;
+    options.cache_directory = cache_directory_;
+    return options;
+  }
+  std::unique_ptr<Index> make(backend::Backend& store, Index::Options options) {
+    return std::make_unique<Index>(store, maker_.keyring, maker_.config, maker_.rng,
+                                   std::move(options));
+  }
+  std::unique_ptr<Index> make() { return make(memory_, options()); }
+  // A second process: nothing shared but the store.
+  std::unique_ptr<Index> fresh() {
+    auto index = make(memory_, {});
+    EXPECT_EQ(problem(index->load(no_damage)), "");
+    return index;
+  }
+  static void add(Index& index, std::uint64_t pack, std::size_t chunks) {
+    const auto added = index.add({some_pack(pack, chunks, pack * 1000)});
+    EXPECT_EQ(problem(added), "");
+  }
+  // Chunks of these packs that the index does not find at their place.
+  static std::size_t missing(const Index& index, std::uint64_t first, std::uint64_t last,
+                             std::size_t chunks) {
+    std::size_t missing = 0;
+    for (std::uint64_t pack = first; pack <= last; ++pack) {
+      for (std::size_t i = 0; i < chunks; ++i) {
+        const auto found = index.find(id_with(some_prefix(pack * 1000 + i)));
+        if (!found || found->frame.pack != numbered_pack(pack)) ++missing;
+      }
+    }
+    return missing;
+  }
+  [[nodiscard]] std::vector<std::string> stored_runs() const {
+    std::vector<std::string> names;
+    for (const auto& [name, bytes] : memory_.objects()) names.push_back(name);
+    return names;
+  }
+
+  RunMaker maker_;
+  ManualClock clock_;
+  backend::MemoryBackend memory_{clock_};
+  io::TemporaryFolder folder_;
+  std::string cache_directory_;
+};
+
+TEST_F(IndexOfRuns, FindsWhatWasAddedAtOnceAndAfterALoad) {
+  const auto index = make();
+  EXPECT_EQ(index->totals().runs, 0U);
+  EXPECT_FALSE(index->contains(id_with(some_prefix(1000))));
+  add(*index, 1, 10);
+  add(*index, 2, 10);
+  EXPECT_EQ(missing(*index, 1, 2, 10), 0U);
+  EXPECT_EQ(missing(*fresh(), 1, 2, 10), 0U);
+  EXPECT_EQ(index->totals().entries, 20U);
+}
+
+TEST_F(IndexOfRuns, KeepsFewRunsOverThousandsOfAdds) {
+  const auto index = make();
+  constexpr std::uint64_t kAdds = 3000;
+  std::uint64_t most = 0;
+  std::size_t longest = 0;
+  for (std::uint64_t pack = 1; pack <= kAdds; ++pack) {
+    add(*index, pack, 1 + pack % 3);
+    most = std::max(most, index->totals().runs);
+  }
+  for (const auto& [name, bytes] : memory_.objects()) longest = std::max(longest, bytes.size());
+  EXPECT_LE(most, 64U);
+  EXPECT_EQ(stored_runs().size(), index->totals().runs);
+  EXPECT_EQ(missing(*index, 1, kAdds, 1), 0U);
+  EXPECT_EQ(missing(*fresh(), 1, kAdds, 1), 0U);
+  // Names of runs that are gone are not dragged along.
+  EXPECT_LT(longest, kAdds * (48 + 2 * 40) + 10'000);
+}
+
+TEST_F(IndexOfRuns, KeepsFewRunsWhereTheyMayNotGrow) {
+  Index::Options options;
+  options.merged_entries_max = 20;
+  const auto index = make(memory_, options);
+  for (std::uint64_t pack = 1; pack <= 400; ++pack) {
+    add(*index, pack, 3);
+    ASSERT_LE(index->totals().runs, 64U) << pack;
+  }
+  EXPECT_EQ(missing(*fresh(), 1, 400, 3), 0U);
+}
+
+TEST_F(IndexOfRuns, OfOneWriterLoadsWhileAnotherMerges) {
+  std::atomic<bool> done{false};
+  std::jthread writer([&] {
+    const auto index = make(memory_, {});
+    for (std::uint64_t pack = 1; pack <= 300; ++pack) add(*index, pack, 2);
+    done = true;
+  });
+  std::size_t loads = 0;
+  std::size_t most = 0;
+  while (!done || loads == 0) {
+    const auto index = make(memory_, {});
+    // A listing may be overtaken by so many merges that a run in it is not there any more.
+    const auto loaded = index->load([](const ObjectId&, const Error& error) {
+      EXPECT_EQ(to_string(error.code()), "not_found");
+    });
+    ASSERT_EQ(problem(loaded), "");
+    ++loads;
+    // What was there before is there for ever.
+    const std::size_t found = 600 - missing(*index, 1, 300, 2);
+    EXPECT_GE(found, most);
+    most = std::max(most, found);
+  }
+  writer.join();
+  EXPECT_EQ(missing(*fresh(), 1, 300, 2), 0U);
+}
+
+TEST_F(IndexOfRuns, OfTwoWritersLosesNothingOfEither) {
+  const auto write = [&](std::uint64_t first) {
+    const auto index = make(memory_, {});
+    EXPECT_EQ(problem(index->load([](const ObjectId&, const Error&) {})), "");
+    for (std::uint64_t pack = first; pack < first + 200; ++pack) add(*index, pack, 2);
+  };
+  {
+    std::jthread one(write, 1);
+    std::jthread two(write, 1001);
+  }
+  const auto index = fresh();
+  EXPECT_EQ(missing(*index, 1, 200, 2), 0U);
+  EXPECT_EQ(missing(*index, 1001, 1200, 2), 0U);
+}
+
+// Answers the first listing from a time when other runs were there.
+class OldListing final : public backend::Backend {
+ public:
+  OldListing(backend::Backend& inner, std::vector<std::string> gone, int times)
+      : inner_(inner), gone_(std::move(gone)), times_(times) {}
+  using Backend::put;
+  Result<void> put(std::string_view name, std::span<const ByteView> pieces) override {
+    return inner_.put(name, pieces);
+  }
+  Result<void> barrier() override { return inner_.barrier(); }
+  Result<Bytes> get(std::string_view name, std::uint64_t size_max) override {
+    return inner_.get(name, size_max);
+  }
+  Result<void> get_range(std::string_view name, std::uint64_t offset,
+                         MutableByteView out) override {
+    return inner_.get_range(name, offset, out);
+  }
+  Result<backend::ObjectInfo> head(std::string_view name) override { return inner_.head(name); }
+  Result<void> list(std::string_view prefix,
+                    const std::function<Result<void>(const backend::ObjectInfo&)>& each) override {
+    ++listings;
+    if (times_-- <= 0) return inner_.list(prefix, each);
+    for (const std::string& name : gone_) {
+      auto done = each({.name = name, .size_bytes = 1, .modified = {}});
+      if (!done) return done;
+    }
+    return {};
+  }
+  Result<void> remove(std::string_view name) override { return inner_.remove(name); }
+  Result<Timestamp> store_time() override { return inner_.store_time(); }
+  [[nodiscard]] backend::Capabilities capabilities() const override {
+    return inner_.capabilities();
+  }
+  [[nodiscard]] std::string describe() const override { return inner_.describe(); }
+
+  int listings = 0;
+
+ private:
+  backend::Backend& inner_;
+  std::vector<std::string> gone_;
+  int times_;
+};
+
+TEST_F(IndexOfRuns, ListsAgainWhenARunIsGoneAfterItWasListed) {
+  const auto writer = make(memory_, {});
+  for (std::uint64_t pack = 1; pack <= 7; ++pack) add(*writer, pack, 1);
+  const std::vector<std::string> before = stored_runs();
+  add(*writer, 8, 1);  // the eighth: they are merged, and those before are gone
+  ASSERT_EQ(stored_runs().size(), 1U);
+  OldListing old(memory_, before, 1);
+  const auto index = make(old, {});
+  EXPECT_EQ(problem(index->load(no_damage)), "");
+  EXPECT_EQ(missing(*index, 1, 8, 1), 0U);
+  EXPECT_EQ(old.listings, 2);
+}
+
+TEST_F(IndexOfRuns, SaysSoWhenARunStaysGone) {
+  const auto writer = make(memory_, {});
+  add(*writer, 1, 1);
+  const std::vector<std::string> names = stored_runs();
+  ASSERT_EQ(problem(memory_.remove(names[0])), "");
+  OldListing old(memory_, names, 1000);
+  const auto index = make(old, {});
+  std::size_t damaged = 0;
+  EXPECT_EQ(problem(index->load([&](const ObjectId&, const Error&) { ++damaged; })), "");
+  EXPECT_EQ(damaged, 1U);
+}
+
+TEST_F(IndexOfRuns, NamesADamagedRunAndServesTheOthers) {
+  const auto writer = make(memory_, {});
+  add(*writer, 1, 2);
+  const std::string first = stored_runs()[0];
+  add(*writer, 2, 2);
+  auto objects = memory_.objects();
+  for (const std::size_t at : {0U, 40U, 100U}) {
+    auto damaged_objects = objects;
+    damaged_objects[first][at] ^= 1;
+    memory_.set_objects(damaged_objects);
+    std::vector<std::string> damaged;
+    const auto index = make(memory_, {});
+    EXPECT_EQ(problem(index->load([&](const ObjectId& id, const Error& error) {
+                damaged.push_back(object_name(ObjectKind::kIndexRun, id));
+                EXPECT_EQ(to_string(error.code()), "corruption");
+              })),
+              "");
+    EXPECT_EQ(damaged, std::vector<std::string>{first});
+    EXPECT_EQ(missing(*index, 1, 1, 2), 2U);
+    EXPECT_EQ(missing(*index, 2, 2, 2), 0U);
+  }
+}
+
+TEST_F(IndexOfRuns, IsNotKeptFromOpeningByARunOfAStranger) {
+  const auto writer = make(memory_, {});
+  add(*writer, 1, 2);
+  Header header{.kind = ObjectKind::kIndexRun,
+                .suite = crypto::Suite::kAes256Gcm,
+                .key_mode = KeyMode::kDerived,
+                .epoch = 99,
+                .repository = maker_.config.id,
+                .salt = {}};
+  Bytes stranger(200);
+  encode_header(header, stranger);
+  ASSERT_EQ(problem(memory_.put(object_name(ObjectKind::kIndexRun, id_of(stranger)), stranger)),
+            "");
+  ASSERT_EQ(problem(memory_.put("index/notes", as_bytes("x"))), "");
+  std::size_t damaged = 0;
+  const auto index = make(memory_, {});
+  EXPECT_EQ(problem(index->load([&](const ObjectId&, const Error&) { ++damaged; })), "");
+  EXPECT_EQ(damaged, 1U);
+  EXPECT_EQ(missing(*index, 1, 1, 2), 0U);
+}
+
+TEST_F(IndexOfRuns, FailsWhenTheStoreFails) {
+  add(*make(memory_, {}), 1, 1);
+  for (std::uint64_t call = 1; call <= 2; ++call) {
+    backend::FaultBackend faults(memory_);
+    faults.fail_at(call, ErrorCode::kUnavailable);
+    const auto index = make(faults, {});
+    EXPECT_EQ(code_of(index->load(no_damage)), "unavailable") << "call " << call;
+  }
+}
+
+TEST_F(IndexOfRuns, DoesNotMindWhatCannotBeRemoved) {
+  backend::FaultBackend faults(memory_, backend::FaultBackend::Numbered::kChanges);
+  // Eight times put and barrier, put and barrier of the merged run, then the removals.
+  for (std::uint64_t call = 19; call <= 22; ++call) faults.fail_at(call, ErrorCode::kUnavailable);
+  const auto index = make(faults, {});
+  for (std::uint64_t pack = 1; pack <= 8; ++pack) add(*index, pack, 1);
+  EXPECT_EQ(stored_runs().size(), 5U);
+  EXPECT_EQ(index->totals().runs, 1U);
+  EXPECT_EQ(fresh()->totals().runs, 1U);
+  // The next merge tries again: 7 more runs and the merged one are of one class at 8 chunks each.
+  for (std::uint64_t pack = 9; pack <= 15; ++pack) add(*index, pack, 8);
+  EXPECT_EQ(stored_runs().size(), 1U);
+  EXPECT_EQ(missing(*fresh(), 1, 8, 1), 0U);
+}
+
+TEST_F(IndexOfRuns, TakesCondemnedPacksAsAbsent) {
+  const auto writer = make(memory_, {});
+  add(*writer, 1, 3);
+  add(*writer, 2, 3);
+  // Chunks of pack 1 are in pack 3 too.
+  ASSERT_EQ(problem(writer->add({some_pack(3, 3, 1000)})), "");
+  Index::Options options;
+  options.condemned = {numbered_pack(1), numbered_pack(2)};
+  const auto index = make(memory_, options);
+  ASSERT_EQ(problem(index->load(no_damage)), "");
+  EXPECT_FALSE(index->contains(id_with(some_prefix(2000))));
+  const auto other = index->find(id_with(some_prefix(1000)));
+  ASSERT_TRUE(other);
+  EXPECT_EQ(other->frame.pack, numbered_pack(3));
+  ASSERT_EQ(index->packs().size(), 1U);
+  EXPECT_EQ(index->packs()[0].id, numbered_pack(3));
+}
+
+TEST_F(IndexOfRuns, GivesEveryEntryAndEveryPack) {
+  const auto index = make();
+  add(*index, 1, 3);
+  add(*index, 2, 2);
+  ASSERT_EQ(problem(index->add({some_pack(1, 3, 1000)})), "");  // once more
+  std::size_t entries = 0;
+  index->for_each_entry([&](const IdPrefix&, const ChunkLocation&) { ++entries; });
+  EXPECT_EQ(entries, 8U);
+  EXPECT_EQ(index->packs().size(), 2U);
+}
+
+// ---- the cache
+
+class CachedIndex : public IndexOfRuns {
+ protected:
+  CachedIndex() { cache_directory_ = folder_ / "cache"; }
+  [[nodiscard]] std::vector<std::string> files() const {
+    std::vector<std::string> files;
+    for (const auto& file : std::filesystem::directory_iterator(cache_directory_)) {
+      files.push_back(file.path());
+    }
+    return files;
+  }
+  // How many runs a new index with this cache reads from the store.
+  std::uint64_t runs_fetched() {
+    backend::FaultBackend counting(memory_);
+    const auto index = make(counting, options());
+    EXPECT_EQ(problem(index->load(no_damage)), "");
+    EXPECT_EQ(missing(*index, 1, 2, 5), 0U);
+    return counting.calls() - 1;
+  }
+};
+
+TEST_F(CachedIndex, FetchesNothingThatItHas) {
+  const auto index = make();
+  add(*index, 1, 5);
+  add(*index, 2, 5);
+  EXPECT_EQ(files().size(), 2U);
+  EXPECT_EQ(runs_fetched(), 0U);
+  std::filesystem::remove_all(cache_directory_);
+  EXPECT_EQ(runs_fetched(), 2U);
+  EXPECT_EQ(runs_fetched(), 0U);
+}
+
+TEST_F(CachedIndex, FetchesADamagedFileAgain) {
+  const auto index = make();
+  add(*index, 1, 5);
+  add(*index, 2, 5);
+  const std::string file = files()[0];
+  const auto size = std::filesystem::file_size(file);
+  for (const std::uintmax_t at : {std::uintmax_t{0}, size / 2, size - 1}) {
+    {
+      std::fstream stream(file, std::ios::in | std::ios::out | std::ios::binary);
+      stream.seekg(static_cast<std::streamoff>(at));
+      const char byte = static_cast<char>(stream.get() ^ 1);
+      stream.seekp(static_cast<std::streamoff>(at));
+      stream.put(byte);
+    }
+    EXPECT_EQ(runs_fetched(), 1U) << "byte " << at;
+    EXPECT_EQ(runs_fetched(), 0U);
+  }
+  for (const std::uintmax_t left : {std::uintmax_t{0}, std::uintmax_t{31}, size - 1}) {
+    std::filesystem::resize_file(file, left);
+    EXPECT_EQ(runs_fetched(), 1U) << "cut to " << left;
+    EXPECT_EQ(runs_fetched(), 0U);
+  }
+}
+
+TEST_F(CachedIndex, DoesNotTakeOneRunForAnother) {
+  const auto index = make();
+  add(*index, 1, 5);
+  add(*index, 2, 5);
+  const auto all = files();
+  std::filesystem::copy_file(all[0], all[1], std::filesystem::copy_options::overwrite_existing);
+  EXPECT_EQ(runs_fetched(), 1U);
+}
+
+TEST_F(CachedIndex, DropsWhatIsNoLongerLive) {
+  const auto index = make();
+  for (std::uint64_t pack = 1; pack <= 7; ++pack) add(*index, pack, 1);
+  const auto other = make(memory_, {});
+  ASSERT_EQ(problem(other->load(no_damage)), "");
+  add(*other, 8, 1);
+  const auto again = make();
+  ASSERT_EQ(problem(again->load(no_damage)), "");
+  EXPECT_EQ(files().size(), 1U);
+  EXPECT_EQ(missing(*index, 1, 7, 1), 0U);  // who has the old runs open may go on
+}
+
+TEST_F(CachedIndex, GoesOnWithoutACacheThatCannotBeMade) {
+  std::ofstream(folder_ / "file") << "x";
+  cache_directory_ = folder_ / "file/cache";
+  const auto index = make();
+  add(*index, 1, 5);
+  EXPECT_EQ(missing(*index, 1, 1, 5), 0U);
+}
+
+}  // namespace
+}  // namespace backstay::repo
