@@ -45,6 +45,7 @@ RestoreRun::RestoreRun(Site& site)
       window_(site, worker_, workers_) {}
 
 Result<void> RestoreRun::run() {
+  remove_leftovers(site_.target->root());
   Result<void> walked = walk_target(site_, *this, TreeDamage::kReport);
   if (!walked) site_.outcome.end(walked.error());
   // Also after a failure: what the window holds must be finished or removed again.
@@ -62,11 +63,24 @@ Result<FolderNodePtr> RestoreRun::folder(FolderVisit visit) {
   source::TargetFolderPtr made = TRY(site_.target->make_folder(visit.parent->folder(), visit.name));
   auto node =
       std::make_shared<FolderNode>(std::move(visit.parent), std::move(visit.name), std::move(made));
-  if (!was_there) node->mark_new();
+  if (was_there) {
+    remove_leftovers(node->folder());
+  } else {
+    node->mark_new();
+  }
   const bool keep_existing = was_there && site_.options.overwrite == Overwrite::kNever;
   if (visit.entry && !keep_existing) node->set_attributes_at_end(std::move(*visit.entry));
   site_.outcome.dirs_restored.fetch_add(1, std::memory_order_relaxed);
   return node;
+}
+
+// Before anything is restored into the folder: the snapshot may hold a file of such a name, too.
+void RestoreRun::remove_leftovers(const source::TargetFolderPtr& folder) {
+  const auto names = site_.target->names(folder);
+  if (!names) return;  // who may not list it could not have left anything
+  for (const std::string& name : *names) {
+    if (site_.names.is_leftover(name)) static_cast<void>(site_.target->remove(folder, name));
+  }
 }
 
 Result<void> RestoreRun::file(FileVisit visit) {

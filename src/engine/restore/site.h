@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <string>
+#include <string_view>
 
 #include "engine/restore.h"
 #include "engine/restore/limits.h"
@@ -21,10 +22,17 @@ class TemporaryNames {
  public:
   explicit TemporaryNames(Rng& rng) : run_(rng.next_u64()) {}
   [[nodiscard]] std::string next() {
-    return fmt::format(".backstay-{:016x}-{:x}.partial", run_, next_.fetch_add(1));
+    return fmt::format("{}{:016x}-{:x}{}", kStart, run_, next_.fetch_add(1), kEnd);
+  }
+  // What a restore that was killed left behind.
+  [[nodiscard]] bool is_leftover(std::string_view name) const {
+    return name.starts_with(kStart) && name.ends_with(kEnd) &&
+           !name.starts_with(fmt::format("{}{:016x}-", kStart, run_));
   }
 
  private:
+  static constexpr std::string_view kStart = ".backstay-";
+  static constexpr std::string_view kEnd = ".partial";
   std::uint64_t run_;
   std::atomic<std::uint64_t> next_{0};
 };
