@@ -24,19 +24,19 @@ constexpr std::uint64_t kInnerItemsMin = 4;
 // A page that is not yet full takes one more item and must stay within kPageBytesMax.
 constexpr std::size_t kRecordBytesMax = 8 * 1024 * 1024;
 
-struct OpenPage {
-  std::uint8_t level;
-  PageWriter writer;
-  std::uint64_t entries = 0;        // in it or below it
-  std::uint64_t pages_written = 0;  // of this level
-  TreeRoot last_written;
-
-  explicit OpenPage(std::uint8_t its_level) : level(its_level), writer(its_level) {}
-};
-
 }  // namespace
 
 struct TreeBuilder::State {
+  struct OpenPage {
+    std::uint8_t level;
+    PageWriter writer;
+    std::uint64_t entries = 0;        // in it or below it
+    std::uint64_t pages_written = 0;  // of this level
+    TreeRoot last_written;
+
+    explicit OpenPage(std::uint8_t its_level) : level(its_level), writer(its_level) {}
+  };
+
   chunk::ChunkWriter& pages;
   crypto::Secret page_key;
   std::vector<OpenPage> levels;
@@ -146,7 +146,7 @@ Result<TreeRoot> TreeBuilder::finish() {
   for (std::size_t level = 0;; ++level) {
     ASSERT(level < state.levels.size());
     if (!state.levels[level].writer.empty()) TRY(state.close(level));
-    const OpenPage& closed = state.levels[level];
+    const State::OpenPage& closed = state.levels[level];
     if (closed.pages_written == 1) return closed.last_written;
   }
 }
