@@ -15,7 +15,7 @@ def make(root):
     os.umask(0o022)
     root, source = pathlib.Path(root), random.Random(2026)
     (root / "folder/empty").mkdir(parents=True)
-    (root / "random").write_bytes(source.randbytes(300_000))
+    (root / "random").write_bytes(source.randbytes(60_000))
     (root / "text").write_bytes(b"the quick brown fox\n" * 20_000)
     for i in range(200):
         (root / f"folder/small{i:03}").write_bytes(b"small file %d\n" % i * (i % 7))
