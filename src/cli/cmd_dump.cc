@@ -3,9 +3,9 @@
 #include "base/try.h"
 #include "cli/commands.h"
 #include "cli/console.h"
-#include "cli/running.h"
 #include "cli/session.h"
 #include "cli/snapshot_choice.h"
+#include "engine/activity.h"
 #include "engine/restore.h"
 #include "engine/select.h"
 #include "snapshot/tree_key.h"
@@ -37,7 +37,7 @@ Result<ExitCode> run_dump(Context& context, const DumpArguments& arguments) {
   TRY(engine::dump(
       *repository, stored.snapshot, path,
       [&](ByteView bytes) -> Result<void> {
-        context.console.print(as_text(bytes));
+        context.console.print_bytes(bytes);
         return context.console.flush();
       },
       activity));

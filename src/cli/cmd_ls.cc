@@ -87,8 +87,9 @@ Result<ExitCode> run_ls(Context& context, const LsArguments& arguments) {
   }
   auto entry = TRY(snapshot::find_entry(*repository, stored.snapshot.tree, key));
   if (!entry) {
-    return fail(ErrorCode::kNotFound,
-                fmt::format("snapshot {} has no {}", stored.id.short_hex(), path));
+    return std::unexpected(Error(ErrorCode::kNotFound,
+                                 fmt::format("snapshot {} has no {}", stored.id.short_hex(), path))
+                               .with_hint("Without a path, 'backstay ls' lists everything."));
   }
   if (entry->type != snapshot::EntryType::kDirectory) {
     TRY(listing.print({.key = key, .entry = std::move(*entry)}));

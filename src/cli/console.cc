@@ -29,8 +29,18 @@ void Console::print(std::string_view text) {
   }
 }
 
+void Console::print_bytes(ByteView bytes) {
+  out_is_bytes_.store(true);
+  print(as_text(bytes));
+}
+
 void Console::print_json(const json::Json& line) {
-  print(json::to_line(line) + "\n");
+  const std::string text = json::to_line(line) + "\n";
+  if (out_is_bytes_.load()) {
+    static_cast<void>(io::write_full(streams_.messages, as_bytes(text)));
+  } else {
+    print(text);
+  }
 }
 
 void Console::print_json_now(const json::Json& line) {
@@ -54,7 +64,7 @@ void Console::write_out(std::string_view text) {
   // Anything but a full disk means that the reader of a pipe or the terminal went away.
   const bool full = written.error().code() == ErrorCode::kNoSpace;
   failure_ = Error(full ? ErrorCode::kNoSpace : ErrorCode::kCancelled,
-                   "writing to standard output: " + written.error().describe());
+                   "standard output: " + written.error().describe());
   std::stop_source(stop_).request_stop();
 }
 
@@ -87,11 +97,13 @@ void Console::say(Level level, std::string_view message, std::string_view hint) 
 
 std::string Console::text_message(Level level, std::string_view message,
                                   std::string_view hint) const {
-  std::string out;
-  if (style_.color_messages && level == Level::kError) out += kRed;
-  if (style_.color_messages && level == Level::kWarning) out += kYellow;
-  out += "backstay:";
-  if (style_.color_messages) out += kPlain;
+  std::string out = "backstay:";
+  if (style_.color_messages) {
+    const std::string_view color = level == Level::kError     ? kRed
+                                   : level == Level::kWarning ? kYellow
+                                                              : kBold;
+    out = fmt::format("{}{}{}", color, out, kPlain);
+  }
   out += " " + printable_message(message) + "\n";
   if (!hint.empty()) {
     out += style_.color_messages ? fmt::format("{}hint:{} ", kBold, kPlain) : std::string("hint: ");

@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/bytes.h"
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/mutex.h"
@@ -47,6 +48,8 @@ class Console {
 
   // ---- results. Collected and written in larger pieces; flush() writes what is left.
   void print(std::string_view text) EXCLUDES(mutex_);
+  // A file's bytes. JSON lines go to standard error from then on: they are no part of the file.
+  void print_bytes(ByteView bytes) EXCLUDES(mutex_);
   void print_json(const json::Json& line) EXCLUDES(mutex_);
   // For lines that somebody waits for while the command goes on.
   void print_json_now(const json::Json& line) EXCLUDES(mutex_);
@@ -87,6 +90,7 @@ class Console {
   const std::stop_source stop_;
   Style style_;
   std::atomic<bool> progress_drawn_{false};
+  std::atomic<bool> out_is_bytes_{false};
   Mutex mutex_;
   std::string pending_ GUARDED_BY(mutex_);
   std::optional<Error> failure_ GUARDED_BY(mutex_);

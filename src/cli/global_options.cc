@@ -57,7 +57,7 @@ std::vector<Option> global_option_table(GlobalOptions& to) {
                "open the repository with the recovery key whose words are in this file"),
           "BACKSTAY_RECOVERY_KEY_FILE", kElsewhere),
       flag("--json", to.json, "print one JSON object a line (docs/json describes them)"),
-      flag("-q,--quiet", to.quiet, "print nothing but results and errors"),
+      flag("-q,--quiet", to.quiet, "say nothing but errors and what was asked for"),
       verbose(to.verbosity),
       flag("--no-progress", to.no_progress, "show no progress line"),
       choice<When>("--color", "WHEN", to.color,

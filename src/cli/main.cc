@@ -1,8 +1,10 @@
 // The program: signals, the command line, one command, its exit code.
+#include <fcntl.h>
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <clocale>
+#include <cstdlib>
 #include <memory>
 
 #include "cli/commands.h"
@@ -18,6 +20,14 @@
 
 namespace backstay::cli {
 namespace {
+
+// A standard stream that was closed would be taken by the next file that is opened, and results
+// would be written into that file.
+void fill_standard_streams() {
+  for (int fd = 0; fd <= 2; ++fd) {
+    if (::fcntl(fd, F_GETFD) < 0 && ::open("/dev/null", O_RDWR) != fd) std::abort();
+  }
+}
 
 Console::Streams look_at_streams() {
   Console::Streams streams;
@@ -72,8 +82,9 @@ ExitCode run(Context& context, const Parsed& parsed) {
   const Command& command = parsed.wish == Wish::kVersion ? version : *parsed.command();
   const Result<ExitCode> ended = command.run(context);
   if (ended) return *ended;
-  // What could never succeed as it was given is wrong usage, also when only the command noticed.
-  if (ended.error().code() == ErrorCode::kInvalidArgument) {
+  // What could never succeed as it was given is wrong usage, also when only the command noticed. A
+  // hint says more than the form of the whole command would.
+  if (ended.error().code() == ErrorCode::kInvalidArgument && ended.error().hint().empty()) {
     return report_wrong_usage(console, parsed, ended.error());
   }
   return report(console, ended.error());
@@ -89,6 +100,7 @@ ExitCode finish(Console& console, ExitCode code) {
 }
 
 ExitCode main_of(const std::vector<std::string>& words) {
+  fill_standard_streams();
   const SystemClock clock;
   crypto::SystemRng rng;
   const ProcessEnvironment environment;

@@ -23,9 +23,14 @@ std::string without_line_end(std::string_view text) {
   return std::string(text);
 }
 
+Error empty_passphrase() {
+  return Error(ErrorCode::kInvalidArgument, "the passphrase is empty")
+      .with_hint("A repository without encryption is made with 'init --encryption none'.");
+}
+
 Result<std::optional<repo::Credential>> passphrase(Result<std::string> text) {
   std::string secret = TRY(std::move(text));
-  if (secret.empty()) return fail(ErrorCode::kInvalidArgument, "the passphrase is empty");
+  if (secret.empty()) return std::unexpected(empty_passphrase());
   return repo::Credential{.passphrase = std::move(secret), .recovery_key = {}};
 }
 
@@ -123,9 +128,12 @@ Result<repo::Credential> ask_credential(const std::string& place, const std::sto
 Result<repo::Credential> ask_new_passphrase(const std::string& prompt,
                                             const std::stop_token& stop) {
   std::string first = TRY(ask(prompt + ": ", stop));
-  if (first.empty()) return fail(ErrorCode::kInvalidArgument, "the passphrase is empty");
+  if (first.empty()) return std::unexpected(empty_passphrase());
   const std::string second = TRY(ask(prompt + " again: ", stop));
-  if (first != second) return fail(ErrorCode::kInvalidArgument, "the two passphrases differ");
+  if (first != second) {
+    return std::unexpected(Error(ErrorCode::kInvalidArgument, "the two passphrases differ")
+                               .with_hint("Start again, and type the same one twice."));
+  }
   return repo::Credential{.passphrase = std::move(first), .recovery_key = {}};
 }
 

@@ -121,8 +121,8 @@ void ProgressLine::show(double seconds) {
   const double passed = std::max(seconds - last_seconds_, 1e-3);
   const std::uint64_t moved = state.bytes_done - std::min(last_bytes_, state.bytes_done);
   const double rate = static_cast<double>(moved) / passed;
-  // The first figure counts fully, later ones by how much of the window they cover.
-  const double weight = last_seconds_ == 0 ? 1.0 : std::min(passed / kRateWindow, 1.0);
+  // An average over the window, or over all the time there was until now.
+  const double weight = std::min(passed / std::min(kRateWindow, std::max(seconds, passed)), 1.0);
   bytes_per_second_ += weight * (rate - bytes_per_second_);
   last_seconds_ = seconds;
   last_bytes_ = state.bytes_done;

@@ -40,6 +40,7 @@ std::string prepared_cache(const Context& context) {
     context.console.warning("going on without a cache: " + made.error().describe());
     return {};
   }
+  context.console.detail("cache in " + folder);
   const ByteView tag = as_bytes(kCacheTag);
   static_cast<void>(
       io::create_file(folder + "/CACHEDIR.TAG", {&tag, 1}, io::Durability::kUnsynced));
@@ -85,6 +86,8 @@ Result<std::unique_ptr<repo::Repository>> open_repository(const Context& context
   OpenStore store = TRY(open_store(context));
   const std::string place = store.backend->describe();
   const std::string doing = "opening the repository at " + place;
+  context.console.detail(fmt::format("repository {} at {}, {}", store.config.id.hex(), place,
+                                     crypto::to_string(store.config.suite)));
   if (store.config.suite == crypto::Suite::kPlain) {
     return TRY_DOING(doing, open_with(context, std::move(store.backend), {}));
   }
