@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "io/testing/temporary_folder.h"
+#include "repo/testing/forwarding_backend.h"
 #include "repo/testing/runs.h"
 
 namespace backstay::repo {
@@ -146,23 +147,10 @@ TEST_F(IndexOfRuns, OfTwoWritersLosesNothingOfEither) {
 }
 
 // Answers the first listing from a time when other runs were there.
-class OldListing final : public backend::Backend {
+class OldListing final : public ForwardingBackend {
  public:
   OldListing(backend::Backend& inner, std::vector<std::string> gone, int times)
-      : inner_(inner), gone_(std::move(gone)), times_(times) {}
-  using Backend::put;
-  Result<void> put(std::string_view name, std::span<const ByteView> pieces) override {
-    return inner_.put(name, pieces);
-  }
-  Result<void> barrier() override { return inner_.barrier(); }
-  Result<Bytes> get(std::string_view name, std::uint64_t size_max) override {
-    return inner_.get(name, size_max);
-  }
-  Result<void> get_range(std::string_view name, std::uint64_t offset,
-                         MutableByteView out) override {
-    return inner_.get_range(name, offset, out);
-  }
-  Result<backend::ObjectInfo> head(std::string_view name) override { return inner_.head(name); }
+      : ForwardingBackend(inner), gone_(std::move(gone)), times_(times) {}
   Result<void> list(std::string_view prefix,
                     const std::function<Result<void>(const backend::ObjectInfo&)>& each) override {
     ++listings;
@@ -173,17 +161,10 @@ class OldListing final : public backend::Backend {
     }
     return {};
   }
-  Result<void> remove(std::string_view name) override { return inner_.remove(name); }
-  Result<Timestamp> store_time() override { return inner_.store_time(); }
-  [[nodiscard]] backend::Capabilities capabilities() const override {
-    return inner_.capabilities();
-  }
-  [[nodiscard]] std::string describe() const override { return inner_.describe(); }
 
   int listings = 0;
 
  private:
-  backend::Backend& inner_;
   std::vector<std::string> gone_;
   int times_;
 };

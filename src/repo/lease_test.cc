@@ -1,0 +1,219 @@
+#include "repo/lease.h"
+
+#include <gtest/gtest.h>
+
+#include <thread>
+
+#include "repo/testing/fixture.h"
+#include "repo/testing/forwarding_backend.h"
+
+namespace backstay::repo {
+namespace {
+
+LeaseRecord sample_lease() {
+  LeaseRecord lease{.id = {},
+                    .sequence = 77,
+                    .operation = "backup",
+                    .generation = 4,
+                    .host = "host",
+                    .user = "user",
+                    .process = 4321,
+                    .started = {.seconds = -1, .nanos = 5},
+                    .renew_seconds = 300};
+  SeededRng(3).fill(lease.id.bytes);
+  return lease;
+}
+
+RepositoryId sample_repository() {
+  RepositoryId id;
+  SeededRng(4).fill(id.bytes);
+  return id;
+}
+
+TEST(LeaseRecord, IsReadBack) {
+  const LeaseRecord lease = sample_lease();
+  const auto decoded = decode_lease(encode_lease(lease, sample_repository()), sample_repository());
+  ASSERT_EQ(problem(decoded), "");
+  EXPECT_EQ(decoded->id, lease.id);
+  EXPECT_EQ(decoded->sequence, lease.sequence);
+  EXPECT_EQ(decoded->operation, lease.operation);
+  EXPECT_EQ(decoded->generation, lease.generation);
+  EXPECT_EQ(decoded->host, lease.host);
+  EXPECT_EQ(decoded->user, lease.user);
+  EXPECT_EQ(decoded->process, lease.process);
+  EXPECT_EQ(decoded->started, lease.started);
+  EXPECT_EQ(decoded->renew_seconds, lease.renew_seconds);
+}
+
+TEST(LeaseRecord, DamagedOrOfAnotherRepositoryIsRefused) {
+  const Bytes object = encode_lease(sample_lease(), sample_repository());
+  EXPECT_EQ(code_of(decode_lease(object, RepositoryId{})), "corruption");
+  for_each_flip(object, [](const Bytes& damaged, std::size_t at) {
+    const auto decoded = decode_lease(damaged, sample_repository());
+    ASSERT_FALSE(decoded) << "byte " << at;
+    EXPECT_TRUE(is_damage(decoded.error().code()));
+  });
+  for_each_prefix(object, [](ByteView prefix) {
+    EXPECT_EQ(code_of(decode_lease(prefix, sample_repository())), "corruption");
+  });
+}
+
+class LeaseInStore : public ::testing::Test {
+ protected:
+  std::unique_ptr<Lease> acquire(backend::Backend& store, std::uint64_t renew_seconds = 300) {
+    LeaseRecord record;
+    record.operation = "backup";
+    record.generation = 4;
+    record.renew_seconds = renew_seconds;
+    auto lease = Lease::acquire(store, repository_, record, rng_);
+    EXPECT_EQ(problem(lease), "");
+    return std::move(*lease);
+  }
+  std::vector<ListedLease> listed() {
+    auto leases = list_leases(memory_, repository_);
+    EXPECT_EQ(problem(leases), "");
+    return leases ? std::move(*leases) : std::vector<ListedLease>{};
+  }
+  void wait_until(const std::function<bool()>& done) {
+    while (!done()) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+
+  ManualClock clock_;
+  SharedRng rng_{5};
+  backend::MemoryBackend memory_{clock_};
+  RepositoryId repository_ = sample_repository();
+};
+
+TEST_F(LeaseInStore, IsListedWhileItIsHeld) {
+  EXPECT_TRUE(listed().empty());
+  {
+    const auto one = acquire(memory_);
+    const auto two = acquire(memory_);
+    EXPECT_NE(one->id(), two->id());
+    const auto leases = listed();
+    ASSERT_EQ(leases.size(), 2U);
+    for (const ListedLease& lease : leases) {
+      EXPECT_TRUE(lease.record.id == one->id() || lease.record.id == two->id());
+      EXPECT_EQ(lease.record.operation, "backup");
+      EXPECT_EQ(lease.record.generation, 4U);
+      EXPECT_TRUE(lease.alive);
+    }
+    EXPECT_EQ(problem(one->verify()), "");
+    EXPECT_EQ(problem(one->release()), "");
+    EXPECT_EQ(problem(one->release()), "");
+    EXPECT_EQ(listed().size(), 1U);
+  }
+  EXPECT_TRUE(memory_.objects().empty());
+}
+
+TEST_F(LeaseInStore, IsDeadWhenTheStoreHasNotSeenItThreeTimes) {
+  const auto lease = acquire(memory_, 100);
+  clock_.advance(std::chrono::seconds(300));
+  ASSERT_EQ(listed().size(), 1U);
+  EXPECT_TRUE(listed()[0].alive);
+  EXPECT_EQ(listed()[0].age_seconds, 300);
+  clock_.advance(std::chrono::seconds(1));
+  EXPECT_FALSE(listed()[0].alive);
+}
+
+TEST_F(LeaseInStore, IsRenewedUnderTheNextNumber) {
+  const auto lease = acquire(memory_, 1);
+  clock_.advance(std::chrono::seconds(1000));
+  EXPECT_FALSE(listed()[0].alive);
+  wait_until([&] { return listed()[0].record.sequence >= 2; });
+  EXPECT_TRUE(listed()[0].alive);
+  EXPECT_EQ(listed()[0].record.id, lease->id());
+  wait_until([&] { return memory_.objects().size() == 1; });
+  EXPECT_EQ(problem(lease->release()), "");
+  EXPECT_TRUE(memory_.objects().empty());
+}
+
+TEST_F(LeaseInStore, OutlivesAnAnswerThatWasLost) {
+  backend::FaultBackend faults(memory_, backend::FaultBackend::Numbered::kChanges);
+  // The first renewal takes effect, but who renews is told that it failed.
+  faults.fail_at(2, ErrorCode::kUnavailable, backend::FaultBackend::Effect::kApplied);
+  const auto lease = acquire(faults, 1);
+  wait_until([&] { return listed()[0].record.sequence >= 2; });
+  wait_until([&] { return memory_.objects().size() == 1; });
+  EXPECT_EQ(problem(lease->release()), "");
+  EXPECT_TRUE(memory_.objects().empty());
+}
+
+TEST_F(LeaseInStore, IsAConflictWhenItCouldNotBeRenewedForLong) {
+  backend::FaultBackend faults(memory_, backend::FaultBackend::Numbered::kChanges);
+  for (std::uint64_t call = 2; call < 100; ++call) faults.fail_at(call, ErrorCode::kUnavailable);
+  const auto lease = acquire(faults, 1);
+  EXPECT_EQ(problem(lease->verify()), "");
+  wait_until([&] { return !lease->verify(); });
+  EXPECT_EQ(code_of(lease->verify()), "conflict");
+  EXPECT_NE(lease->verify().error().hint(), "");
+}
+
+TEST_F(LeaseInStore, FailsToBeTakenWhereNothingCanBeStored) {
+  backend::FaultBackend faults(memory_);
+  faults.fail_at(1, ErrorCode::kNoSpace);
+  EXPECT_EQ(code_of(Lease::acquire(faults, repository_, {}, rng_)), "no_space");
+}
+
+TEST_F(LeaseInStore, ThatCannotBeReadProtectsEverythingWhileItMayLive) {
+  const auto lease = acquire(memory_);
+  auto objects = memory_.objects();
+  for (auto& [name, bytes] : objects) bytes[70] ^= 1;
+  memory_.set_objects(objects);
+  auto leases = listed();
+  ASSERT_EQ(leases.size(), 1U);
+  EXPECT_EQ(leases[0].record.id, lease->id());
+  EXPECT_EQ(leases[0].record.generation, 0U);
+  EXPECT_TRUE(leases[0].alive);
+  clock_.advance(std::chrono::seconds(901));
+  EXPECT_FALSE(listed()[0].alive);
+}
+
+TEST_F(LeaseInStore, OfAnotherNameInsideIsNotTrusted) {
+  const auto lease = acquire(memory_);
+  LeaseRecord other = sample_lease();
+  auto objects = memory_.objects();
+  objects.begin()->second = encode_lease(other, repository_);
+  memory_.set_objects(objects);
+  EXPECT_EQ(listed()[0].record.generation, 0U);
+}
+
+TEST_F(LeaseInStore, IsNotLookedForUnderOtherNames) {
+  ASSERT_EQ(problem(memory_.put("leases/notes", as_bytes("x"))), "");
+  ASSERT_EQ(problem(memory_.put("leases/" + std::string(43, 'a'), as_bytes("x"))), "");
+  EXPECT_TRUE(listed().empty());
+}
+
+// Renews a lease between the listing and the reading.
+class Overtaken final : public ForwardingBackend {
+ public:
+  using ForwardingBackend::ForwardingBackend;
+  Result<Timestamp> store_time() override {
+    if (std::exchange(overtaken_, true)) return inner_.store_time();
+    LeaseRecord lease = sample_lease();
+    const std::string before = "leases/" + lease.id.hex() + "-0000000077";
+    const std::string after = "leases/" + lease.id.hex() + "-0000000078";
+    lease.sequence = 78;
+    EXPECT_EQ(problem(inner_.put(after, encode_lease(lease, sample_repository()))), "");
+    EXPECT_EQ(problem(inner_.remove(before)), "");
+    return inner_.store_time();
+  }
+
+ private:
+  bool overtaken_ = false;
+};
+
+TEST_F(LeaseInStore, IsSeenAlsoWhenItIsRenewedWhileLeasesAreListed) {
+  const LeaseRecord lease = sample_lease();
+  ASSERT_EQ(problem(memory_.put("leases/" + lease.id.hex() + "-0000000077",
+                                encode_lease(lease, repository_))),
+            "");
+  Overtaken overtaken(memory_);
+  const auto leases = list_leases(overtaken, repository_);
+  ASSERT_EQ(problem(leases), "");
+  ASSERT_EQ(leases->size(), 1U);
+  EXPECT_EQ(leases->front().record.sequence, 78U);
+}
+
+}  // namespace
+}  // namespace backstay::repo
