@@ -60,7 +60,7 @@ Result<std::vector<Cache>> find_caches(const std::string& folder) {
   return caches;
 }
 
-void print_json(Console& console, const char* type, const Cache& cache) {
+void print_cache(Console& console, const char* type, const Cache& cache) {
   json::Json line;
   line["type"] = type;
   line["repository"] = cache.repository;
@@ -70,12 +70,12 @@ void print_json(Console& console, const char* type, const Cache& cache) {
   console.print_json(line);
 }
 
-Result<ExitCode> run_status(Context& context) {
+Result<ExitCode> show_caches(Context& context) {
   const std::string folder = TRY(existing_folder(context));
   const std::vector<Cache> caches = TRY(find_caches(folder));
   Table table({{"Repository"}, {"Files", Align::kRight}, {"Size", Align::kRight}});
   for (const Cache& cache : caches) {
-    if (context.console.json()) print_json(context.console, "cache", cache);
+    if (context.console.json()) print_cache(context.console, "cache", cache);
     table.add({cache.repository, std::to_string(cache.files), format_byte_size(cache.bytes)});
   }
   if (context.console.json()) return ExitCode::kDone;
@@ -86,14 +86,14 @@ Result<ExitCode> run_status(Context& context) {
   return ExitCode::kDone;
 }
 
-Result<ExitCode> run_clear(Context& context) {
+Result<ExitCode> clear_caches(Context& context) {
   const std::string folder = TRY(existing_folder(context));
   std::uint64_t bytes = 0;
   const std::vector<Cache> caches = TRY(find_caches(folder));
   for (const Cache& cache : caches) {
     TRY_DOING("clearing the cache", io::remove_tree(cache.path));
     bytes += cache.bytes;
-    if (context.console.json()) print_json(context.console, "cache_cleared", cache);
+    if (context.console.json()) print_cache(context.console, "cache_cleared", cache);
   }
   if (context.console.json()) return ExitCode::kDone;
   context.console.print(fmt::format("removed {} ({}) from {}\n", counted(caches.size(), "cache"),
@@ -111,11 +111,11 @@ Command cache_command() {
           "The cache holds index runs, decrypted, so that they need not be fetched again. It "
           "can be removed at any time; the next command fills it again."};
   command.commands.push_back(
-      {.name = "status", .summary = "Show what is cached", .description = {}, .run = run_status});
+      {.name = "status", .summary = "Show what is cached", .description = {}, .run = show_caches});
   command.commands.push_back({.name = "clear",
                               .summary = "Remove the caches of all repositories",
                               .description = {},
-                              .run = run_clear});
+                              .run = clear_caches});
   return command;
 }
 

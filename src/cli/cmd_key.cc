@@ -61,7 +61,7 @@ void print_change(Console& console, const char* type, const repo::ObjectId& id,
   }
 }
 
-Result<ExitCode> run_list(Context& context) {
+Result<ExitCode> list_keys(Context& context) {
   const auto repository = TRY(open_repository(context));
   const std::vector<repo::KeySlotEntry> slots = TRY(repository->key_slots());
   if (context.console.json()) {
@@ -72,7 +72,7 @@ Result<ExitCode> run_list(Context& context) {
   return ExitCode::kDone;
 }
 
-Result<ExitCode> run_add(Context& context, const KeyArguments& arguments) {
+Result<ExitCode> add_passphrase(Context& context, const KeyArguments& arguments) {
   const auto repository = TRY(open_encrypted(context));
   const repo::Credential credential = TRY(new_passphrase(context, arguments));
   const repo::ObjectId id = TRY(repository->add_key_slot(
@@ -98,7 +98,7 @@ Result<repo::KeySlotEntry> find_slot(repo::Repository& repository, const std::st
           .with_hint("'backstay key list' shows them."));
 }
 
-Result<ExitCode> run_remove(Context& context, const KeyArguments& arguments) {
+Result<ExitCode> remove_key(Context& context, const KeyArguments& arguments) {
   const auto repository = TRY(open_encrypted(context));
   const repo::KeySlotEntry slot = TRY(find_slot(*repository, arguments.id));
   const Result<void> removed = repository->remove_key_slot(slot.id);
@@ -118,7 +118,7 @@ Result<ExitCode> run_remove(Context& context, const KeyArguments& arguments) {
 }
 
 // The new slot first: at no moment is there none that opens.
-Result<ExitCode> run_change(Context& context, const KeyArguments& arguments) {
+Result<ExitCode> change_passphrase(Context& context, const KeyArguments& arguments) {
   const auto repository = TRY(open_encrypted(context));
   const std::vector<repo::KeySlotEntry> slots = TRY(repository->key_slots());
   const auto current = std::ranges::find_if(slots, &repo::KeySlotEntry::opened_this_session);
@@ -138,7 +138,7 @@ Result<ExitCode> run_change(Context& context, const KeyArguments& arguments) {
   return ExitCode::kDone;
 }
 
-Result<ExitCode> run_recovery(Context& context, const KeyArguments& arguments) {
+Result<ExitCode> make_recovery_key(Context& context, const KeyArguments& arguments) {
   const auto repository = TRY(open_encrypted(context));
   const crypto::Secret secret = crypto::Secret::random(context.rng);
   const repo::ObjectId id =
@@ -183,7 +183,7 @@ Command key_command() {
                 "read the new passphrase from this file; else it is asked for");
   };
   Command remove = subcommand("remove", "Remove a key slot", {}, [arguments](Context& context) {
-    return run_remove(context, *arguments);
+    return remove_key(context, *arguments);
   });
   remove.arguments.push_back({.name = "ID",
                               .help = "at least 8 digits of the slot's id",
@@ -200,17 +200,17 @@ Command key_command() {
                       "--new-password-file or are asked for on the terminal.",
                   .examples = {{"backstay key recovery --label 'safe in the office'",
                                 "Make a recovery key and print its words"}}};
-  command.commands.push_back(subcommand("list", "List key slots", {}, run_list));
+  command.commands.push_back(subcommand("list", "List key slots", {}, list_keys));
   command.commands.push_back(
       subcommand("add", "Add a passphrase", {label(), password()},
-                 [arguments](Context& context) { return run_add(context, *arguments); }));
+                 [arguments](Context& context) { return add_passphrase(context, *arguments); }));
   command.commands.push_back(std::move(remove));
   command.commands.push_back(
       subcommand("change-password", "Replace the passphrase that is used now", {password()},
-                 [arguments](Context& context) { return run_change(context, *arguments); }));
+                 [arguments](Context& context) { return change_passphrase(context, *arguments); }));
   command.commands.push_back(
       subcommand("recovery", "Make a recovery key and print its words once", {label()},
-                 [arguments](Context& context) { return run_recovery(context, *arguments); }));
+                 [arguments](Context& context) { return make_recovery_key(context, *arguments); }));
   return command;
 }
 

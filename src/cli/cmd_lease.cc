@@ -10,7 +10,7 @@
 namespace backstay::cli {
 namespace {
 
-Result<ExitCode> run_list(Context& context) {
+Result<ExitCode> list_leases(Context& context) {
   const OpenStore store = TRY(open_store(context));
   const std::vector<repo::ListedLease> leases =
       TRY_DOING("listing leases", repo::list_leases(*store.backend, store.config.id));
@@ -36,7 +36,7 @@ Command lease_command() {
   command.commands.push_back({.name = "list",
                               .summary = "List leases; needs no passphrase",
                               .description = {},
-                              .run = run_list});
+                              .run = list_leases});
   return command;
 }
 

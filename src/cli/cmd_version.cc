@@ -17,12 +17,12 @@ Result<ExitCode> run_version(Context& context) {
   if (!console.json()) {
     std::vector<Fact> facts;
     for (const auto& [name, version] : library_versions()) facts.push_back({"  " + name, version});
-    console.print(fmt::format("backstay {}\n", kVersion) + render_facts(facts));
+    console.print(fmt::format("backstay {}\n", kProgramVersion) + render_facts(facts));
     return ExitCode::kDone;
   }
   json::Json line;
   line["type"] = "version";
-  line["version"] = kVersion;
+  line["version"] = kProgramVersion;
   line["format"] = kFormatVersion;
   for (const auto& [name, version] : library_versions()) line["libraries"][name] = version;
   console.print_json(line);

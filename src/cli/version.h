@@ -8,7 +8,7 @@
 
 namespace backstay::cli {
 
-inline constexpr std::string_view kVersion = BACKSTAY_VERSION;
+inline constexpr std::string_view kProgramVersion = BACKSTAY_VERSION;
 // Of repositories (docs/format.md).
 inline constexpr int kFormatVersion = 1;
 
