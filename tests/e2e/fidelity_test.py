@@ -2,9 +2,11 @@
 import fcntl
 import os
 import pathlib
+import shutil
 import socket
 import stat
 import struct
+import subprocess
 
 import program
 from program import mode_of, needs_root
@@ -288,16 +290,32 @@ class Fidelity(program.ProgramTest):
             set_flags(restored / name, kept & ~flag)
             self.assertEqual(kept & flag, flag, name)
 
+    def disk_with_project_ids(self):
+        """A mounted file system of the kinds that can have project ids, if this kernel has one."""
+        disk, image = self.folder / "disk", self.folder / "image"
+        disk.mkdir()
+        with open(image, "wb") as file:
+            file.truncate(400 << 20)
+        for make in (["mkfs.ext4", "-q", "-O", "project", "-I", "256"], ["mkfs.xfs", "-q", "-f"]):
+            if shutil.which(make[0]):
+                subprocess.run([*make, image], check=True)
+                mount = ["mount", "-o", "loop", image, disk]
+                if subprocess.run(mount, capture_output=True, check=False).returncode == 0:
+                    self.addCleanup(subprocess.run, ["umount", "-l", disk], check=True)
+                    return disk
+        self.skipTest("no file system with project ids can be mounted here")
+        return None
+
     @needs_root
     def test_project_ids_come_back(self):
+        disk = self.disk_with_project_ids()
+        self.source, self.target = disk / "source", disk / "target"
+        self.source.mkdir()
         path = self.write("file")
         descriptor = os.open(path, os.O_RDONLY)
-        self.addCleanup(os.close, descriptor)
-        try:
-            now = fcntl.ioctl(descriptor, FSGETXATTR, bytes(28))
-            fcntl.ioctl(descriptor, FSSETXATTR, now[:12] + struct.pack("<I", 4711) + now[16:])
-        except OSError:
-            self.skipTest("this file system has no project ids")
+        now = fcntl.ioctl(descriptor, FSGETXATTR, bytes(28))
+        fcntl.ioctl(descriptor, FSSETXATTR, now[:12] + struct.pack("<I", 4711) + now[16:])
+        os.close(descriptor)
         restored = self.there_and_back()
         with open(restored / "file", "rb") as file:
             now = fcntl.ioctl(file.fileno(), FSGETXATTR, bytes(28))
