@@ -5,5 +5,6 @@ namespace backstay {
 [[noreturn]] void assertion_failed(const char* condition, const char* file, int line);
 }
 
-#define ASSERT(condition) \
-  ((condition) ? static_cast<void>(0) : ::backstay::assertion_failed(#condition, __FILE__, __LINE__))
+#define ASSERT(condition)             \
+  ((condition) ? static_cast<void>(0) \
+               : ::backstay::assertion_failed(#condition, __FILE__, __LINE__))

@@ -35,7 +35,9 @@ Result<int> half(int number) {
   if (number % 2 != 0) return fail(ErrorCode::kInvalidArgument, "odd");
   return number / 2;
 }
-Result<int> quarter(int number) { return half(TRY_DOING("halving twice", half(number))); }
+Result<int> quarter(int number) {
+  return half(TRY_DOING("halving twice", half(number)));
+}
 
 TEST(Try, ReturnsTheValueOrTheErrorWithItsContext) {
   EXPECT_EQ(quarter(8).value(), 2);
@@ -79,10 +81,12 @@ TEST(Clock, ReadsTheTimesThatPeopleWrite) {
   const Timestamp now{1'800'000'000, 5};
   EXPECT_EQ(parse_time("2h ago", now).value(), (Timestamp{1'800'000'000 - 7200, 5}));
   EXPECT_EQ(parse_time("1970-01-02T00:00:00Z", now).value(), (Timestamp{86400, 0}));
-  EXPECT_EQ(parse_time("1970-01-02T01:00:00.5+01:00", now).value(), (Timestamp{86400, 500'000'000}));
+  EXPECT_EQ(parse_time("1970-01-02T01:00:00.5+01:00", now).value(),
+            (Timestamp{86400, 500'000'000}));
   EXPECT_EQ(parse_time("now", now).value(), now);
   EXPECT_TRUE(parse_time("2026-11-21 10:30", now).has_value());
-  for (const char* wrong : {"", "yesterday-ish", "2026-13-01", "2026-11-21T25:00", "5 ago", "-2h ago"}) {
+  for (const char* wrong :
+       {"", "yesterday-ish", "2026-13-01", "2026-11-21T25:00", "5 ago", "-2h ago"}) {
     EXPECT_FALSE(parse_time(wrong, now).has_value()) << wrong;
   }
   EXPECT_EQ(format_rfc3339({86400, 1}), "1970-01-02T00:00:00.000000001Z");
@@ -118,8 +122,10 @@ TEST(Record, ReportsEveryTruncationAsCorruption) {
     while (!reader.done() && !failed) {
       const auto field = reader.next();
       failed = !field.has_value();
-      if (failed) EXPECT_EQ(field.error().code(), ErrorCode::kCorruption);
-      else ++fields;
+      if (failed)
+        EXPECT_EQ(field.error().code(), ErrorCode::kCorruption);
+      else
+        ++fields;
     }
     EXPECT_TRUE(failed || fields < 2) << length;
   }

@@ -22,18 +22,18 @@ static Result<double> unit_factor(std::string_view unit, std::string_view whole)
   if (power != std::string_view::npos && (rest.empty() || rest == "ib" || rest == "b")) {
     return std::pow(rest == "b" ? 1000.0 : 1024.0, static_cast<double>(power + 1));
   }
-  return std::unexpected(Error(ErrorCode::kInvalidArgument,
-                               fmt::format("'{}' is not a size", whole))
-                             .with_hint("Write a number and a unit, for example 64MiB or 1.5G."));
+  return std::unexpected(
+      Error(ErrorCode::kInvalidArgument, fmt::format("'{}' is not a size", whole))
+          .with_hint("Write a number and a unit, for example 64MiB or 1.5G."));
 }
 
 Result<std::uint64_t> parse_byte_size(std::string_view text) {
   double number = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
   if (error != std::errc{} || !(number >= 0)) {
-    return std::unexpected(Error(ErrorCode::kInvalidArgument,
-                                 fmt::format("'{}' is not a size", text))
-                               .with_hint("Write a number and a unit, for example 64MiB or 1.5G."));
+    return std::unexpected(
+        Error(ErrorCode::kInvalidArgument, fmt::format("'{}' is not a size", text))
+            .with_hint("Write a number and a unit, for example 64MiB or 1.5G."));
   }
   const std::string_view unit = text.substr(static_cast<std::size_t>(end - text.data()));
   const double bytes = number * TRY(unit_factor(unit, text));

@@ -14,7 +14,8 @@ inline constexpr std::uint64_t kMiB = 1024 * kKiB;
 inline constexpr std::uint64_t kGiB = 1024 * kMiB;
 
 // Accepts digits with an optional fraction and an optional unit: B, K, M, G, T, P (binary, as
-// restic and BorgBackup read them), the same with "iB", and KB, MB, ... (decimal). Case does not count.
+// restic and BorgBackup read them), the same with "iB", and KB, MB, ... (decimal). Case does not
+// count.
 Result<std::uint64_t> parse_byte_size(std::string_view text);
 
 // Binary units, at most four significant digits: "512 B", "3.708 GiB".

@@ -22,9 +22,13 @@ using MutableByteView = std::span<std::uint8_t>;
 [[nodiscard]] inline std::string_view as_text(ByteView bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
-[[nodiscard]] inline Bytes to_owned(ByteView bytes) { return {bytes.begin(), bytes.end()}; }
+[[nodiscard]] inline Bytes to_owned(ByteView bytes) {
+  return {bytes.begin(), bytes.end()};
+}
 
-inline void append(Bytes& out, ByteView bytes) { out.insert(out.end(), bytes.begin(), bytes.end()); }
+inline void append(Bytes& out, ByteView bytes) {
+  out.insert(out.end(), bytes.begin(), bytes.end());
+}
 
 // True when every byte is zero; an empty run counts as zero.
 [[nodiscard]] inline bool all_zero(ByteView bytes) {

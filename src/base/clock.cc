@@ -80,11 +80,16 @@ std::optional<Timestamp> parse_relative(std::string_view text, Timestamp now) {
   unit.remove_suffix(3);
   while (unit.ends_with(' ')) unit.remove_suffix(1);
   std::int64_t seconds = 0;
-  if (unit == "s") seconds = 1;
-  else if (unit == "m" || unit == "min") seconds = 60;
-  else if (unit == "h") seconds = 3600;
-  else if (unit == "d") seconds = 86400;
-  else if (unit == "w") seconds = 7 * 86400;
+  if (unit == "s")
+    seconds = 1;
+  else if (unit == "m" || unit == "min")
+    seconds = 60;
+  else if (unit == "h")
+    seconds = 3600;
+  else if (unit == "d")
+    seconds = 86400;
+  else if (unit == "w")
+    seconds = 7 * 86400;
   if (seconds == 0 || count > 1'000'000'000) return std::nullopt;
   return Timestamp{now.seconds - count * seconds, now.nanos};
 }
@@ -114,7 +119,8 @@ std::optional<Timestamp> parse_calendar(std::string_view text) {
   parts.tm_isdst = -1;
   std::uint32_t nanos = 0;
   if (reader.one_of("T t")) {
-    if (!reader.number(2, parts.tm_hour) || !reader.one_of(":") || !reader.number(2, parts.tm_min)) {
+    if (!reader.number(2, parts.tm_hour) || !reader.one_of(":") ||
+        !reader.number(2, parts.tm_min)) {
       return std::nullopt;
     }
     if (reader.one_of(":") && !reader.number(2, parts.tm_sec)) return std::nullopt;
@@ -123,9 +129,12 @@ std::optional<Timestamp> parse_calendar(std::string_view text) {
   }
   if (reader.rest().empty()) return Timestamp{std::mktime(&parts), nanos};
   std::optional<std::int64_t> offset;
-  if (reader.one_of("Zz")) offset = 0;
-  else if (reader.one_of("+")) offset = parse_offset(reader, true);
-  else if (reader.one_of("-")) offset = parse_offset(reader, false);
+  if (reader.one_of("Zz"))
+    offset = 0;
+  else if (reader.one_of("+"))
+    offset = parse_offset(reader, true);
+  else if (reader.one_of("-"))
+    offset = parse_offset(reader, false);
   if (!offset || !reader.rest().empty()) return std::nullopt;
   return Timestamp{timegm(&parts) - *offset, nanos};
 }

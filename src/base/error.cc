@@ -8,19 +8,32 @@ namespace backstay {
 
 std::string_view to_string(ErrorCode code) {
   switch (code) {
-    case ErrorCode::kNotFound: return "not_found";
-    case ErrorCode::kNoRepository: return "no_repository";
-    case ErrorCode::kAlreadyExists: return "already_exists";
-    case ErrorCode::kCorruption: return "corruption";
-    case ErrorCode::kUnavailable: return "unavailable";
-    case ErrorCode::kPermissionDenied: return "permission_denied";
-    case ErrorCode::kWrongKey: return "wrong_key";
-    case ErrorCode::kConflict: return "conflict";
-    case ErrorCode::kInvalidArgument: return "invalid_argument";
-    case ErrorCode::kUnsupported: return "unsupported";
-    case ErrorCode::kNoSpace: return "no_space";
-    case ErrorCode::kCancelled: return "cancelled";
-    case ErrorCode::kInternal: return "internal";
+    case ErrorCode::kNotFound:
+      return "not_found";
+    case ErrorCode::kNoRepository:
+      return "no_repository";
+    case ErrorCode::kAlreadyExists:
+      return "already_exists";
+    case ErrorCode::kCorruption:
+      return "corruption";
+    case ErrorCode::kUnavailable:
+      return "unavailable";
+    case ErrorCode::kPermissionDenied:
+      return "permission_denied";
+    case ErrorCode::kWrongKey:
+      return "wrong_key";
+    case ErrorCode::kConflict:
+      return "conflict";
+    case ErrorCode::kInvalidArgument:
+      return "invalid_argument";
+    case ErrorCode::kUnsupported:
+      return "unsupported";
+    case ErrorCode::kNoSpace:
+      return "no_space";
+    case ErrorCode::kCancelled:
+      return "cancelled";
+    case ErrorCode::kInternal:
+      return "internal";
   }
   return "internal";
 }
@@ -57,23 +70,30 @@ std::unexpected<Error> fail(ErrorCode code, std::string message, std::source_loc
 static ErrorCode code_of_errno(int error_number) {
   switch (error_number) {
     case ENOENT:
-    case ENOTDIR: return ErrorCode::kNotFound;
-    case EEXIST: return ErrorCode::kAlreadyExists;
+    case ENOTDIR:
+      return ErrorCode::kNotFound;
+    case EEXIST:
+      return ErrorCode::kAlreadyExists;
     case EACCES:
     case EPERM:
-    case EROFS: return ErrorCode::kPermissionDenied;
+    case EROFS:
+      return ErrorCode::kPermissionDenied;
     case ENOSPC:
     case EDQUOT:
-    case EFBIG: return ErrorCode::kNoSpace;
+    case EFBIG:
+      return ErrorCode::kNoSpace;
     case EINVAL:
     case ENAMETOOLONG:
     case ELOOP:
     case EISDIR:
-    case ENOTEMPTY: return ErrorCode::kInvalidArgument;
+    case ENOTEMPTY:
+      return ErrorCode::kInvalidArgument;
     case EOPNOTSUPP:
     case ENOSYS:
-    case EXDEV: return ErrorCode::kUnsupported;
-    default: return ErrorCode::kUnavailable;
+    case EXDEV:
+      return ErrorCode::kUnsupported;
+    default:
+      return ErrorCode::kUnavailable;
   }
 }
 

@@ -52,18 +52,22 @@ Result<ByteView> ByteReader::take(std::uint64_t length) {
 
 Result<Field> RecordReader::next() {
   const std::uint64_t key = TRY(reader_.varint());
-  if (key >> 3 == 0 || key >> 3 > 0xffff) return fail(ErrorCode::kCorruption, "field number is absurd");
+  if (key >> 3 == 0 || key >> 3 > 0xffff)
+    return fail(ErrorCode::kCorruption, "field number is absurd");
   Field field;
   field.number = static_cast<std::uint32_t>(key >> 3);
   switch (key & 7) {
-    case 0: field.value_number = TRY(reader_.varint()); return field;
+    case 0:
+      field.value_number = TRY(reader_.varint());
+      return field;
     case 2: {
       const std::uint64_t length = TRY(reader_.varint());
       field.is_bytes = true;
       field.value_bytes = TRY(reader_.take(length));
       return field;
     }
-    default: return fail(ErrorCode::kCorruption, "field has an unknown wire type");
+    default:
+      return fail(ErrorCode::kCorruption, "field has an unknown wire type");
   }
 }
 

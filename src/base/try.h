@@ -6,12 +6,12 @@
 #define BACKSTAY_CONCAT_(a, b) a##b
 #define BACKSTAY_CONCAT(a, b) BACKSTAY_CONCAT_(a, b)
 
-#define BACKSTAY_TRY_(result, expr, ...)                              \
-  __extension__({                                                     \
-    auto&& result = (expr);                                           \
-    if (!result.has_value()) [[unlikely]]                             \
-      return std::unexpected(std::move(result).error() __VA_ARGS__);  \
-    std::move(result).value();                                        \
+#define BACKSTAY_TRY_(result, expr, ...)                             \
+  __extension__({                                                    \
+    auto&& result = (expr);                                          \
+    if (!result.has_value()) [[unlikely]]                            \
+      return std::unexpected(std::move(result).error() __VA_ARGS__); \
+    std::move(result).value();                                       \
   })
 
 #define TRY(expr) BACKSTAY_TRY_(BACKSTAY_CONCAT(try_result_, __COUNTER__), expr)

@@ -21,36 +21,39 @@ enum class Overwrite : std::uint8_t {
 };
 
 struct RestoreOptions {
-  std::string target;            // folder
-  // "" restores the snapshot's absolute paths below `target`; else an absolute path in the snapshot whose content goes
-  // straight into `target` (a folder's content, or the one file).
+  std::string target;  // folder
+  // "" restores the snapshot's absolute paths below `target`; else an absolute path in the snapshot
+  // whose content goes straight into `target` (a folder's content, or the one file).
   std::string subpath;
-  snapshot::PathFilter includes; // empty: everything
+  snapshot::PathFilter includes;  // empty: everything
   snapshot::PathFilter excludes;
   Overwrite overwrite = Overwrite::kAlways;
-  bool delete_extra = false;     // what is in restored folders but not in the snapshot (and not excluded) goes
+  bool delete_extra =
+      false;  // what is in restored folders but not in the snapshot (and not excluded) goes
   bool dry_run = false;
-  bool verify = false;           // read everything back afterwards and compare
+  bool verify = false;  // read everything back afterwards and compare
   bool ownership = true;
   std::size_t threads = 0;
   std::uint64_t memory_limit = 0;
 };
 
 struct RestoreReport {
-  std::uint64_t files_restored = 0;   // everything that is no folder and was written
+  std::uint64_t files_restored = 0;  // everything that is no folder and was written
   std::uint64_t files_unchanged = 0;
   std::uint64_t files_deleted = 0;
   std::uint64_t files_failed = 0;
   std::uint64_t dirs_restored = 0;
   std::uint64_t bytes_written = 0;
-  std::uint64_t bytes_total = 0;      // sizes of the regular files that were selected
-  std::uint64_t attributes_not_set = 0;  // entries with an attribute that this user or file system refused
+  std::uint64_t bytes_total = 0;  // sizes of the regular files that were selected
+  std::uint64_t attributes_not_set =
+      0;  // entries with an attribute that this user or file system refused
   std::uint64_t errors = 0;
   std::uint64_t bytes_verified = 0;
 };
 
-// Plans first: what is selected, how many bytes, whether they fit (no_space before the first write). A file whose chunks are
-// damaged or missing is reported and not left behind half-written; the others are restored.
+// Plans first: what is selected, how many bytes, whether they fit (no_space before the first
+// write). A file whose chunks are damaged or missing is reported and not left behind half-written;
+// the others are restored.
 Result<RestoreReport> restore(repo::Repository& repository, const snapshot::Snapshot& snapshot,
                               const RestoreOptions& options, Activity& activity);
 
