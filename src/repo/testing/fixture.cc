@@ -76,8 +76,7 @@ Result<std::unique_ptr<Repository>> RepositoryFixture::try_open(const OpenOption
                           options, {.clock = clock_, .rng = rng_});
 }
 
-std::unique_ptr<Repository> RepositoryFixture::open(const OpenOptions& options) {
-  auto opened = try_open(options);
+static std::unique_ptr<Repository> with_index(Result<std::unique_ptr<Repository>> opened) {
   EXPECT_EQ(problem(opened), "");
   if (!opened) return nullptr;
   const auto loaded = (*opened)->load_index([](const ObjectId& id, const Error& error) {
@@ -85,6 +84,16 @@ std::unique_ptr<Repository> RepositoryFixture::open(const OpenOptions& options) 
   });
   EXPECT_EQ(problem(loaded), "");
   return std::move(*opened);
+}
+
+std::unique_ptr<Repository> RepositoryFixture::open(const OpenOptions& options) {
+  return with_index(try_open(options));
+}
+
+std::unique_ptr<Repository> RepositoryFixture::open_past_faults() {
+  backend::Backend& store = memory_;
+  return with_index(Repository::open(std::make_unique<backend::FaultBackend>(store),
+                                     test_credential(), {}, {.clock = clock_, .rng = rng_}));
 }
 
 std::vector<std::string> RepositoryFixture::names(std::string_view prefix) const {

@@ -85,6 +85,7 @@ class RepositoryFixture : public ::testing::Test {
   // Opens it by way of faults_. For every opened repository a new set of caches.
   Result<std::unique_ptr<Repository>> try_open(const OpenOptions& options = {});
   std::unique_ptr<Repository> open(const OpenOptions& options = {});  // and loads the index
+  std::unique_ptr<Repository> open_past_faults();
 
   [[nodiscard]] std::vector<std::string> names(std::string_view prefix) const;
   [[nodiscard]] std::string only_name(std::string_view prefix) const;
