@@ -81,13 +81,13 @@ std::optional<FaultBackend::Fault> FaultBackend::fault_of_call(std::string doing
   return fault->second;
 }
 
-Result<void> FaultBackend::reading(std::string doing) {
+Result<void> FaultBackend::reading(const std::string& doing) {
   const std::optional<Fault> fault = fault_of_call(doing, Change::kNo);
   if (fault) return fail(fault->code, "failing on purpose: " + doing);
   return {};
 }
 
-Result<void> FaultBackend::changing(std::string doing,
+Result<void> FaultBackend::changing(const std::string& doing,
                                     const std::function<Result<void>()>& change) {
   const std::optional<Fault> fault = fault_of_call(doing, Change::kYes);
   if (!fault) return change();

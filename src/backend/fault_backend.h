@@ -75,8 +75,8 @@ class FaultBackend final : public Backend {
   };
 
   std::optional<Fault> fault_of_call(std::string doing, Change change) EXCLUDES(mutex_);
-  Result<void> reading(std::string doing) EXCLUDES(mutex_);
-  Result<void> changing(std::string doing, const std::function<Result<void>()>& change);
+  Result<void> reading(const std::string& doing) EXCLUDES(mutex_);
+  Result<void> changing(const std::string& doing, const std::function<Result<void>()>& change);
   Result<void> take_space(std::span<const ByteView> pieces) EXCLUDES(mutex_);
   Damage damage_of(std::string_view name) const EXCLUDES(mutex_);
   ObjectInfo damaged(ObjectInfo info) const EXCLUDES(mutex_);

@@ -39,7 +39,7 @@ Result<void> add_up(const std::string& folder, Cache& cache) {
 }
 
 Result<std::string> existing_folder(const Context& context) {
-  const std::string folder = cache_folder(context.options, context.environment);
+  std::string folder = cache_folder(context.options, context.environment);
   if (!folder.empty()) return folder;
   return std::unexpected(Error(ErrorCode::kInvalidArgument, "no cache folder is known")
                              .with_hint("Give it with --cache-dir or in BACKSTAY_CACHE_DIR."));

@@ -74,7 +74,8 @@ Option choice(std::string names, std::string value, Enum& target,
   Option option{
       .names = std::move(names), .value = std::move(value), .help = std::move(help), .set = {}};
   for (const auto& [name, unused] : pairs) option.choices.push_back(name);
-  option.set = [&target, pairs, choices = option.choices](std::string_view text) -> Result<void> {
+  option.set = [&target, pairs = std::move(pairs),
+                choices = option.choices](std::string_view text) -> Result<void> {
     for (const auto& [name, meant] : pairs) {
       if (name == text) {
         target = meant;

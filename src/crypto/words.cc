@@ -119,7 +119,7 @@ Result<Secret> from_words(std::string_view text) {
     return bad_words(fmt::format("a key has {} words, not {}", kWordCount, words.size()),
                      "Compare the words with what was written down.");
   }
-  const Secret secret = TRY(Secret::from_bytes(ByteView(coded.bytes).first(Secret::kSize)));
+  Secret secret = TRY(Secret::from_bytes(ByteView(coded.bytes).first(Secret::kSize)));
   const Digest check = blake3(secret.view());
   if (!std::equal(check.bytes.begin(), check.bytes.begin() + kCheckBytes,
                   coded.bytes.begin() + Secret::kSize)) {

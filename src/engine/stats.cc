@@ -18,6 +18,20 @@ struct Seen {
       chunks;
 };
 
+Result<void> count_extents(repo::Repository& repository, const snapshot::Entry& entry, Seen& seen,
+                           StatsReport& report) {
+  return snapshot::for_each_extent(
+      entry.content, entry.size_bytes, repository,
+      [&](std::uint64_t, const snapshot::Extent& extent) -> Result<void> {
+        if (extent.kind != snapshot::ExtentKind::kChunk) return {};
+        if (seen.chunks.insert(repo::prefix_of(extent.id)).second) {
+          ++report.unique_chunks;
+          report.unique_bytes += extent.length;
+        }
+        return {};
+      });
+}
+
 // Chunks of pages that were not seen in another snapshot.
 Result<void> count_chunks(repo::Repository& repository, const snapshot::TreeRoot& root, Seen& seen,
                           StatsReport& report) {
@@ -27,16 +41,7 @@ Result<void> count_chunks(repo::Repository& repository, const snapshot::TreeRoot
         if (level > 0) return true;
         const Bytes bytes = TRY(repository.read(page));
         for (const snapshot::TreeItem& item : TRY(snapshot::decode_leaf(bytes))) {
-          TRY(snapshot::for_each_extent(
-              item.entry.content, item.entry.size_bytes, repository,
-              [&](std::uint64_t, const snapshot::Extent& extent) -> Result<void> {
-                if (extent.kind != snapshot::ExtentKind::kChunk) return {};
-                if (seen.chunks.insert(repo::prefix_of(extent.id)).second) {
-                  ++report.unique_chunks;
-                  report.unique_bytes += extent.length;
-                }
-                return {};
-              }));
+          TRY(count_extents(repository, item.entry, seen, report));
         }
         return true;
       });

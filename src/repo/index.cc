@@ -60,6 +60,12 @@ struct Index::State {
     runs = std::move(fresh);
   }
   Result<RunPtr> fetch(const ObjectId& id);
+  struct Listing {
+    RunSet runs;
+    std::vector<std::pair<ObjectId, Error>> failures;
+    bool vanished = false;  // a run was gone when it was asked for
+  };
+  Listing take_in(const std::vector<ObjectId>& listed, std::map<ObjectId, RunPtr>& known);
   Result<RunPtr> put(IndexRunWriter& writer, std::uint64_t& stored);
   Result<RunPtr> put_packs(std::vector<PackEntries> packs, std::uint64_t& stored);
   Result<void> merge_where_due(std::uint64_t& stored);
@@ -113,45 +119,52 @@ static std::unordered_set<ObjectId> drop_superseded(RunSet& runs) {
   return superseded;
 }
 
+// Takes in the listed runs: those that are known as they are, the others from the cache or the
+// store.
+Index::State::Listing Index::State::take_in(const std::vector<ObjectId>& listed,
+                                            std::map<ObjectId, RunPtr>& known) {
+  Listing listing;
+  for (const ObjectId& id : listed) {
+    RunPtr& run = known[id];
+    if (run == nullptr) {
+      auto fetched = fetch(id);
+      if (!fetched) {
+        // A merge may have removed the run after it was listed: its successor is in the next
+        // listing.
+        listing.vanished = listing.vanished || fetched.error().code() == ErrorCode::kNotFound;
+        listing.failures.emplace_back(id, std::move(fetched).error());
+        continue;
+      }
+      run = std::move(*fetched);
+    }
+    listing.runs.push_back(run);
+  }
+  return listing;
+}
+
 Result<void> Index::load(const DamagedRun& damaged) {
   std::map<ObjectId, RunPtr> known;
   for (const RunPtr& run : *state_->current()) known.emplace(run->id(), run);
-  for (int attempt = 1;; ++attempt) {
-    RunSet next;
-    bool vanished = false;
-    std::vector<std::pair<ObjectId, Error>> failures;
-    const std::vector<ObjectId> listed = TRY(list_runs(state_->store));
-    for (const ObjectId& id : listed) {
-      RunPtr& run = known[id];
-      if (run == nullptr) {
-        auto fetched = state_->fetch(id);
-        if (!fetched) {
-          // A merge may have removed the run after it was listed: its successor is in the next
-          // listing.
-          vanished = vanished || fetched.error().code() == ErrorCode::kNotFound;
-          failures.emplace_back(id, std::move(fetched).error());
-          continue;
-        }
-        run = std::move(*fetched);
-      }
-      next.push_back(run);
-    }
-    if (vanished && attempt < kListingTries) continue;
-    const std::unordered_set<ObjectId> superseded = drop_superseded(next);
-    for (const auto& [id, error] : failures) {
-      if (!is_damage(error.code()) && error.code() != ErrorCode::kNotFound) {
-        return std::unexpected(error.clone().with_context("reading index run " + id.short_hex()));
-      }
-      if (!superseded.contains(id)) damaged(id, error);
-    }
-    state_->lingering.clear();
-    for (const ObjectId& id : listed) {
-      if (superseded.contains(id)) state_->lingering.insert(id);
-    }
-    state_->cache.keep_only(next);
-    state_->replace(std::move(next));
-    return {};
+  std::vector<ObjectId> listed = TRY(list_runs(state_->store));
+  State::Listing listing = state_->take_in(listed, known);
+  for (int attempt = 1; listing.vanished && attempt < kListingTries; ++attempt) {
+    listed = TRY(list_runs(state_->store));
+    listing = state_->take_in(listed, known);
   }
+  const std::unordered_set<ObjectId> superseded = drop_superseded(listing.runs);
+  for (const auto& [id, error] : listing.failures) {
+    if (!is_damage(error.code()) && error.code() != ErrorCode::kNotFound) {
+      return std::unexpected(error.clone().with_context("reading index run " + id.short_hex()));
+    }
+    if (!superseded.contains(id)) damaged(id, error);
+  }
+  state_->lingering.clear();
+  for (const ObjectId& id : listed) {
+    if (superseded.contains(id)) state_->lingering.insert(id);
+  }
+  state_->cache.keep_only(listing.runs);
+  state_->replace(std::move(listing.runs));
+  return {};
 }
 
 std::optional<ChunkLocation> Index::find(const chunk::ChunkId& id) const {

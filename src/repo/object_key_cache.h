@@ -32,7 +32,7 @@ class ObjectKeyCache {
     std::uint8_t raw[kHeaderSize];
     TRY(store.get_range(name, 0, raw));
     const Header header = TRY(decode_header(raw, kind, repository));
-    const PackKey key{.suite = header.suite, .key = TRY(keyring.object_key(raw))};
+    PackKey key{.suite = header.suite, .key = TRY(keyring.object_key(raw))};
     const MutexLock lock(mutex_);
     if (keys_.size() >= kKeptMax) keys_.clear();
     keys_.emplace(id, key);

@@ -10,6 +10,7 @@
 #include <span>
 #include <thread>
 #include <unordered_set>
+#include <utility>
 
 #include "base/bounded_queue.h"
 #include "base/try.h"
@@ -197,7 +198,7 @@ Result<StoreSession::State::Placed> StoreSession::State::place(PackKind kind, Fr
   const MutexLock lock(packs_mutex);
   std::unique_ptr<OpenPack>& pack = open[kind == PackKind::kMeta ? 1 : 0][slot];
   Placed placed;
-  if (pack != nullptr && !pack->fits(record)) placed.full = std::move(pack);
+  if (pack != nullptr && !pack->fits(record)) placed.full = std::exchange(pack, nullptr);
   if (pack == nullptr) {
     const std::size_t capacity = std::max(capacity_of(kind), kHeaderSize + record.sealed_length);
     pack = TRY(OpenPack::create(kind, capacity, repository.keyring(), repository.config(),

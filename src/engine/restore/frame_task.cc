@@ -128,7 +128,7 @@ class FrameRun {
 
 }  // namespace
 
-void run_frame_task(FrameTask task, Site& site, FileWorker& worker) {
+void run_frame_task(const FrameTask& task, Site& site, FileWorker& worker) {
   FrameRun(site, worker).run(task);
 }
 

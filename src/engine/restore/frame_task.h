@@ -25,6 +25,6 @@ struct FrameTask {
 
 // Compares what exists, then fetches the frame if anything is still needed, and writes. Every piece
 // is finished afterwards, written or not.
-void run_frame_task(FrameTask task, Site& site, FileWorker& worker);
+void run_frame_task(const FrameTask& task, Site& site, FileWorker& worker);
 
 }  // namespace backstay::engine::restoring

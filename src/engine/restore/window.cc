@@ -102,7 +102,7 @@ void Window::hand_over_frames() {
     const std::size_t weight = task.pieces.size();
     workers_.submit(
         [task = std::move(task), &site = site_, &worker = worker_]() mutable {
-          run_frame_task(std::move(task), site, worker);
+          run_frame_task(task, site, worker);
         },
         weight);
   }
