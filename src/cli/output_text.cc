@@ -119,9 +119,9 @@ std::string backup_text(const engine::BackupReport& report, bool dry_run, double
 std::string restore_text(const engine::RestoreReport& report, bool dry_run, double seconds) {
   std::vector<Fact> facts{
       {dry_run ? "would restore" : "restored",
-       fmt::format("{} and {}, {} written", counted(report.files_restored, "file"),
-                   counted(report.dirs_restored, "folder"),
-                   format_byte_size(report.bytes_written))},
+       fmt::format("{} and {}, {} {}", counted(report.files_restored, "file"),
+                   counted(report.dirs_restored, "folder"), format_byte_size(report.bytes_written),
+                   dry_run ? "to write" : "written")},
       {"unchanged", counted(report.files_unchanged, "file")},
   };
   if (report.files_deleted > 0) {
