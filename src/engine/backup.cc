@@ -139,8 +139,7 @@ Result<BackupReport> backup(repo::Repository& repository, const OpenSource& open
   report.snapshot.finished = repository.world().clock.now();
   report.snapshot.status =
       report.snapshot.stats.errors == 0 ? snapshot::Status::kComplete : snapshot::Status::kPartial;
-  report.skipped_unchanged =
-      options.skip_if_unchanged && parent && parent->snapshot.tree == report.snapshot.tree;
+  report.skipped_unchanged = options.skip_if_unchanged && !run.found_change();
   if (options.dry_run || report.skipped_unchanged) return report;
   TRY(lease->verify());
   report.id = TRY(repository.commit_snapshot(report.snapshot));

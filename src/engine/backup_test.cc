@@ -215,6 +215,19 @@ TEST_F(Backup, IsSkippedWhenNothingChangedAndThatIsAskedFor) {
   EXPECT_TRUE(backup_well(options).id);
 }
 
+TEST_F(Backup, IsSkippedWhenOnlyAFolderAboveThePathsChanged) {
+  BackupOptions options = backup_options();
+  options.skip_if_unchanged = true;
+  options.paths = {"/home/user"};
+  EXPECT_TRUE(backup_well(options).id);
+  const auto before = memory_.objects();
+  tree_.touch("/home");
+  EXPECT_TRUE(backup_well(options).skipped_unchanged);
+  EXPECT_EQ(memory_.objects(), before);
+  tree_.touch("/home/user");
+  EXPECT_TRUE(backup_well(options).id);
+}
+
 TEST_F(Backup, InADryRunStoresNothingAndSaysWhatItWould) {
   BackupOptions dry = backup_options();
   dry.dry_run = true;

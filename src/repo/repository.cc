@@ -23,8 +23,8 @@ constexpr std::string_view kProgram = "backstay 0.1.0";
 
 // A slot of a kind that this version does not know says nothing about the credential; one that is
 // damaged may be the one that it would open.
-Result<Keyring> open_any_slot(const std::vector<Bytes>& slots, const Credential& credential,
-                              std::vector<bool>& opened) {
+Result<Keyring> open_any_slot(const std::vector<Bytes>& slots, const std::vector<ObjectId>& ids,
+                              const Credential& credential, std::vector<bool>& opened) {
   std::optional<Error> trouble;
   std::optional<Error> unknown;
   std::size_t refused = 0;
@@ -34,6 +34,11 @@ Result<Keyring> open_any_slot(const std::vector<Bytes>& slots, const Credential&
     if (ring) {
       opened[i] = true;
       return ring;
+    }
+    if (id_of(slots[i]) != ids[i]) {
+      trouble = Error(ErrorCode::kCorruption,
+                      "the bytes of key slot " + ids[i].short_hex() + " do not match its name");
+      continue;
     }
     switch (ring.error().code()) {
       case ErrorCode::kWrongKey:
@@ -93,7 +98,8 @@ Result<void> Repository::State::list_slots(std::vector<Bytes>& slots) {
       return std::unexpected(std::move(slot).error().with_context("reading the key slots"));
     }
     const auto header = decode_header(slot ? ByteView(*slot) : ByteView());
-    if (header && header->repository != config.id) continue;
+    const bool stray = header && header->repository != config.id;
+    if (stray && id_of(*slot) == id) continue;
     slot_ids.push_back(id);
     slots.push_back(slot ? std::move(*slot) : Bytes{});
   }
@@ -173,7 +179,7 @@ Result<std::unique_ptr<Repository>> Repository::open(std::unique_ptr<backend::Ba
   state->config = TRY_DOING("reading the repository's config", decode_config(*config_object));
   std::vector<Bytes> slots;
   TRY(state->list_slots(slots));
-  state->keyring = TRY(open_any_slot(slots, credential, state->slot_opened));
+  state->keyring = TRY(open_any_slot(slots, state->slot_ids, credential, state->slot_opened));
   if (state->keyring.config_digest != crypto::blake3(*config_object)) {
     return std::unexpected(
         Error(ErrorCode::kCorruption, "the config is not the one that the key was made for")

@@ -58,7 +58,7 @@ BackupRun::BackupRun(repo::Repository& repository, const BackupOptions& options,
       encoders_(session_, plan.encoders, plan.frame_queue_bytes,
                 [this](Error error) { stop_with(std::move(error)); }),
       meta_(repository, session_, encoders_),
-      changes_(repository, parent, activity),
+      changes_(repository, parent, options.paths, activity),
       chunker_(chunk::GearTable::from_key(repository.keyring().chunker_key),
                repository.config().cut),
       ordered_(plan.entries_in_flight),
@@ -236,7 +236,7 @@ Result<void> BackupRun::finish(snapshot::Snapshot& snapshot) {
   TRY(meta_.flush());
   encoders_.drain();
   TRY(check_failure());
-  TRY(session_.flush());
+  if (!options_.skip_if_unchanged || found_change()) TRY(session_.flush());
   const repo::StoreSession::Totals totals = session_.totals();
   snapshot.stats.bytes_read = bytes_read_;
   snapshot.stats.bytes_added = totals.bytes_added;

@@ -28,7 +28,10 @@ class BackupRun {
   // Runs all stages to the end of the source. Fills in tree, counts, names and errors of
   // `snapshot`; everything that the tree refers to is durable and indexed when it returns.
   // cancelled when asked to stop: what was stored until then is indexed and reused by the next run.
+  // With skip_if_unchanged and nothing found to be different, nothing is stored at all.
   Result<void> run(const OpenSource& open_source, snapshot::Snapshot& snapshot);
+  // After the run: whether anything but the folders above the given paths differs from the parent.
+  [[nodiscard]] bool found_change() const { return changes_.found_change(); }
 
  private:
   using Batch = std::vector<std::shared_ptr<PendingEntry>>;

@@ -1,6 +1,9 @@
 #include "engine/backup/change_detector.h"
 
+#include <algorithm>
+
 #include "base/try.h"
+#include "snapshot/tree_key.h"
 
 namespace backstay::engine::backup_stages {
 
@@ -29,8 +32,10 @@ bool same_besides_content(const Entry& now, const Entry& before) {
 }  // namespace
 
 ChangeDetector::ChangeDetector(repo::Repository& repository,
-                               const std::optional<snapshot::TreeRoot>& parent, Activity& activity)
-    : repository_(repository), activity_(activity) {
+                               const std::optional<snapshot::TreeRoot>& parent,
+                               const std::vector<std::string>& paths, Activity& activity)
+    : repository_(repository), paths_(paths), activity_(activity) {
+  found_change_ = !parent;
   if (!parent) return;
   cursor_.emplace(repository, *parent);
   advance();
@@ -53,6 +58,7 @@ void ChangeDetector::give_up(const Error& error) {
                  "): files from here on are read anew");
   cursor_.reset();
   head_.reset();
+  found_change_ = true;
 }
 
 bool ChangeDetector::content_is_stored(const Entry& entry) {
@@ -73,11 +79,14 @@ bool ChangeDetector::content_is_stored(const Entry& entry) {
   return walked.has_value();
 }
 
+void ChangeDetector::pass_deleted() {
+  if (head_->entry.type != EntryType::kDirectory) ++deleted_;
+  found_change_ = true;
+  advance();
+}
+
 void ChangeDetector::advance_to(const std::string& key) {
-  while (head_ && head_->key < key) {
-    if (head_->entry.type != EntryType::kDirectory) ++deleted_;
-    advance();
-  }
+  while (head_ && head_->key < key) pass_deleted();
 }
 
 const Entry* ChangeDetector::find_unchanged(const source::SourceItem& seen) {
@@ -89,7 +98,23 @@ const Entry* ChangeDetector::find_unchanged(const source::SourceItem& seen) {
   return same ? &before : nullptr;
 }
 
+bool ChangeDetector::leads_to_a_path(const source::SourceItem& item) const {
+  if (item.entry.type != EntryType::kDirectory) return false;
+  std::string above = snapshot::path_from_key(item.key);
+  if (!above.ends_with('/')) above += '/';
+  return std::ranges::any_of(paths_, [&](const std::string& path) {
+    return path.size() > above.size() && path.starts_with(above);
+  });
+}
+
 Compared ChangeDetector::compare(source::SourceItem& item) {
+  const Compared compared = compare_with_parent(item);
+  if (compared == Compared::kUnmodified || found_change_) return compared;
+  found_change_ = compared == Compared::kNew || !leads_to_a_path(item);
+  return compared;
+}
+
+Compared ChangeDetector::compare_with_parent(source::SourceItem& item) {
   advance_to(item.key);
   if (!head_ || head_->key != item.key) return Compared::kNew;
   const Entry before = std::move(head_->entry);
@@ -104,10 +129,7 @@ Compared ChangeDetector::compare(source::SourceItem& item) {
 }
 
 void ChangeDetector::finish() {
-  while (head_) {
-    if (head_->entry.type != EntryType::kDirectory) ++deleted_;
-    advance();
-  }
+  while (head_) pass_deleted();
 }
 
 }  // namespace backstay::engine::backup_stages

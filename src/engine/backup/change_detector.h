@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "engine/activity.h"
 #include "engine/backup/ordered_entries.h"
@@ -15,9 +16,9 @@ namespace backstay::engine::backup_stages {
 
 class ChangeDetector {
  public:
-  // Without a parent everything is new.
+  // Without a parent everything is new. `paths` are those of the series.
   ChangeDetector(repo::Repository& repository, const std::optional<snapshot::TreeRoot>& parent,
-                 Activity& activity);
+                 const std::vector<std::string>& paths, Activity& activity);
 
   // Compares one item; items come in key order. An unmodified file gets the parent's content,
   // provided that the index still knows all of its chunks: what was lost is read and stored again.
@@ -29,18 +30,26 @@ class ChangeDetector {
   void finish();
   // Entries of the parent that are no folders and that the walk did not give.
   [[nodiscard]] std::uint64_t deleted() const { return deleted_; }
+  // Whether anything differs, besides the folders above the paths of the series: strangers change
+  // those all the time.
+  [[nodiscard]] bool found_change() const { return found_change_; }
 
  private:
   void advance();
   void advance_to(const std::string& key);
+  void pass_deleted();
   void give_up(const Error& error);
+  Compared compare_with_parent(source::SourceItem& item);
+  [[nodiscard]] bool leads_to_a_path(const source::SourceItem& item) const;
   [[nodiscard]] bool content_is_stored(const snapshot::Entry& entry);
 
   repo::Repository& repository_;
+  const std::vector<std::string>& paths_;
   Activity& activity_;
   std::optional<snapshot::TreeCursor> cursor_;
   std::optional<snapshot::TreeItem> head_;
   std::uint64_t deleted_ = 0;
+  bool found_change_ = false;
 };
 
 }  // namespace backstay::engine::backup_stages
