@@ -250,11 +250,10 @@ TEST_F(Check, NamesTheEntriesOfAPageThatCannotBeRead) {
 }
 
 TEST_F(Check, NamesAListOfContentsByItsPack) {
-  Bytes striped(3'000'000);
-  for (std::size_t at = 0; at < striped.size(); at += 8192) {
-    const Bytes piece = noise(4096, at);
-    std::copy(piece.begin(), piece.end(), striped.begin() + static_cast<std::ptrdiff_t>(at));
-    if (at + 8192 > striped.size()) striped.resize(at + 4096);
+  Bytes striped;
+  for (std::size_t stripe = 0; stripe < 366; ++stripe) {
+    append(striped, noise(4096, stripe));
+    striped.resize((stripe + 1) * 8192);
   }
   tree_.add_file("/striped", striped);
   BackupOptions fixed = backup_options();
