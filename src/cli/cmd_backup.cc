@@ -106,6 +106,10 @@ Result<engine::OpenSource> choose_source(const Context& context, BackupArguments
   options.never = {repository.store().describe()};
   const std::string cache = cache_folder(context.options, context.environment);
   if (!cache.empty()) options.never.push_back(cache);
+  const std::string current = TRY(io::current_directory());
+  for (const std::string& place : options.never) {
+    arguments.engine.places_left_out.push_back(snapshot::clean_path(place, current));
+  }
   arguments.engine.paths = options.paths;
   return engine::OpenSource([options](source::SourceHooks hooks) {
     source::FileSourceOptions with_hooks = options;
@@ -121,6 +125,7 @@ Result<void> complete(const Context& context, BackupArguments& arguments,
   if (options.host.empty()) options.host = io::hostname();
   options.user = io::user_name();
   options.excludes = arguments.excludes.texts;
+  options.exclude_larger_than = arguments.source.exclude_larger_than;
   options.threads = context.options.threads;
   options.memory_limit = context.options.memory_limit;
   if (!arguments.parent.empty()) {
@@ -150,10 +155,11 @@ Result<ExitCode> run_backup(Context& context, BackupArguments& arguments) {
 void append_source_options(std::vector<Option>& options, BackupArguments& to) {
   append_pattern_options(options, "exclude", "-e,", to.excludes,
                          "leave out what fits this pattern");
+  options.push_back(flag("--exclude-caches", to.source.exclude_caches,
+                         "leave out what is in folders with a CACHEDIR.TAG, the tag aside"));
   options.push_back(
-      flag("--exclude-caches", to.source.exclude_caches, "leave out folders with a CACHEDIR.TAG"));
-  options.push_back(texts("--exclude-if-present", "NAME", to.source.exclude_if_present,
-                          "leave out the content of folders that hold a file of this name"));
+      texts("--exclude-if-present", "NAME", to.source.exclude_if_present,
+            "leave out the content of folders that hold a file of this name, that file aside"));
   options.push_back(
       size("--exclude-larger-than", to.source.exclude_larger_than, "leave out larger files"));
   options.push_back(flag("-x,--one-file-system", to.source.one_file_system,

@@ -41,6 +41,15 @@ engine::RestoreOptions complete(const Context& context, const RestoreArguments& 
   return options;
 }
 
+// What --delete takes away is named: with -v, and as JSON.
+std::function<void(const std::string&, snapshot::EntryType)> tell_deleted(Console& console,
+                                                                          bool dry_run) {
+  return [&console, dry_run](const std::string& path, snapshot::EntryType type) {
+    console.detail(fmt::format("{} {}", dry_run ? "would delete" : "deleted", path));
+    if (console.json()) console.print_json(deleted_line(path, type));
+  };
+}
+
 void print_result(Context& context, const engine::RestoreReport& report, bool dry_run,
                   double seconds) {
   Console& console = context.console;
@@ -61,8 +70,12 @@ Result<ExitCode> run_restore(Context& context, const RestoreArguments& arguments
         Error(ErrorCode::kUnsupported, "--safety-snapshot comes with a later version")
             .with_hint("Restore into an empty folder, or back up the target first."));
   }
-  const engine::RestoreOptions options = complete(context, arguments);
+  engine::RestoreOptions options = complete(context, arguments);
+  options.on_delete = tell_deleted(context.console, options.dry_run);
   const auto repository = TRY(open_repository(context));
+  options.keep = {repository->store().describe()};
+  const std::string cache = cache_folder(context.options, context.environment);
+  if (!cache.empty()) options.keep.push_back(cache);
   const std::string which = engine::parse_snapshot_argument(arguments.snapshot).which;
   const repo::StoredSnapshot stored =
       TRY(find_snapshot(context, *repository, arguments.choice, which));
@@ -75,8 +88,27 @@ Result<ExitCode> run_restore(Context& context, const RestoreArguments& arguments
   return report.errors > 0 ? ExitCode::kPartial : ExitCode::kDone;
 }
 
-std::vector<Option> restore_options(RestoreArguments& to) {
+// Given in words, always means symbolic links to folders, too.
+Option overwrite_option(RestoreArguments& to) {
   using engine::Overwrite;
+  Option overwrite = choice<Overwrite>(
+      "--overwrite", "WHEN", to.engine.overwrite,
+      {{"always", Overwrite::kAlways},
+       {"if-changed", Overwrite::kIfChanged},
+       {"if-newer", Overwrite::kIfNewer},
+       {"never", Overwrite::kNever}},
+      "what to do with files that exist: always (the default; those that differ are replaced when "
+      "the new one is whole), if-changed (size or time differ), if-newer, never. A symbolic link "
+      "to a folder gives way to a folder only when always is given in words");
+  overwrite.set = [&to, set = std::move(overwrite.set)](std::string_view when) -> Result<void> {
+    TRY(set(when));
+    to.engine.replace_folder_links = to.engine.overwrite == Overwrite::kAlways;
+    return {};
+  };
+  return overwrite;
+}
+
+std::vector<Option> restore_options(RestoreArguments& to) {
   Option target =
       text("-t,--target", "DIR", to.target, "restore into this folder, made when it is missing");
   target.required = true;
@@ -85,16 +117,11 @@ std::vector<Option> restore_options(RestoreArguments& to) {
                          "restore only what fits this pattern");
   append_pattern_options(options, "exclude", "-e,", to.excludes,
                          "leave out what fits this pattern");
-  options.push_back(choice<Overwrite>(
-      "--overwrite", "WHEN", to.engine.overwrite,
-      {{"always", Overwrite::kAlways},
-       {"if-changed", Overwrite::kIfChanged},
-       {"if-newer", Overwrite::kIfNewer},
-       {"never", Overwrite::kNever}},
-      "what to do with files that exist: always (the default; only what differs is "
-      "written), if-changed (size or time differ), if-newer, never"));
+  options.push_back(overwrite_option(to));
   options.push_back(flag("--delete", to.engine.delete_extra,
-                         "delete from restored folders what the snapshot does not have"));
+                         "delete from restored folders what the snapshot does not have; what the "
+                         "backup left out, the repository, the cache and other file systems stay; "
+                         "-v names what goes"));
   options.push_back(
       flag("-n,--dry-run", to.engine.dry_run, "say what would be done, change nothing"));
   options.push_back(

@@ -64,11 +64,19 @@ Json backup_summary(const engine::BackupReport& report, double seconds) {
   return line;
 }
 
+Json deleted_line(const std::string& path, snapshot::EntryType type) {
+  Json line = line_of("deleted");
+  put_text(line, "path", path);
+  line["entry_type"] = snapshot::to_string(type);
+  return line;
+}
+
 Json restore_summary(const engine::RestoreReport& report, double seconds) {
   Json line = line_of("summary");
   line["files_restored"] = report.files_restored;
   line["files_unchanged"] = report.files_unchanged;
   line["files_deleted"] = report.files_deleted;
+  line["dirs_deleted"] = report.dirs_deleted;
   line["files_failed"] = report.files_failed;
   line["dirs_restored"] = report.dirs_restored;
   line["bytes_written"] = report.bytes_written;

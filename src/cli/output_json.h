@@ -17,6 +17,7 @@ namespace backstay::cli {
 
 [[nodiscard]] json::Json error_line(const Error& error);
 [[nodiscard]] json::Json backup_summary(const engine::BackupReport& report, double seconds);
+[[nodiscard]] json::Json deleted_line(const std::string& path, snapshot::EntryType type);
 [[nodiscard]] json::Json restore_summary(const engine::RestoreReport& report, double seconds);
 [[nodiscard]] json::Json snapshot_line(const repo::StoredSnapshot& stored);
 [[nodiscard]] json::Json entry_line(std::string_view path, const snapshot::Entry& entry,

@@ -124,8 +124,10 @@ std::string restore_text(const engine::RestoreReport& report, bool dry_run, doub
                    dry_run ? "to write" : "written")},
       {"unchanged", counted(report.files_unchanged, "file")},
   };
-  if (report.files_deleted > 0) {
-    facts.push_back({dry_run ? "would delete" : "deleted", counted(report.files_deleted, "file")});
+  if (report.files_deleted + report.dirs_deleted > 0) {
+    facts.push_back({dry_run ? "would delete" : "deleted",
+                     fmt::format("{} and {}", counted(report.files_deleted, "file"),
+                                 counted(report.dirs_deleted, "folder"))});
   }
   if (report.bytes_verified > 0)
     facts.push_back({"verified", format_byte_size(report.bytes_verified)});

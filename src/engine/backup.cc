@@ -58,6 +58,13 @@ Snapshot describe(const BackupOptions& options, const std::optional<repo::Stored
   snapshot.type = parent ? options.type : BackupType::kFull;
   if (parent) snapshot.parent = parent->id;
   snapshot.excludes = options.excludes;
+  snapshot.larger_left_out = options.exclude_larger_than;
+  for (const std::string& place : sorted(options.places_left_out)) {
+    const bool inside = std::ranges::any_of(snapshot.paths, [&](const std::string& path) {
+      return snapshot::is_within(snapshot::key_from_path(place), snapshot::key_from_path(path));
+    });
+    if (inside) snapshot.places_left_out.push_back(place);
+  }
   snapshot.program = "backstay 0.1.0";
   return snapshot;
 }

@@ -30,6 +30,8 @@ struct BackupOptions {
   std::string user;
   std::string description;
   std::vector<std::string> excludes;
+  std::uint64_t exclude_larger_than = 0;       // what the source leaves out, for the record
+  std::vector<std::string> places_left_out;    // the same: absolute and clean
   std::optional<snapshot::SnapshotId> parent;  // else chosen by type
   std::optional<repo::Compression> compression;
   Cutting cutting = Cutting::kAuto;

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/try.h"
+#include "engine/restore/kept_places.h"
 #include "engine/restore/plan.h"
 #include "engine/restore/read_lease.h"
 #include "engine/restore/restore_run.h"
@@ -45,7 +46,6 @@ RestoreReport planned_report(const Plan& plan, const Outcome& outcome) {
   RestoreReport report = outcome.report();
   report.files_restored = plan.files_written - std::min(plan.files_written, report.files_failed);
   report.files_unchanged = plan.files_unchanged;
-  report.files_deleted = plan.files_deleted;
   report.dirs_restored = plan.dirs;
   report.bytes_written = plan.bytes_written;
   report.bytes_total = plan.bytes;
@@ -68,13 +68,13 @@ Result<RestoreReport> restore_with_limits(repo::Repository& repository,
   Outcome outcome(activity, options.target);
   TemporaryNames names(repository.world().rng);
   Site site{repository, snapshot, options, limits, outcome, names, nullptr};
+  TRY(KeptPlaces(options.keep).check_target(options.target));
   const LeasePtr lease = TRY(take_read_lease(repository, "restore", activity));
 
   // A dry run, and a plan that fails, leave a target that does not exist as it is.
   std::unique_ptr<source::TargetTree> target;
   const auto open_target = [&]() -> Result<void> {
-    target = TRY_DOING("opening the target " + options.target,
-                       source::TargetTree::open(options.target, target_options(options, limits)));
+    target = TRY(source::TargetTree::open(options.target, target_options(options, limits)));
     site.target = target.get();
     return {};
   };

@@ -30,6 +30,14 @@ struct RestoreOptions {
   Overwrite overwrite = Overwrite::kAlways;
   bool delete_extra =
       false;  // what is in restored folders but not in the snapshot (and not excluded) goes
+  // Called for each thing that was deleted, or would be in a dry run, with its path in the
+  // snapshot. Thread-safe.
+  std::function<void(const std::string& path, snapshot::EntryType type)> on_delete;
+  // Folders that are never deleted, replaced or written into: the repository and the cache.
+  std::vector<std::string> keep;
+  // A symbolic link to a folder gives way to a folder of the snapshot. Otherwise it is trouble:
+  // somebody may have moved the folder to where there is room.
+  bool replace_folder_links = false;
   bool dry_run = false;
   bool verify = false;  // read everything back afterwards and compare
   bool ownership = true;
@@ -41,6 +49,7 @@ struct RestoreReport {
   std::uint64_t files_restored = 0;  // everything that is no folder and was written
   std::uint64_t files_unchanged = 0;
   std::uint64_t files_deleted = 0;
+  std::uint64_t dirs_deleted = 0;
   std::uint64_t files_failed = 0;
   std::uint64_t dirs_restored = 0;
   std::uint64_t bytes_written = 0;

@@ -1,4 +1,4 @@
-// A restore over what is there already: overwrite rules, deletion, conflicts, cancelling, damage.
+// A restore over what is there already: overwrite rules, conflicts, cancelling, damage.
 #include <gmock/gmock.h>
 #include <sys/xattr.h>
 
@@ -138,9 +138,38 @@ TEST_F(OverwriteTest, SymbolicLinkInThePlaceOfAFolderIsReplaced) {
   std::filesystem::create_directories(target());
   std::filesystem::create_symlink(outside, at("/folder"));
   options_.delete_extra = true;
+  options_.replace_folder_links = true;
   restore_well();
   EXPECT_EQ(text_of("/folder/file"), "mine");
   EXPECT_TRUE(std::filesystem::is_empty(outside));
+}
+
+TEST_F(OverwriteTest, SymbolicLinkToAFolderStaysUntilItMayBeReplaced) {
+  add_folder("/folder");
+  add_folder("/folder/deeper");
+  add_file("/folder/deeper/file", "mine");
+  finish();
+  const std::string outside = scratch_ / "outside";
+  std::filesystem::create_directories(outside);
+  std::filesystem::create_directories(target());
+  std::filesystem::create_symlink(outside, at("/folder"));
+  options_.verify = true;
+  const auto report = restore();
+  ASSERT_TRUE(report);
+  EXPECT_TRUE(std::filesystem::is_symlink(at("/folder")));
+  EXPECT_TRUE(std::filesystem::is_empty(outside));
+  EXPECT_THAT(trouble_paths(), ElementsAre("/folder", "/folder/deeper/file"));
+  EXPECT_EQ(report->files_failed, 1U);
+}
+
+TEST_F(OverwriteTest, DanglingSymbolicLinkInThePlaceOfAFolderIsReplaced) {
+  add_folder("/folder");
+  add_file("/folder/file", "mine");
+  finish();
+  std::filesystem::create_directories(target());
+  std::filesystem::create_symlink("nowhere", at("/folder"));
+  restore_well();
+  EXPECT_EQ(text_of("/folder/file"), "mine");
 }
 
 TEST_F(OverwriteTest, IfChangedTrustsSizeAndTime) {
@@ -222,7 +251,8 @@ TEST_F(OverwriteTest, NeverKeepsAFileInThePlaceOfAFolder) {
   options_.overwrite = Overwrite::kNever;
   const auto report = restore();
   ASSERT_TRUE(report);
-  EXPECT_THAT(trouble_paths(), ElementsAre("/folder"));
+  EXPECT_THAT(trouble_paths(), ElementsAre("/folder", "/folder/file"));
+  EXPECT_EQ(report->files_failed, 1U);
   EXPECT_EQ(text_of("/folder"), "mine");
   EXPECT_EQ(text_of("/other"), "y");
 }
@@ -243,92 +273,6 @@ TEST_F(OverwriteTest, FolderWithSomethingInItIsNotReplacedByAFile) {
   options_.delete_extra = true;
   restore_well();
   expect_two_files();
-}
-
-// ---- --delete
-
-class DeleteTest : public RestoreFixture {
- protected:
-  DeleteTest() { options_.delete_extra = true; }
-  void make_tree() {
-    add_folder("/home");
-    add_folder("/home/ann");
-    add_file("/home/ann/b", "b");
-    add_folder("/home/ann/d");
-    add_file("/home/ann/d/e", "e");
-    snapshot_.paths = {"/home/ann"};
-  }
-};
-
-TEST_F(DeleteTest, RemovesWhatTheSnapshotDoesNotHave) {
-  make_tree();
-  finish();
-  restore_well();
-  for (const char* path :
-       {"/home/ann/a", "/home/ann/c/deep/x", "/home/ann/d/e2", "/home/ann/z", "/home/ann/b2"})
-    write(path, "extra");
-  std::filesystem::create_symlink("/", at("/home/ann/link"));
-  const RestoreReport report = restore_well();
-  EXPECT_EQ(report.files_deleted, 6U);
-  EXPECT_THAT(names(),
-              ElementsAre("/home", "/home/ann", "/home/ann/b", "/home/ann/d", "/home/ann/d/e"));
-}
-
-TEST_F(DeleteTest, StaysInsideThePathsThatWereBackedUp) {
-  make_tree();
-  finish();
-  write("/home/bob/mine", "x");
-  write("/elsewhere", "x");
-  EXPECT_EQ(restore_well().files_deleted, 0U);
-  EXPECT_EQ(text_of("/home/bob/mine"), "x");
-  EXPECT_EQ(text_of("/elsewhere"), "x");
-}
-
-TEST_F(DeleteTest, KeepsWhatIsNotSelected) {
-  make_tree();
-  finish();
-  write("/home/ann/keep.log", "x");
-  write("/home/ann/d/gone", "x");
-  write("/home/ann/not-included", "x");
-  ASSERT_TRUE(options_.excludes.add("*.log", snapshot::Case::kSensitive));
-  ASSERT_TRUE(options_.includes.add("/home/ann/d", snapshot::Case::kSensitive));
-  EXPECT_EQ(restore_well().files_deleted, 1U);
-  EXPECT_FALSE(exists("/home/ann/d/gone"));
-  EXPECT_TRUE(exists("/home/ann/keep.log"));
-  EXPECT_TRUE(exists("/home/ann/not-included"));
-  EXPECT_TRUE(exists("/home/ann/d/e"));
-}
-
-TEST_F(DeleteTest, KeepsWhatTheSnapshotHasButIsNotSelected) {
-  make_tree();
-  finish();
-  write("/home/ann/b", "my own");
-  ASSERT_TRUE(options_.excludes.add("/home/ann/b", snapshot::Case::kSensitive));
-  restore_well();
-  EXPECT_EQ(text_of("/home/ann/b"), "my own");
-}
-
-TEST_F(DeleteTest, KeepsWhatTheBackupLeftOutOrCouldNotRead) {
-  make_tree();
-  snapshot_.excludes = {"*.cache"};
-  snapshot_.errors = {{"/home/ann/secret/key", "permission denied"}};
-  snapshot_.stats.errors = 1;
-  finish();
-  write("/home/ann/x.cache", "x");
-  write("/home/ann/secret/key", "x");
-  write("/home/ann/extra", "x");
-  EXPECT_EQ(restore_well().files_deleted, 1U);
-  EXPECT_TRUE(exists("/home/ann/x.cache"));
-  EXPECT_TRUE(exists("/home/ann/secret/key"));
-}
-
-TEST_F(DeleteTest, DeletesNothingWhenNotAllErrorsOfTheBackupAreKnown) {
-  make_tree();
-  snapshot_.stats.errors = 1000;
-  finish();
-  write("/home/ann/extra", "x");
-  EXPECT_EQ(restore_well().files_deleted, 0U);
-  EXPECT_THAT(notes_, Contains(HasSubstr("nothing is deleted")));
 }
 
 // ---- damage

@@ -35,6 +35,7 @@ enum EntryField : std::uint32_t {
   kProjectId = 21,
   kChangedWhileRead = 22,
   kContent = 23,
+  kLeftOut = 24,
 };
 
 constexpr std::uint32_t kModeMax = 07777;
@@ -43,7 +44,7 @@ constexpr std::uint64_t kAny = std::numeric_limits<std::uint64_t>::max();
 constexpr std::uint64_t kAnyU32 = std::numeric_limits<std::uint32_t>::max();
 
 constexpr RecordShape kEntryShape{.name = "entry",
-                                  .last = kContent,
+                                  .last = kLeftOut,
                                   .bytes = FieldSet(kSymlinkTarget, kXattr, kContent),
                                   .repeated = FieldSet(kXattr)};
 constexpr FieldSet kRequired(kType, kModifiedSeconds, kModifiedNanos, kChangedSeconds,
@@ -53,10 +54,10 @@ constexpr FieldSet kMayBeZero(kModifiedSeconds, kModifiedNanos, kChangedSeconds,
                               kAccessedSeconds, kAccessedNanos, kBornSeconds, kBornNanos, kLinks);
 
 // The largest value of each number, by field.
-constexpr std::array<std::uint64_t, kContent + 1> kLargest{
-    0,         7,    kModeMax,  kAnyU32, kAnyU32,   kAny,    kNanosMax, kAny,
-    kNanosMax, kAny, kNanosMax, kAny,    kNanosMax, kAny,    kAny,      kAny,
-    kAny,      kAny, 0,         0,       kAnyU32,   kAnyU32, 1,         0};
+constexpr std::array<std::uint64_t, kLeftOut + 1> kLargest{
+    0,    7,         kModeMax, kAnyU32,   kAnyU32, kAny, kNanosMax, kAny, kNanosMax,
+    kAny, kNanosMax, kAny,     kNanosMax, kAny,    kAny, kAny,      kAny, kAny,
+    0,    0,         kAnyU32,  kAnyU32,   1,       0,    255};
 
 constexpr RecordShape kXattrShape{
     .name = "extended attribute", .last = 2, .bytes = FieldSet(1, 2), .repeated = {}};
@@ -211,6 +212,9 @@ void take_number(EntryDraft& draft, std::uint32_t field, std::uint64_t value) {
     case kChangedWhileRead:
       entry.changed_while_read = true;
       break;
+    case kLeftOut:
+      entry.left_out = static_cast<LeftOut>(value);
+      break;
     default:
       break;
   }
@@ -248,6 +252,8 @@ std::string_view misplaced_field(const Entry& entry, FieldSet seen) {
   if (seen.has(kLinks) && (entry.type == EntryType::kDirectory || entry.links == 1)) {
     return "its number of links is absurd";
   }
+  if (entry.type != EntryType::kDirectory && seen.has(kLeftOut))
+    return "it is no directory and lacks something";
   if (!is_device(entry.type) && seen.has(kSpecialDevice)) return "it is no device and has a number";
   if (entry.type != EntryType::kSymlink && seen.has(kSymlinkTarget))
     return "it is no link and has a target";
@@ -304,6 +310,7 @@ void encode_entry(const Entry& entry, Bytes& out) {
   encode_nonzero(writer, kInodeFlags, entry.inode_flags);
   encode_nonzero(writer, kProjectId, entry.project_id);
   if (entry.changed_while_read) writer.number(kChangedWhileRead, 1);
+  if (directory) encode_nonzero(writer, kLeftOut, static_cast<std::uint64_t>(entry.left_out));
   if (!file || entry.size_bytes == 0) return;
   encode_bytes_head(out, kContent, encoded_content_bytes(entry.content));
   encode_content(entry.content, out);

@@ -27,6 +27,15 @@ enum class EntryType : std::uint8_t {
 };
 [[nodiscard]] std::string_view to_string(EntryType type);  // "file", "directory", "symlink", ...
 
+// Why a folder of the source is not whole in the snapshot. These numbers are stored in
+// repositories: do not change them; later programs may store others, up to 255.
+enum class LeftOut : std::uint8_t {
+  kNothing = 0,
+  kOtherFileSystem = 1,
+  kCache = 2,
+  kMarked = 3,
+};
+
 struct ExtendedAttribute {
   std::string name;
   Bytes value;
@@ -52,8 +61,9 @@ struct Entry {
       xattrs;                     // sorted by name; POSIX ACLs and capabilities are among them
   std::uint32_t inode_flags = 0;  // FS_IOC_GETFLAGS, only those that can be set
   std::uint32_t project_id = 0;
-  bool changed_while_read = false;  // the bytes may mix two states of the file
-  ContentRoot content;              // regular files only
+  bool changed_while_read = false;       // the bytes may mix two states of the file
+  ContentRoot content;                   // regular files only
+  LeftOut left_out = LeftOut::kNothing;  // folders only: what is missing in it may have been there
 
   friend bool operator==(const Entry&, const Entry&) = default;
 };

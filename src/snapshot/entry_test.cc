@@ -99,7 +99,7 @@ TEST(Entry, ReadsADamagedRecordOnlyWhenItCouldHaveBeenWritten) {
 
 TEST(Entry, SkipsFieldsOfLaterVersions) {
   Bytes record = RecordDraft().record();
-  RecordWriter(record).text(24, "later");
+  RecordWriter(record).text(25, "later");
   RecordWriter(record).number(300, 7);
   RecordWriter(record).number(300, 8);
   EXPECT_TRUE(decode_entry(record).has_value());
@@ -115,6 +115,16 @@ TEST(Entry, RefusesNumbersBeyondTheirLimits) {
   expect_corruption(RecordDraft().number(12, 1'000'000'000).number(11, 0).record());
   expect_corruption(RecordDraft().number(20, 1ULL << 32).record());
   expect_corruption(RecordDraft().number(22, 2).record());
+  expect_corruption(RecordDraft().number(1, 2).number(24, 256).record());
+}
+
+TEST(Entry, KnowsThatAFolderIsNotWhole) {
+  const auto folder = decode_entry(RecordDraft().number(1, 2).number(24, 2).record());
+  ASSERT_TRUE(folder.has_value());
+  EXPECT_EQ(folder->left_out, LeftOut::kCache);
+  EXPECT_TRUE(decode_entry(RecordDraft().number(1, 2).number(24, 255).record()).has_value());
+  expect_corruption(RecordDraft().number(24, 2).record());
+  expect_corruption(RecordDraft().number(1, 2).number(24, 0).record());
 }
 
 TEST(Entry, RefusesWhatItWouldNotWrite) {

@@ -34,6 +34,8 @@ enum SnapshotField : std::uint32_t {
   kError = 18,
   kUserName = 19,
   kGroupName = 20,
+  kLargerLeftOut = 21,
+  kPlaceLeftOut = 22,
 };
 
 constexpr std::uint64_t kRecordVersion = 1;
@@ -43,10 +45,10 @@ constexpr std::size_t kListedMax = 1024 * 1024;  // paths, tags, patterns, names
 
 constexpr RecordShape kSnapshotShape{
     .name = "snapshot",
-    .last = kGroupName,
+    .last = kPlaceLeftOut,
     .bytes = FieldSet(kHost, kUser, kPath, kTag, kDescription, kParent, kTree, kCounts, kExclude,
-                      kProgram, kError, kUserName, kGroupName),
-    .repeated = FieldSet(kPath, kTag, kExclude, kError, kUserName, kGroupName)};
+                      kProgram, kError, kUserName, kGroupName, kPlaceLeftOut),
+    .repeated = FieldSet(kPath, kTag, kExclude, kError, kUserName, kGroupName, kPlaceLeftOut)};
 constexpr FieldSet kSnapshotRequired(kVersion, kStartedSeconds, kStartedNanos, kFinishedSeconds,
                                      kFinishedNanos, kBackupType, kStatus, kTree);
 constexpr RecordShape kTreeShape{
@@ -234,6 +236,10 @@ Result<void> take_snapshot_number(Snapshot& snapshot, std::uint32_t field, std::
       if (value < 1 || value > 2) return snapshot_corruption("its status is unknown");
       snapshot.status = static_cast<Status>(value);
       break;
+    case kLargerLeftOut:
+      if (value == 0) return snapshot_corruption("a limit of zero is written out");
+      snapshot.larger_left_out = value;
+      break;
     default:
       break;
   }
@@ -282,6 +288,8 @@ Result<void> take_snapshot_bytes(Snapshot& snapshot, std::uint32_t field, ByteVi
       return decode_name(value, snapshot.user_names);
     case kGroupName:
       return decode_name(value, snapshot.group_names);
+    case kPlaceLeftOut:
+      return decode_listed(value, snapshot.places_left_out);
     default:
       break;
   }
@@ -344,6 +352,8 @@ void encode_snapshot(const Snapshot& snapshot, Bytes& out) {
   for (std::size_t i = 0; i < errors; ++i) writer.bytes(kError, encode_error(snapshot.errors[i]));
   encode_names(writer, kUserName, snapshot.user_names);
   encode_names(writer, kGroupName, snapshot.group_names);
+  if (snapshot.larger_left_out > 0) writer.number(kLargerLeftOut, snapshot.larger_left_out);
+  encode_list(writer, kPlaceLeftOut, snapshot.places_left_out);
 }
 
 Result<Snapshot> decode_snapshot(ByteView record) {
@@ -361,6 +371,10 @@ Result<Snapshot> decode_snapshot(ByteView record) {
   if (!scan.seen().has_all(kSnapshotRequired)) return snapshot_corruption("a field is missing");
   if (!ascends_strictly(snapshot.paths) || !std::ranges::all_of(snapshot.paths, is_clean)) {
     return snapshot_corruption("its paths are not clean and ascending");
+  }
+  if (!ascends_strictly(snapshot.places_left_out) ||
+      !std::ranges::all_of(snapshot.places_left_out, is_clean)) {
+    return snapshot_corruption("the places it leaves out are not clean and ascending");
   }
   if (!ascends_strictly(snapshot.tags)) return snapshot_corruption("its tags do not ascend");
   return snapshot;

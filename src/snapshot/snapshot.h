@@ -66,6 +66,9 @@ struct Snapshot {
   std::vector<SourceError> errors;  // the first kRecordedErrorsMax
   std::map<std::uint32_t, std::string> user_names;
   std::map<std::uint32_t, std::string> group_names;
+  std::uint64_t larger_left_out = 0;  // regular files larger than that were left out; 0: none
+  // Within the paths, left out with all they hold; absolute, clean, sorted.
+  std::vector<std::string> places_left_out;
   friend bool operator==(const Snapshot&, const Snapshot&) = default;
 };
 

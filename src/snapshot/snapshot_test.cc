@@ -66,7 +66,7 @@ TEST(Snapshot, RefusesAVersionThatItDoesNotKnow) {
 
 TEST(Snapshot, SkipsFieldsOfLaterVersions) {
   Bytes record = encoded(valid_snapshot());
-  RecordWriter(record).text(21, "position of a database");
+  RecordWriter(record).text(23, "position of a database");
   EXPECT_EQ(decode_snapshot(record).value(), valid_snapshot());
 }
 
@@ -80,6 +80,9 @@ TEST(Snapshot, RefusesPathsThatAreNotCleanOrNotSorted) {
   }
   Snapshot snapshot = valid_snapshot();
   snapshot.tags = {"b", "a"};
+  expect_corruption(snapshot);
+  snapshot = valid_snapshot();
+  snapshot.places_left_out = {"/a/", "/b"};
   expect_corruption(snapshot);
 }
 

@@ -64,14 +64,16 @@ TEST_F(Exclusion, APathItselfCanBeExcluded) {
   EXPECT_THAT(given(), ElementsAre("keep", "keep/file.o", "keep/file.txt"));
 }
 
-TEST_F(Exclusion, FoldersWithACacheTagAreKeptEmpty) {
+TEST_F(Exclusion, OfFoldersWithACacheTagTheTagIsKept) {
   write("drop/CACHEDIR.TAG", kSignature);
   write("keep/CACHEDIR.TAG", "Signature: 8a477f597d28d172789f06886806bc56");
   FileSourceOptions options;
   options.exclude_caches = true;
   walk(std::move(options));
-  EXPECT_THAT(given(),
-              ElementsAre("drop", "keep", "keep/CACHEDIR.TAG", "keep/file.o", "keep/file.txt"));
+  EXPECT_THAT(given(), ElementsAre("drop", "drop/CACHEDIR.TAG", "keep", "keep/CACHEDIR.TAG",
+                                   "keep/file.o", "keep/file.txt"));
+  EXPECT_EQ(walked_.find(at("drop"))->entry.left_out, snapshot::LeftOut::kCache);
+  EXPECT_EQ(walked_.find(at("keep"))->entry.left_out, snapshot::LeftOut::kNothing);
 }
 
 TEST_F(Exclusion, ACacheTagThatIsAFifoOrALinkDoesNotCountAndDoesNotHang) {
@@ -85,14 +87,23 @@ TEST_F(Exclusion, ACacheTagThatIsAFifoOrALinkDoesNotCountAndDoesNotHang) {
   EXPECT_THAT(given(), Contains("keep/file.txt"));
 }
 
-TEST_F(Exclusion, FoldersThatHoldAMarkAreKeptEmpty) {
+TEST_F(Exclusion, OfFoldersThatHoldAMarkTheMarkIsKept) {
   write("drop/.nobackup", "");
   write("keep/.nobackup2", "");
   FileSourceOptions options;
   options.exclude_if_present = {".absent", ".nobackup"};
   walk(std::move(options));
-  EXPECT_THAT(given(),
-              ElementsAre("drop", "keep", "keep/.nobackup2", "keep/file.o", "keep/file.txt"));
+  EXPECT_THAT(given(), ElementsAre("drop", "drop/.nobackup", "keep", "keep/.nobackup2",
+                                   "keep/file.o", "keep/file.txt"));
+  EXPECT_EQ(walked_.find(at("drop"))->entry.left_out, snapshot::LeftOut::kMarked);
+}
+
+TEST_F(Exclusion, AMarkThatIsAFolderIsKeptEmpty) {
+  FileSourceOptions options;
+  options.exclude_if_present = {"inner"};
+  walk(std::move(options));
+  EXPECT_THAT(given(), ElementsAre("drop", "drop/inner", "keep", "keep/file.o", "keep/file.txt"));
+  EXPECT_EQ(walked_.find(at("drop/inner"))->entry.left_out, snapshot::LeftOut::kMarked);
 }
 
 TEST_F(Exclusion, APathInsideAFolderThatIsKeptEmptyIsGiven) {
@@ -101,8 +112,9 @@ TEST_F(Exclusion, APathInsideAFolderThatIsKeptEmptyIsGiven) {
   options.exclude_caches = true;
   options.paths = {top(), at("drop/inner")};
   walk(std::move(options));
-  EXPECT_THAT(given(), ElementsAre("drop", "drop/inner", "drop/inner/file.txt", "keep",
-                                   "keep/file.o", "keep/file.txt"));
+  EXPECT_THAT(given(), ElementsAre("drop", "drop/CACHEDIR.TAG", "drop/inner", "drop/inner/file.txt",
+                                   "keep", "keep/file.o", "keep/file.txt"));
+  EXPECT_EQ(walked_.find(at("drop/inner"))->entry.left_out, snapshot::LeftOut::kNothing);
 }
 
 TEST_F(Exclusion, LeavesOutLargeFilesOnly) {
@@ -161,7 +173,9 @@ TEST_F(Exclusion, OtherFileSystemsAreKeptAsEmptyFolders) {
     options.paths = {"/dev"};
     if (shm_is_given) options.paths.push_back("/dev/shm");
     walk(std::move(options));
-    EXPECT_NE(walked_.find("/dev/shm"), nullptr);
+    ASSERT_NE(walked_.find("/dev/shm"), nullptr);
+    EXPECT_EQ(walked_.find("/dev/shm")->entry.left_out == snapshot::LeftOut::kOtherFileSystem,
+              !shm_is_given);
     EXPECT_EQ(walked_.find(inside) != nullptr, shm_is_given);
   }
   std::filesystem::remove(inside);

@@ -14,8 +14,8 @@ namespace backstay::source {
 struct FileSourceOptions {
   std::vector<std::string> paths;  // absolute and clean (snapshot::clean_path), any order
   snapshot::PathFilter excludes;   // decides about the paths and all below, not about folders above
-  bool exclude_caches = false;  // folders with a CACHEDIR.TAG (bford.info/cachedir) are kept empty
-  std::vector<std::string> exclude_if_present;  // names; a folder that holds one is kept empty
+  bool exclude_caches = false;  // of folders with a CACHEDIR.TAG (bford.info/cachedir) only the tag
+  std::vector<std::string> exclude_if_present;  // names; of a folder that holds one, it alone
   std::uint64_t exclude_larger_than = 0;        // bytes; 0: no limit
   bool one_file_system = false;  // do not descend into other file systems below a path
   bool with_atime = false;

@@ -65,6 +65,16 @@ Error with_owner_hint(Error error) {
   return std::move(error).with_hint("Restore as root, or choose a target in which you may write.");
 }
 
+// A protected folder takes no new names, not even from root.
+Error with_folder_hint(Error error, int folder) {
+  if (error.code() != ErrorCode::kPermissionDenied) return error;
+  const Result<std::uint32_t> flags = io::inode_flags(folder);
+  if (!flags || (*flags & io::kProtectionFlags) == 0) return with_owner_hint(std::move(error));
+  return std::move(error)
+      .with_context("the folder is immutable or append-only")
+      .with_hint("Take that from the folder with 'chattr -ia FOLDER', then restore again.");
+}
+
 // Calls `make` until it does not fail because the name is taken, and empties the name in between.
 template <typename Make>
 auto make_in_place(int folder, const std::string& name, Make make) -> decltype(make()) {
@@ -72,7 +82,7 @@ auto make_in_place(int folder, const std::string& name, Make make) -> decltype(m
     auto made = make();
     if (made) return made;
     if (made.error().code() != ErrorCode::kAlreadyExists) {
-      return std::unexpected(with_owner_hint(std::move(made).error()));
+      return std::unexpected(with_folder_hint(std::move(made).error(), folder));
     }
     TRY(io::remove_tree_at(folder, name));
   }
@@ -133,7 +143,23 @@ class FolderTarget final : public TargetTree {
     if (!status) return std::nullopt;
     ExistingEntry existing;
     existing.entry = TRY(read_entry(at->get(), name, *status));
+    existing.device = status->device;
     return existing;
+  }
+
+  Result<FolderPlace> place_of(const TargetFolderPtr& folder) override {
+    const FolderHandle at = TRY(folder->handle());
+    const io::FileStatus status = TRY(io::full_status_of(at->get()));
+    return FolderPlace{.device = status.device,
+                       .inode = status.inode,
+                       .is_mount_root = TRY(io::is_mount_root(at->get()))};
+  }
+
+  Result<bool> leads_to_folder(const TargetFolderPtr& folder, const std::string& name) override {
+    const FolderHandle at = TRY(handle_of(folder, name));
+    const Result<io::FileStatus> status =
+        io::full_status_at(at->get(), name.c_str(), io::LastLink::kFollow);
+    return status && status->kind == io::FileKind::kDirectory;
   }
 
   Result<std::vector<std::string>> names(const TargetFolderPtr& folder) override {
@@ -157,7 +183,7 @@ class FolderTarget final : public TargetTree {
     for (int attempt = 0; attempt < kTries; ++attempt) {
       const Result<void> made = io::make_folder_at(at->get(), name, 0700);
       if (!made && made.error().code() != ErrorCode::kAlreadyExists) {
-        return std::unexpected(with_owner_hint(made.error().clone()));
+        return std::unexpected(with_folder_hint(made.error().clone(), at->get()));
       }
       Result<io::OpenNode> opened = open_folder(at->get(), name);
       if (opened) {
@@ -452,9 +478,16 @@ class FolderTarget final : public TargetTree {
 }  // namespace
 
 Result<std::unique_ptr<TargetTree>> TargetTree::open(const std::string& path, Options options) {
-  TRY_DOING("opening the target " + path, io::make_directories(path, 0700));
-  io::Fd root = TRY_DOING("opening the target " + path, io::open_folder_path(path));
-  return std::make_unique<FolderTarget>(std::move(root), std::move(options));
+  const auto open_root = [&]() -> Result<io::Fd> {
+    TRY(io::make_directories(path, 0700));
+    return io::open_folder_path(path);
+  };
+  Result<io::Fd> root = open_root();
+  if (!root) {
+    return std::unexpected(
+        with_owner_hint(std::move(root).error().with_context("opening the target " + path)));
+  }
+  return std::make_unique<FolderTarget>(*std::move(root), std::move(options));
 }
 
 }  // namespace backstay::source

@@ -37,6 +37,14 @@ struct AttributeReport {
 // What is there now under a name.
 struct ExistingEntry {
   snapshot::Entry entry;  // without content
+  std::uint64_t device = 0;
+};
+
+// Where a folder of the target is.
+struct FolderPlace {
+  std::uint64_t device = 0;
+  std::uint64_t inode = 0;
+  bool is_mount_root = false;
 };
 
 class TargetTree {
@@ -60,6 +68,10 @@ class TargetTree {
                                                     const std::string& name) = 0;
   // Names in a folder, for --delete.
   virtual Result<std::vector<std::string>> names(const TargetFolderPtr& folder) = 0;
+
+  virtual Result<FolderPlace> place_of(const TargetFolderPtr& folder) = 0;
+  // True for a symbolic link that leads to a folder, wherever that is. It is not entered.
+  virtual Result<bool> leads_to_folder(const TargetFolderPtr& folder, const std::string& name) = 0;
 
   // The folder called `name`, left exactly as it is; null when there is none. For those who only
   // look.

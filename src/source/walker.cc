@@ -29,6 +29,7 @@ namespace {
 constexpr int kLooks = 3;  // at a name that is being replaced
 constexpr std::size_t kNameBytesMax = 255;
 constexpr std::size_t kNamesMemoryMin = std::size_t{1} << 20;
+constexpr const char* kCacheTag = "CACHEDIR.TAG";
 constexpr std::string_view kCacheSignature = "Signature: 8a477f597d28d172789f06886806bc55";
 
 std::unexpected<Error> fail_replaced() {
@@ -36,7 +37,7 @@ std::unexpected<Error> fail_replaced() {
 }
 
 bool is_cache_tag(int folder) {
-  const Result<io::OpenNode> tag = io::open_file_to_read(folder, "CACHEDIR.TAG");
+  const Result<io::OpenNode> tag = io::open_file_to_read(folder, kCacheTag);
   if (!tag) return false;
   std::array<std::uint8_t, kCacheSignature.size()> head{};
   const Result<std::size_t> got = io::read_full(tag->fd.get(), head);
@@ -100,6 +101,7 @@ Walker::Place Walker::enter_place(const Frame& frame, std::string_view name) {
   place.name = name.data();
   place.inside = frame.inside;
   place.allowed_device = frame.allowed_device;
+  place.mark = std::ranges::find(frame.marks, name) != frame.marks.end();
   if (!frame.given.empty()) {
     place.given = given_.contains(frame.given, key_);
     place.inside = place.inside || place.given;
@@ -118,9 +120,11 @@ std::optional<std::string_view> Walker::next_name(Frame& frame) {
     const std::size_t memory_max = options_.names_memory_max;
     const std::size_t left = memory_max - std::min(names_memory_, memory_max);
     const bool all = frame.listing == Listing::kAllNames;
-    const Result<void> filled = frame.names.fill(
-        all ? &reader_ : nullptr, frame.folder->fd.get(), given_.names_below(frame.given, key_),
-        std::max(left, std::min(kNamesMemoryMin, memory_max)));
+    std::vector<std::string_view> known = given_.names_below(frame.given, key_);
+    known.insert(known.end(), frame.marks.begin(), frame.marks.end());
+    const Result<void> filled =
+        frame.names.fill(all ? &reader_ : nullptr, frame.folder->fd.get(), known,
+                         std::max(left, std::min(kNamesMemoryMin, memory_max)));
     names_memory_ += frame.names.memory();
     if (!filled) report(filled.error());
   }
@@ -251,43 +255,64 @@ Result<void> Walker::read_folder(const Place& place, const io::FileStatus& statu
       read_unopened(place, item);
     }
   }
-  const std::optional<Listing> listing = how_to_descend(place, *open);
-  if (refusal && listing == Listing::kAllNames) {
+  Descent descent = how_to_descend(place, *open);
+  item.entry.left_out = descent.left_out;
+  if (refusal && descent.enter && descent.listing == Listing::kAllNames) {
     report(*refusal);
+    descent.listing = Listing::kGivenNames;
     if (place.below.empty()) return {};
   }
-  if (!listing) return {};
+  if (!descent.enter) return {};
   const auto folder = std::make_shared<const io::OpenNode>(*std::move(open));
   folders_.remember(key_, folder);
-  push(place, folder, refusal ? Listing::kGivenNames : *listing);
+  push(place, folder, std::move(descent));
   return {};
 }
 
-std::optional<Walker::Listing> Walker::how_to_descend(const Place& place,
-                                                      const io::OpenNode& folder) {
-  const bool elsewhere =
-      options_.one_file_system && !place.given && folder.status.device != place.allowed_device;
-  if (place.inside && !elsewhere && !is_marked_to_skip(folder)) return Listing::kAllNames;
-  if (!place.below.empty()) return Listing::kGivenNames;
-  return std::nullopt;
+Walker::Descent Walker::how_to_descend(const Place& place, const io::OpenNode& folder) {
+  Descent descent;
+  if (place.inside) {
+    const bool elsewhere =
+        options_.one_file_system && !place.given && folder.status.device != place.allowed_device;
+    if (elsewhere) {
+      descent.left_out = snapshot::LeftOut::kOtherFileSystem;
+    } else if (place.mark) {
+      descent.left_out = snapshot::LeftOut::kMarked;
+    } else {
+      descent = find_marks(folder);
+    }
+    if (descent.left_out == snapshot::LeftOut::kNothing) return descent;
+  }
+  descent.listing = Listing::kGivenNames;
+  descent.enter = !place.below.empty() || !descent.marks.empty();
+  return descent;
 }
 
-bool Walker::is_marked_to_skip(const io::OpenNode& folder) {
+// The marks themselves are kept: a folder that is restored is still known for what it is.
+Walker::Descent Walker::find_marks(const io::OpenNode& folder) {
   const int fd = folder.fd.get();
-  if (options_.exclude_caches && is_cache_tag(fd)) return true;
-  return std::ranges::any_of(options_.exclude_if_present, [&](const std::string& name) {
-    return io::full_status_at(fd, name.c_str()).has_value();
-  });
+  Descent descent;
+  for (const std::string& name : options_.exclude_if_present) {
+    if (!io::full_status_at(fd, name.c_str())) continue;
+    descent.left_out = snapshot::LeftOut::kMarked;
+    descent.marks.push_back(name);
+  }
+  if (options_.exclude_caches && is_cache_tag(fd)) {
+    descent.left_out = snapshot::LeftOut::kCache;
+    descent.marks.emplace_back(kCacheTag);
+  }
+  return descent;
 }
 
-void Walker::push(const Place& place, FolderPtr folder, Listing listing) {
+void Walker::push(const Place& place, FolderPtr folder, Descent descent) {
   Frame frame;
   frame.inode = folder->status.inode;
   frame.device = folder->status.device;
   frame.allowed_device = place.given ? frame.device : place.allowed_device;
   frame.folder = std::move(folder);
   frame.key_length = key_.size();
-  frame.listing = listing;
+  frame.listing = descent.listing;
+  frame.marks = std::move(descent.marks);
   frame.inside = place.inside;
   frame.given = place.below;
   stack_.push_back(std::move(frame));

@@ -38,9 +38,10 @@ class Walker {
     std::uint64_t allowed_device = 0;  // for one_file_system
     std::size_t key_length = 0;        // its key is that long a part of key_
     Listing listing = Listing::kAllNames;
-    bool inside = false;      // it is a given path or within one
-    bool listed = false;      // names_ were filled once
-    GivenPaths::Range given;  // below it
+    bool inside = false;             // it is a given path or within one
+    bool listed = false;             // names_ were filled once
+    GivenPaths::Range given;         // below it
+    std::vector<std::string> marks;  // names for which it is not descended
     FolderNames names;
   };
 
@@ -50,6 +51,7 @@ class Walker {
     const char* name = nullptr;
     bool inside = false;
     bool given = false;       // one of the given paths itself
+    bool mark = false;        // why the folder it is in is not descended
     GivenPaths::Range below;  // given paths below it
     std::uint64_t allowed_device = 0;
     [[nodiscard]] io::LastLink link() const {
@@ -67,13 +69,19 @@ class Walker {
   Result<void> read_file(const Place& place, const io::FileStatus& status, SourceItem& item);
   void read_unopened(const Place& place, SourceItem& item);
   Result<void> read_folder(const Place& place, const io::FileStatus& status, SourceItem& item);
-  [[nodiscard]] std::optional<Listing> how_to_descend(const Place& place,
-                                                      const io::OpenNode& folder);
-  [[nodiscard]] bool is_marked_to_skip(const io::OpenNode& folder);
+  // What of a folder is walked, and what is to be said of the rest.
+  struct Descent {
+    bool enter = true;
+    Listing listing = Listing::kAllNames;
+    snapshot::LeftOut left_out = snapshot::LeftOut::kNothing;
+    std::vector<std::string> marks;
+  };
+  [[nodiscard]] Descent how_to_descend(const Place& place, const io::OpenNode& folder);
+  [[nodiscard]] Descent find_marks(const io::OpenNode& folder);
   [[nodiscard]] bool take_over_unchanged(SourceItem& item) const;
   void read_open_attributes(int fd, SourceItem& item);
 
-  void push(const Place& place, FolderPtr folder, Listing listing);
+  void push(const Place& place, FolderPtr folder, Descent descent);
   void pop();
   Result<FolderPtr> reopen(const Frame& frame, const FolderPtr& child);
 

@@ -77,6 +77,7 @@ class Restorer:
 
     def place(self, names, entry):
         must(entry.n(1) in TYPES, "the entry has an unknown type")
+        must(entry.n(1) == 2 or not entry.n(24), "something else than a folder lacks something")
         if not names:
             self.stack[0] = (None, self.root, entry)
             return

@@ -30,10 +30,23 @@ DeletionRule::DeletionRule(const Site& site)
   }
 }
 
-bool DeletionRule::may_delete(const std::string& path) const {
+bool DeletionRule::is_selected(const std::string& path) const {
   if (!options_.includes.empty() && !options_.includes.matches(path)) return false;
-  return !options_.excludes.matches(path) && !left_out_.matches(path) && was_backed_up(path) &&
-         !was_unreadable(path);
+  return !options_.excludes.matches(path) && was_backed_up(path);
+}
+
+bool DeletionRule::may_delete(const std::string& path, const snapshot::Entry& existing) const {
+  return !was_left_out(path, existing) && !was_unreadable(path);
+}
+
+bool DeletionRule::was_left_out(const std::string& path, const snapshot::Entry& existing) const {
+  const std::uint64_t limit = snapshot_.larger_left_out;
+  if (limit > 0 && existing.type == snapshot::EntryType::kFile && existing.size_bytes > limit)
+    return true;
+  if (left_out_.matches(path)) return true;
+  return std::ranges::any_of(snapshot_.places_left_out, [&](const std::string& place) {
+    return place == path || is_below(path, place);
+  });
 }
 
 bool DeletionRule::was_backed_up(const std::string& path) const {

@@ -11,16 +11,20 @@
 namespace backstay::engine::restoring {
 
 // Deleting is for what the snapshot is known not to have. So these stay: what is not selected, or
-// lies outside of the paths that were backed up; what the backup was told to leave out; what it
-// could not read.
+// lies outside of the paths that were backed up; what the backup was told to leave out, or left out
+// for its size; what it could not read.
 class DeletionRule {
  public:
   explicit DeletionRule(const Site& site);
   // For every name, or for none.
   [[nodiscard]] bool enabled() const { return enabled_; }
-  [[nodiscard]] bool may_delete(const std::string& path) const;
+  // Whether the path is among those that the restore is about.
+  [[nodiscard]] bool is_selected(const std::string& path) const;
+  // Of a selected path.
+  [[nodiscard]] bool may_delete(const std::string& path, const snapshot::Entry& existing) const;
 
  private:
+  [[nodiscard]] bool was_left_out(const std::string& path, const snapshot::Entry& existing) const;
   [[nodiscard]] bool was_backed_up(const std::string& path) const;
   [[nodiscard]] bool was_unreadable(const std::string& path) const;
 

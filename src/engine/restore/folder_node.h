@@ -29,6 +29,7 @@ class FolderNode {
 
   // What the folder gets at the end; without it, it keeps what it has.
   void set_attributes_at_end(snapshot::Entry entry) { attributes_ = std::move(entry); }
+  void keep_attributes() { attributes_.reset(); }
   // True when nothing was there before, so that nothing needs to be looked for inside.
   void mark_new() { is_new_ = true; }
   [[nodiscard]] bool is_new() const { return is_new_; }

@@ -32,6 +32,13 @@ void Outcome::trouble(const std::string& path, const Error& error) {
   if (error.code() == ErrorCode::kNoSpace && is_full(target_)) end(error);
 }
 
+void Outcome::deleted(const std::string& path, snapshot::EntryType type,
+                      const RestoreOptions& options) {
+  auto& count = type == snapshot::EntryType::kDirectory ? dirs_deleted : files_deleted;
+  count.fetch_add(1, std::memory_order_relaxed);
+  if (options.on_delete) options.on_delete(path, type);
+}
+
 void Outcome::attributes(const std::string& path, const source::AttributeReport& report) {
   if (report.not_set.empty()) return;
   attributes_not_set_.fetch_add(1, std::memory_order_relaxed);
@@ -76,6 +83,7 @@ RestoreReport Outcome::report() const {
   report.files_restored = files_restored;
   report.files_unchanged = files_unchanged;
   report.files_deleted = files_deleted;
+  report.dirs_deleted = dirs_deleted;
   report.files_failed = files_failed;
   report.dirs_restored = dirs_restored;
   report.bytes_written = bytes_written;

@@ -25,6 +25,7 @@ class Outcome {
   std::atomic<std::uint64_t> files_restored{0};
   std::atomic<std::uint64_t> files_unchanged{0};
   std::atomic<std::uint64_t> files_deleted{0};
+  std::atomic<std::uint64_t> dirs_deleted{0};
   std::atomic<std::uint64_t> files_failed{0};
   std::atomic<std::uint64_t> dirs_restored{0};
   std::atomic<std::uint64_t> bytes_written{0};
@@ -36,6 +37,8 @@ class Outcome {
   void note(const std::string& message) {
     if (activity_.note) activity_.note(message);
   }
+  // Counts what --delete deleted, or would delete, and tells the caller.
+  void deleted(const std::string& path, snapshot::EntryType type, const RestoreOptions& options);
   // Counts what could not be set, and says so once for each kind of attribute.
   void attributes(const std::string& path, const source::AttributeReport& report);
 

@@ -8,6 +8,7 @@
 
 #include "base/byte_size.h"
 #include "base/try.h"
+#include "engine/restore/kept_places.h"
 #include "engine/restore/link_groups.h"
 #include "engine/restore/target_walk.h"
 #include "io/file.h"
@@ -62,8 +63,16 @@ class Planner final : public Visitor {
     return {};
   }
 
-  void extra(const FolderNodePtr& /*folder*/, const std::string& /*name*/) override {
-    ++plan_.files_deleted;
+  [[nodiscard]] bool wants_extras() const override { return depth_ == PlanDepth::kFull; }
+  bool extra(const FolderNodePtr& folder, const std::string& name, EntryType type) override {
+    site_.outcome.deleted(folder->path_of(name), type, site_.options);
+    return true;
+  }
+  Result<FolderNodePtr> enter_extra(const FolderNodePtr& parent, const std::string& name,
+                                    const snapshot::Entry& /*existing*/) override {
+    source::TargetFolderPtr folder = TRY(site_.target->find_folder(parent->folder(), name));
+    if (folder == nullptr) return FolderNodePtr();
+    return std::make_shared<FolderNode>(parent, name, std::move(folder));
   }
   Result<void> clear_folder(const FolderNodePtr& /*folder*/, const std::string& /*name*/) override {
     return {};
@@ -101,18 +110,6 @@ class Planner final : public Visitor {
   Plan plan_;
   LinkGroups groups_;
 };
-
-// The folder itself, or the nearest one above it that exists.
-std::string existing_folder(std::string path) {
-  while (path.size() > 1) {
-    const Result<io::FileInfo> info = io::file_info(path);
-    if (info) break;
-    const std::size_t slash = path.find_last_of('/');
-    if (slash == std::string::npos) return ".";
-    path.resize(std::max<std::size_t>(slash, 1));
-  }
-  return path;
-}
 
 }  // namespace
 

@@ -12,7 +12,6 @@ struct Plan {
   std::uint64_t dirs = 0;
   std::uint64_t files_written = 0;  // those that the overwrite rule does not leave alone
   std::uint64_t files_unchanged = 0;
-  std::uint64_t files_deleted = 0;
   std::uint64_t bytes = 0;          // sizes of the regular files
   std::uint64_t bytes_written = 0;  // allocated bytes of those that are written
   std::uint64_t bytes_needed = 0;   // what the target grows by at least

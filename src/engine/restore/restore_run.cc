@@ -55,6 +55,7 @@ Result<void> RestoreRun::run() {
 }
 
 void RestoreRun::target(FolderNode& node, const snapshot::Entry& entry) {
+  site_.outcome.dirs_restored.fetch_add(1, std::memory_order_relaxed);
   if (site_.options.overwrite != Overwrite::kNever) node.set_attributes_at_end(entry);
 }
 
@@ -246,14 +247,24 @@ void RestoreRun::hand_over_if_full() {
   if (window_.is_full()) window_.hand_over();
 }
 
-void RestoreRun::extra(const FolderNodePtr& folder, const std::string& name) {
+bool RestoreRun::extra(const FolderNodePtr& folder, const std::string& name, EntryType type) {
   const Result<void> removed = site_.target->remove(folder->folder(), name);
+  const std::string path = folder->path_of(name);
   if (removed) {
-    site_.outcome.files_deleted.fetch_add(1, std::memory_order_relaxed);
+    site_.outcome.deleted(path, type, site_.options);
   } else {
-    site_.outcome.trouble(folder->path_of(name),
-                          removed.error().clone().with_context("deleting it"));
+    site_.outcome.trouble(path, removed.error().clone().with_context("deleting it"));
   }
+  return removed.has_value();
+}
+
+// It may be closed to its owner or protected: should it stay, it becomes what it was.
+Result<FolderNodePtr> RestoreRun::enter_extra(const FolderNodePtr& parent, const std::string& name,
+                                              const snapshot::Entry& existing) {
+  source::TargetFolderPtr folder = TRY(site_.target->make_folder(parent->folder(), name));
+  auto node = std::make_shared<FolderNode>(parent, name, std::move(folder));
+  node->set_attributes_at_end(existing);
+  return node;
 }
 
 Result<void> RestoreRun::clear_folder(const FolderNodePtr& folder, const std::string& name) {

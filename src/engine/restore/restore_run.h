@@ -17,7 +17,11 @@ class RestoreRun final : public Visitor {
   void target(FolderNode& node, const snapshot::Entry& entry) override;
   Result<FolderNodePtr> folder(FolderVisit visit) override;
   Result<void> file(FileVisit visit) override;
-  void extra(const FolderNodePtr& folder, const std::string& name) override;
+  [[nodiscard]] bool wants_extras() const override { return true; }
+  bool extra(const FolderNodePtr& folder, const std::string& name,
+             snapshot::EntryType type) override;
+  Result<FolderNodePtr> enter_extra(const FolderNodePtr& parent, const std::string& name,
+                                    const snapshot::Entry& existing) override;
   Result<void> clear_folder(const FolderNodePtr& folder, const std::string& name) override;
 
  private:

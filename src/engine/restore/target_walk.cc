@@ -7,7 +7,9 @@
 #include <vector>
 
 #include "base/try.h"
+#include "engine/restore/extra_walk.h"
 #include "engine/restore/extras.h"
+#include "engine/restore/kept_places.h"
 #include "engine/restore/selected_walk.h"
 #include "snapshot/tree_key.h"
 
@@ -23,12 +25,19 @@ struct Level {
   std::optional<Entry> entry;
   FolderNodePtr node;
   ExtraNames extras;
+  bool all_taken = true;   // the backup left nothing out that stood in it
+  bool elsewhere = false;  // on another file system than the target
 };
 
 class TargetWalk {
  public:
   TargetWalk(Site& site, Visitor& visitor, SelectedWalk walk)
-      : site_(site), visitor_(visitor), walk_(std::move(walk)), deletion_(site) {}
+      : site_(site),
+        visitor_(visitor),
+        walk_(std::move(walk)),
+        deletion_(site),
+        kept_(site.options.keep),
+        extra_walk_(site, deletion_, kept_, visitor) {}
 
   Result<void> run() {
     TRY(enter_target());
@@ -51,7 +60,11 @@ class TargetWalk {
     const bool is_whole_folder =
         entry && entry->type == EntryType::kDirectory && walk_.root_choice() == Choice::kTake;
     if (is_whole_folder) visitor_.target(*node, *entry);
-    levels_.push_back({.key_length = key_.size(), .entry = {}, .node = node, .extras = {}});
+    levels_.push_back({.key_length = key_.size(),
+                       .entry = {},
+                       .node = node,
+                       .extras = {},
+                       .all_taken = !entry || entry->left_out == snapshot::LeftOut::kNothing});
     return read_extras(levels_.back());
   }
 
@@ -61,14 +74,31 @@ class TargetWalk {
     const std::string_view parent = snapshot::parent_of_key(item.key);
     if (key_ == parent) delete_extras_up_to(levels_.back(), name);
     if (item.choice == Choice::kLeave) return {};
+    if (lost_folder_ && snapshot::is_within(item.key, *lost_folder_)) {
+      name_as_lost(item);
+      return {};
+    }
     // Folders whose entries were on a damaged page are made without their attributes.
     while (key_.size() < parent.size()) push(next_folder_below(parent), std::nullopt);
     const bool is_folder = item.entry.type == EntryType::kDirectory;
     if (is_folder) push(item.key, std::move(item.entry));
     if (item.choice == Choice::kPass) return {};
-    if (!TRY(make_nodes()) || is_folder) return {};
+    if (!make_nodes()) {
+      if (!is_folder) name_as_lost(item);
+      return {};
+    }
+    if (is_folder) return {};
     delete_extras_up_to(levels_.back(), name);
     return visit_file(name, std::move(item.entry));
+  }
+
+  // A file whose folder could not be made.
+  void name_as_lost(const WalkItem& item) {
+    if (item.choice != Choice::kTake || item.entry.type == EntryType::kDirectory) return;
+    report_failed(
+        snapshot::path_from_key(item.key),
+        Error(ErrorCode::kNotFound, "the folder " + snapshot::path_from_key(*lost_folder_) +
+                                        ", which it is in, could not be restored"));
   }
 
   // The key of the folder one level below key_ on the way to `folder`.
@@ -90,18 +120,19 @@ class TargetWalk {
     key_.resize(levels_.empty() ? 0 : levels_.back().key_length);
   }
 
-  // Makes the folders of the open levels that are not there yet. False when one cannot be made; the
-  // walk then leaves it out.
-  Result<bool> make_nodes() {
+  // Makes the folders of the open levels that are not there yet. False when one cannot be made;
+  // what is below it is then only named.
+  bool make_nodes() {
     std::size_t first = levels_.size();
     while (levels_[first - 1].node == nullptr) --first;
     for (std::size_t i = first; i < levels_.size(); ++i) {
       const Result<void> made = make_node(levels_[i - 1], levels_[i]);
       if (made) continue;
-      const std::string key = key_.substr(0, levels_[i].key_length);
-      site_.outcome.trouble(snapshot::path_from_key(key), made.error());
+      lost_folder_ = key_.substr(0, levels_[i].key_length);
+      const std::string path = snapshot::path_from_key(*lost_folder_);
+      if (!site_.outcome.is_left_out(path)) site_.outcome.trouble(path, made.error());
+      site_.outcome.leave_out_of_verify(path);
       while (levels_.size() > i) leave();
-      TRY(walk_.skip_below(key));
       return false;
     }
     return true;
@@ -112,24 +143,63 @@ class TargetWalk {
     std::string name(snapshot::name_of_key(key));
     delete_extras_up_to(above, name);
     const auto existing = TRY(look(above.node, name));
+    if (existing) TRY(check_folder_place(*above.node, name, *existing));
+    level.all_taken = level.entry && level.entry->left_out == snapshot::LeftOut::kNothing;
     Visitor::FolderVisit visit{.parent = above.node,
                                .name = std::move(name),
                                .entry = std::move(level.entry),
                                .existing = std::nullopt};
     if (existing) visit.existing = existing->entry.type;
-    if (existing && existing->entry.type != EntryType::kDirectory &&
-        site_.options.overwrite == Overwrite::kNever) {
-      return fail(ErrorCode::kConflict,
-                  fmt::format("a {} stands in the place of this folder, and existing files are "
-                              "left alone; what is in the folder is not restored",
-                              snapshot::to_string(existing->entry.type)));
-    }
     level.node = TRY(visitor_.folder(std::move(visit)));
+    TRY(find_out_place(above, level));
     return read_extras(level);
   }
 
+  // Whether the folder may be made, or entered, where this stands.
+  Result<void> check_folder_place(const FolderNode& above, const std::string& name,
+                                  const source::ExistingEntry& existing) {
+    const bool is_folder = existing.entry.type == EntryType::kDirectory;
+    const KeptPlaces::Part part = kept_.part_of(existing.device, existing.entry.inode);
+    if (part == KeptPlaces::Part::kItself)
+      return fail(ErrorCode::kConflict,
+                  "the repository or the cache is in the place of this folder and is left alone");
+    if (is_folder) return {};
+    if (part == KeptPlaces::Part::kOnTheWay)
+      return fail(ErrorCode::kConflict,
+                  "what stands in the place of this folder leads to the repository or to the "
+                  "cache and is left alone");
+    if (site_.options.overwrite == Overwrite::kNever) {
+      return fail(ErrorCode::kConflict,
+                  fmt::format("a {} stands in the place of this folder, and existing files are "
+                              "left alone",
+                              snapshot::to_string(existing.entry.type)));
+    }
+    const bool leads_on = existing.entry.type == EntryType::kSymlink &&
+                          TRY(site_.target->leads_to_folder(above.folder(), name));
+    if (!leads_on || site_.options.replace_folder_links) return {};
+    return std::unexpected(
+        Error(ErrorCode::kConflict,
+              fmt::format("a symbolic link to the folder {} stands in the place of this folder",
+                          existing.entry.symlink_target))
+            .with_hint("Give --overwrite always to replace the link by a folder, or restore "
+                       "SNAP:SUBPATH with the folder it leads to as the target."));
+  }
+
+  // Deleting stops where another file system begins, also one that was in the backup.
+  Result<void> find_out_place(const Level& above, Level& level) {
+    if (!wants_extras() || level.node->is_new()) return {};
+    level.elsewhere = above.elsewhere;
+    if (above.elsewhere || !TRY(is_mounted_in(site_, *above.node, *level.node))) return {};
+    level.elsewhere = true;
+    site_.outcome.note("nothing is deleted in " + level.node->path() +
+                       ": it is another file system than the target's");
+    return {};
+  }
+
+  [[nodiscard]] bool wants_extras() const { return deletion_.enabled() && visitor_.wants_extras(); }
+
   Result<void> read_extras(Level& level) {
-    if (!deletion_.enabled() || level.node->is_new()) return {};
+    if (!wants_extras() || level.node->is_new() || level.elsewhere || !level.all_taken) return {};
     level.extras = ExtraNames(TRY(site_.target->names(level.node->folder())));
     return {};
   }
@@ -144,7 +214,7 @@ class TargetWalk {
     if (walk_.damaged()) return;
     for (const std::string& name : names) {
       if (site_.outcome.ending()) return;
-      if (deletion_.may_delete(node->path_of(name))) visitor_.extra(node, name);
+      extra_walk_.run(node, name);
     }
   }
 
@@ -158,39 +228,52 @@ class TargetWalk {
     const FolderNodePtr& folder = levels_.back().node;
     auto existing = look(folder, name);
     if (!existing) {
-      report_failed(folder, name, existing.error());
+      report_failed(folder->path_of(name), existing.error());
       return {};
     }
     FileVisit visit{.folder = folder, .name = name, .entry = std::move(entry)};
     visit.action = choose_action(visit.entry, *existing, site_.options);
     if (*existing && (*existing)->entry.type == EntryType::kFile)
       visit.existing_bytes = (*existing)->entry.size_bytes;
-    if (visit.action == Action::kFolderInTheWay) {
-      const Result<void> cleared = clear_folder(folder, name);
-      if (!cleared) {
-        report_failed(folder, name, cleared.error());
-        return {};
-      }
-      visit.action = Action::kWrite;
+    const Result<void> cleared = make_way(visit, *existing);
+    if (!cleared) {
+      report_failed(folder->path_of(name), cleared.error());
+      return {};
     }
     return visitor_.file(std::move(visit));
+  }
+
+  Result<void> make_way(FileVisit& visit, const std::optional<source::ExistingEntry>& existing) {
+    if (!existing || visit.action == Action::kLeave) return {};
+    if (kept_.part_of(existing->device, existing->entry.inode) != KeptPlaces::Part::kNone)
+      return fail(ErrorCode::kConflict,
+                  "what stands in its place is, or leads to, the repository or the cache and is "
+                  "left alone");
+    if (visit.action != Action::kFolderInTheWay) return {};
+    visit.action = Action::kWrite;
+    return clear_folder(visit.folder, visit.name);
   }
 
   // A folder gives way to a file when it is empty, or when everything that the snapshot does not
   // have is to go anyway.
   Result<void> clear_folder(const FolderNodePtr& parent, const std::string& name) {
-    const std::string path = parent->path_of(name);
     const source::TargetFolderPtr folder = TRY(site_.target->find_folder(parent->folder(), name));
-    const bool is_empty = folder != nullptr && TRY(site_.target->names(folder)).empty();
-    if (is_empty || (deletion_.enabled() && !walk_.damaged() && deletion_.may_delete(path)))
+    if (folder != nullptr && TRY(site_.target->names(folder)).empty())
       return visitor_.clear_folder(parent, name);
+    const Level& above = levels_.back();
+    const bool may_delete =
+        wants_extras() && !walk_.damaged() && !above.elsewhere && above.all_taken;
+    if (may_delete && extra_walk_.run(parent, name)) return {};
     return std::unexpected(
         Error(ErrorCode::kConflict, "a folder with something in it stands in its place")
-            .with_hint("Remove the folder or restore with --delete, which removes it."));
+            .with_hint(may_delete
+                           ? "Something in the folder is never deleted: remove it yourself."
+                           : "Remove the folder or restore with --delete, which removes it."));
   }
 
-  void report_failed(const FolderNodePtr& folder, const std::string& name, const Error& error) {
-    const std::string path = folder->path_of(name);
+  // Once: verifying comes by again.
+  void report_failed(const std::string& path, const Error& error) {
+    if (site_.outcome.is_left_out(path)) return;
     site_.outcome.files_failed.fetch_add(1, std::memory_order_relaxed);
     site_.outcome.leave_out_of_verify(path);
     site_.outcome.trouble(path, error);
@@ -200,7 +283,10 @@ class TargetWalk {
   Visitor& visitor_;
   SelectedWalk walk_;
   DeletionRule deletion_;
-  std::string key_;            // of the deepest level
+  KeptPlaces kept_;
+  ExtraWalk extra_walk_;
+  std::optional<std::string> lost_folder_;  // what is below this key cannot be restored
+  std::string key_;                         // of the deepest level
   std::vector<Level> levels_;  // never empty during the walk: the first is the target itself
 };
 

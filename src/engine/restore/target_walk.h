@@ -35,9 +35,16 @@ class Visitor {
   virtual Result<FolderNodePtr> folder(FolderVisit visit) = 0;
   // A failure ends the walk; trouble with the file itself goes to the outcome.
   virtual Result<void> file(FileVisit visit) = 0;
-  // A name that stands in the target and is not in the snapshot; only with delete_extra.
-  virtual void extra(const FolderNodePtr& folder, const std::string& name) = 0;
-  // A folder of the target that would have to go, with all it holds, for the file to be made.
+  // Whether the walk is to look for what the snapshot does not have; only with delete_extra.
+  [[nodiscard]] virtual bool wants_extras() const = 0;
+  // A name that stands in the target and is not in the snapshot: a folder is empty by now. False
+  // when it stays.
+  virtual bool extra(const FolderNodePtr& folder, const std::string& name,
+                     snapshot::EntryType type) = 0;
+  // The node for a folder that is not in the snapshot; null when there is none any more.
+  virtual Result<FolderNodePtr> enter_extra(const FolderNodePtr& parent, const std::string& name,
+                                            const snapshot::Entry& existing) = 0;
+  // An empty folder of the target that has to go for the file to be made.
   virtual Result<void> clear_folder(const FolderNodePtr& folder, const std::string& name) = 0;
 };
 

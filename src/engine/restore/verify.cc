@@ -52,7 +52,15 @@ class Verifier final : public Visitor {
     return {};
   }
 
-  void extra(const FolderNodePtr& /*folder*/, const std::string& /*name*/) override {}
+  [[nodiscard]] bool wants_extras() const override { return false; }
+  bool extra(const FolderNodePtr& /*folder*/, const std::string& /*name*/,
+             EntryType /*type*/) override {
+    return false;
+  }
+  Result<FolderNodePtr> enter_extra(const FolderNodePtr& /*parent*/, const std::string& /*name*/,
+                                    const snapshot::Entry& /*existing*/) override {
+    return FolderNodePtr();
+  }
   Result<void> clear_folder(const FolderNodePtr& /*folder*/, const std::string& /*name*/) override {
     return fail(ErrorCode::kNotFound, "a folder stands in its place after the restore");
   }

@@ -134,6 +134,8 @@ Entry sample_entry(Rng& rng) {
     }
   }
   fill_by_type(rng, entry);
+  if (entry.type == EntryType::kDirectory && chance(rng, 3))
+    entry.left_out = static_cast<LeftOut>(1 + rng.below(255));
   return entry;
 }
 
@@ -192,6 +194,8 @@ Snapshot sample_snapshot(Rng& rng) {
     snapshot.user_names[sample_u32(rng)] = sample_name(rng, 10);
     snapshot.group_names[sample_u32(rng)] = sample_name(rng, 10);
   }
+  if (chance(rng, 2)) snapshot.larger_left_out = 1 + rng.below(1 << 20);
+  snapshot.places_left_out = sample_sorted(rng, "/var/");
   return snapshot;
 }
 
