@@ -18,6 +18,7 @@
 
 #include "base/hex.h"
 #include "base/try.h"
+#include "io/direct_write.h"
 #include "io/failure.h"
 #include "io/file.h"
 
@@ -65,8 +66,17 @@ class TemporaryFile {
   std::string path_;
 };
 
+// A file this large is a pack of data: only a restore or a check will read it again.
+constexpr std::size_t kDirectFrom = 6 * 1024 * 1024;
+
 Result<void> write_pieces(int fd, std::span<const ByteView> pieces, Durability durability) {
-  for (const ByteView piece : pieces) TRY(write_full(fd, piece));
+  std::size_t total = 0;
+  for (const ByteView piece : pieces) total += piece.size();
+  if (total >= kDirectFrom && durability == Durability::kSynced) {
+    TRY(write_direct(fd, pieces));
+  } else {
+    for (const ByteView piece : pieces) TRY(write_full(fd, piece));
+  }
   if (durability == Durability::kSynced && ::fdatasync(fd) != 0) return fail_io(errno, "syncing");
   return {};
 }

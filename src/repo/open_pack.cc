@@ -6,7 +6,7 @@
 
 namespace backstay::repo {
 
-Result<std::unique_ptr<OpenPack>> OpenPack::create(PackKind kind, std::size_t capacity,
+Result<std::unique_ptr<OpenPack>> OpenPack::create(PackKind kind, PageBuffer buffer,
                                                    const Keyring& keyring, const Config& config,
                                                    Rng& rng) {
   std::unique_ptr<OpenPack> pack(new OpenPack);
@@ -19,18 +19,17 @@ Result<std::unique_ptr<OpenPack>> OpenPack::create(PackKind kind, std::size_t ca
   rng.fill(header.salt.bytes);
   pack->kind_ = kind;
   pack->suite_ = config.suite;
-  pack->capacity_ = capacity;
-  pack->buffer_ = std::make_unique_for_overwrite<std::uint8_t[]>(capacity);
-  encode_header(header, {pack->buffer_.get(), kHeaderSize});
+  pack->buffer_ = std::move(buffer);
+  encode_header(header, {pack->buffer_.data(), kHeaderSize});
   pack->size_ = kHeaderSize;
-  pack->key_ = TRY(keyring.object_key({pack->buffer_.get(), kHeaderSize}));
+  pack->key_ = TRY(keyring.object_key({pack->buffer_.data(), kHeaderSize}));
   return pack;
 }
 
 OpenPack::Reservation OpenPack::reserve(FrameRecord frame) {
   ASSERT(fits(frame));
   const Reservation reservation{.offset = static_cast<std::uint32_t>(size_),
-                                .place = {buffer_.get() + size_, frame.sealed_length}};
+                                .place = {buffer_.data() + size_, frame.sealed_length}};
   size_ += frame.sealed_length;
   chunks_ += frame.chunks.size();
   directory_.frames.push_back(std::move(frame));

@@ -2,10 +2,12 @@
 #pragma once
 
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "base/bytes.h"
 #include "base/mutex.h"
+#include "base/page_buffer.h"
 #include "base/rng.h"
 #include "repo/pack.h"
 
@@ -13,7 +15,8 @@ namespace backstay::repo {
 
 class OpenPack {
  public:
-  static Result<std::unique_ptr<OpenPack>> create(PackKind kind, std::size_t capacity,
+  // Frames go into `buffer`: its size is what the pack holds.
+  static Result<std::unique_ptr<OpenPack>> create(PackKind kind, PageBuffer buffer,
                                                   const Keyring& keyring, const Config& config,
                                                   Rng& rng);
 
@@ -29,7 +32,7 @@ class OpenPack {
   };
   // Also false when the directory would grow large beside the frames: tiny chunks are many.
   [[nodiscard]] bool fits(const FrameRecord& frame) const {
-    return size_ + frame.sealed_length <= capacity_ &&
+    return size_ + frame.sealed_length <= buffer_.size() &&
            (chunks_ == 0 || chunks_ + frame.chunks.size() <= kChunksMax);
   }
   Reservation reserve(FrameRecord frame);
@@ -49,8 +52,10 @@ class OpenPack {
   };
   // Waits for all reservations to be written. Pads the directory by up to 1 % of the pack.
   Result<Finished> finish(Rng& rng);
-  [[nodiscard]] ByteView frames() const { return {buffer_.get(), size_}; }
+  [[nodiscard]] ByteView frames() const { return {buffer_.data(), size_}; }
   [[nodiscard]] PackKind kind() const { return kind_; }
+  // The buffer for another pack, once this one is stored: its pages are resident already.
+  [[nodiscard]] PageBuffer take_buffer() { return std::exchange(buffer_, {}); }
 
  private:
   OpenPack() = default;
@@ -60,10 +65,9 @@ class OpenPack {
   PackKind kind_ = PackKind::kData;
   crypto::Suite suite_ = crypto::Suite::kAes256Gcm;
   crypto::Secret key_;
-  std::size_t capacity_ = 0;
   std::size_t size_ = 0;
   std::size_t chunks_ = 0;
-  std::unique_ptr<std::uint8_t[]> buffer_;  // not zeroed: only written pages become resident
+  PageBuffer buffer_;
   PackDirectory directory_;
   Mutex mutex_;
   CondVar all_written_;

@@ -152,7 +152,7 @@ class Pack : public ::testing::Test {
   }
 
   std::unique_ptr<OpenPack> create(std::size_t capacity = 64 * 1024) {
-    auto made = OpenPack::create(PackKind::kData, capacity, keyring_, config_, rng_);
+    auto made = OpenPack::create(PackKind::kData, PageBuffer(capacity), keyring_, config_, rng_);
     EXPECT_EQ(problem(made), "");
     return std::move(*made);
   }
