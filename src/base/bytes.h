@@ -30,6 +30,10 @@ inline void append(Bytes& out, ByteView bytes) {
   out.insert(out.end(), bytes.begin(), bytes.end());
 }
 
+[[nodiscard]] inline bool same_bytes(ByteView a, ByteView b) {
+  return a.size() == b.size() && (a.empty() || std::memcmp(a.data(), b.data(), a.size()) == 0);
+}
+
 // True when every byte is zero; an empty run counts as zero.
 [[nodiscard]] inline bool all_zero(ByteView bytes) {
   return bytes.empty() ||

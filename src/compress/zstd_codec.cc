@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cmath>
 
 #include "base/try.h"
@@ -22,6 +23,14 @@ namespace {
 constexpr std::uint32_t kZstdMagic = 0xfd2fb528;
 // Up to this level zstd gives up on incompressible bytes at several GB/s by itself.
 constexpr int kQuickToGiveUpMax = 3;
+constexpr int kAutomaticHashLog = 15;
+constexpr int kAutomaticMinMatch = 6;
+constexpr int kWindowLogMin = 19;  // what level 1 has
+constexpr int kWindowLogMax = 24;  // the largest frame that the format knows
+
+int window_log(std::size_t raw_bytes) {
+  return std::clamp(static_cast<int>(std::bit_width(raw_bytes)), kWindowLogMin, kWindowLogMax);
+}
 
 std::unexpected<Error> zstd_failed(std::size_t status, ErrorCode otherwise) {
   const bool starved = ZSTD_getErrorCode(status) == ZSTD_error_memory_allocation;
@@ -57,9 +66,9 @@ Result<void> check_one_frame(ByteView packed, std::size_t expected_size) {
 struct ZstdCodec::State {
   std::unique_ptr<ZSTD_CCtx, ZstdDelete> packer;
   std::unique_ptr<ZSTD_DCtx, ZstdDelete> unpacker;
-  Bytes scratch;  // where frames are packed: so `out` grows only by what it keeps
+  Bytes scratch;  // where frames are packed
 
-  Result<void> prepare_packer(int level) {
+  Result<void> prepare_packer(int level, std::size_t raw_bytes) {
     if (packer == nullptr) {
       packer.reset(ZSTD_createCCtx());
       if (packer == nullptr) return fail(ErrorCode::kNoSpace, "no memory for zstd");
@@ -68,7 +77,17 @@ struct ZstdCodec::State {
       ZSTD_CCtx_setParameter(packer.get(), ZSTD_c_contentSizeFlag, 1);
       ZSTD_CCtx_setParameter(packer.get(), ZSTD_c_checksumFlag, 0);
     }
-    const std::size_t status = ZSTD_CCtx_setParameter(packer.get(), ZSTD_c_compressionLevel, level);
+    // A frame that was given up is still under way.
+    ZSTD_CCtx_reset(packer.get(), ZSTD_reset_session_only);
+    const bool automatic = level == kLevelAutomatic;
+    TRY(set(ZSTD_c_compressionLevel, automatic ? 1 : level));
+    TRY(set(ZSTD_c_windowLog, automatic ? window_log(raw_bytes) : 0));
+    TRY(set(ZSTD_c_hashLog, automatic ? kAutomaticHashLog : 0));
+    return set(ZSTD_c_minMatch, automatic ? kAutomaticMinMatch : 0);
+  }
+  // For zstd a value of 0 means: as the level has it.
+  Result<void> set(ZSTD_cParameter parameter, int value) {
+    const std::size_t status = ZSTD_CCtx_setParameter(packer.get(), parameter, value);
     if (ZSTD_isError(status) != 0) return zstd_failed(status, ErrorCode::kInternal);
     return {};
   }
@@ -80,12 +99,18 @@ ZstdCodec::ZstdCodec(ZstdCodec&&) noexcept = default;
 ZstdCodec& ZstdCodec::operator=(ZstdCodec&&) noexcept = default;
 
 Result<std::size_t> ZstdCodec::compress(ByteView raw, int level, Bytes& out) {
+  const ByteView packed = TRY(compress(raw, level));
+  append(out, packed);
+  return packed.size();
+}
+
+Result<ByteView> ZstdCodec::compress(ByteView raw, int level) {
   if (level < kLevelMin || level > kLevelMax) {
     return fail(ErrorCode::kInvalidArgument, fmt::format("compression level {} is outside {} to {}",
                                                          level, kLevelMin, kLevelMax));
   }
-  if (level > kQuickToGiveUpMax && looks_incompressible(raw)) return std::size_t{0};
-  TRY(state_->prepare_packer(level));
+  if (level > kQuickToGiveUpMax && looks_incompressible(raw)) return ByteView();
+  TRY(state_->prepare_packer(level, raw.size()));
   // zstd stops by itself when it would need more room than makes compression worth while.
   const std::size_t worth_while = raw.size() - raw.size() / 32;
   Bytes& scratch = state_->scratch;
@@ -93,11 +118,10 @@ Result<std::size_t> ZstdCodec::compress(ByteView raw, int level, Bytes& out) {
   const std::size_t size =
       ZSTD_compress2(state_->packer.get(), scratch.data(), worth_while, raw.data(), raw.size());
   if (ZSTD_isError(size) != 0) {
-    if (ZSTD_getErrorCode(size) == ZSTD_error_dstSize_tooSmall) return std::size_t{0};
+    if (ZSTD_getErrorCode(size) == ZSTD_error_dstSize_tooSmall) return ByteView();
     return zstd_failed(size, ErrorCode::kInternal);
   }
-  append(out, ByteView(scratch).first(size));
-  return size;
+  return ByteView(scratch).first(size);
 }
 
 // Decoding in one call uses `out` as the window: however large a window the frame asks for, zstd

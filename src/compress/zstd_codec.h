@@ -15,6 +15,10 @@ enum class Codec : std::uint8_t { kStored = 0, kZstd = 1 };
 
 inline constexpr int kLevelMin = -7;
 inline constexpr int kLevelMax = 22;
+// Not one of zstd's levels but level 1 with a window over the whole frame, a hash table that fits
+// the second-level cache and shorter matches: on /usr 3.5 % smaller at 0.93 times the speed, on
+// source code in frames of 1 MiB 9 % smaller at 0.97 times (bench/micro).
+inline constexpr int kLevelAutomatic = 0;
 
 class ZstdCodec {
  public:
@@ -28,6 +32,9 @@ class ZstdCodec {
   // level 3, where zstd itself is slow to give up, the entropy of samples is looked at first.
   // Fails with invalid_argument for a level outside kLevelMin to kLevelMax.
   Result<std::size_t> compress(ByteView raw, int level, Bytes& out);
+  // The same without a copy: the compressed form is the codec's own and lives until it is next
+  // asked to compress. Empty when less than about 3 % would be saved.
+  Result<ByteView> compress(ByteView raw, int level);
 
   // Fills `out` exactly. Fails with corruption when `packed` is not one zstd frame of that very
   // size: nothing is ever written past `out` or allocated for it, whatever `packed` claims.

@@ -63,6 +63,25 @@ TEST(ZstdCodec, GivesBackWhatItPackedAtEveryLevel) {
   }
 }
 
+TEST(ZstdCodec, PacksTheNextFrameAfterOneThatItGaveUp) {
+  ZstdCodec codec;
+  const Bytes raw = text_like(50'000, 1);
+  for (const int level : {kLevelAutomatic, 3, kLevelAutomatic}) {
+    EXPECT_TRUE(codec.compress(random_bytes(300'000, 3), level).value().empty());
+    Bytes back(raw.size());
+    ASSERT_TRUE(codec.decompress(codec.compress(raw, level).value(), back).has_value());
+    EXPECT_EQ(back, raw);
+  }
+}
+
+TEST(ZstdCodec, SeesTheWholeFrameWhenItChoosesTheLevel) {
+  Bytes raw = random_bytes(700'000, 1);
+  append(raw, random_bytes(700'000, 1));
+  ZstdCodec codec;
+  EXPECT_TRUE(codec.compress(raw, 1).value().empty());
+  EXPECT_LT(codec.compress(raw, kLevelAutomatic).value().size(), 800'000U);
+}
+
 TEST(ZstdCodec, GivesBackEverySize) {
   ZstdCodec codec;
   for (const std::size_t size : {100U, 200U, 1000U, 65'536U, 131'073U, 1'000'003U, 16'777'216U}) {

@@ -32,7 +32,7 @@ struct Config {
   std::uint32_t fixed_piece_bytes = 32 * 1024;
   Compression compression;
   std::uint32_t pack_bytes = 16 * 1024 * 1024;
-  std::uint32_t frame_bytes = 512 * 1024;
+  std::uint32_t frame_bytes = 1024 * 1024;
   std::string program;
 };
 

@@ -22,7 +22,6 @@ namespace backstay::repo {
 namespace {
 
 constexpr std::size_t kOpenPacksPerKind = 2;  // docs/format.md section 5.4
-constexpr int kAutomaticLevel = 1;
 constexpr std::uint32_t kMetaPackDivisor =
     4;  // metadata packs are smaller: they are written less often
 
@@ -30,6 +29,12 @@ struct PrefixHash {
   std::size_t operator()(const IdPrefix& id) const noexcept {
     return load_le<std::size_t>(id.data() + 8);
   }
+};
+
+// What is sealed of a frame: the codec's own buffer, or the plaintext where that is no larger.
+struct PackedFrame {
+  ByteView bytes;
+  compress::Codec codec;
 };
 
 // Chunks that are on their way but in no index run yet. In shards, so that workers seldom meet.
@@ -61,8 +66,13 @@ class Claims {
 struct FrameEncoder::State {
   crypto::Aead aead;
   compress::ZstdCodec codec;
-  Bytes packed;
   Bytes check;
+
+  // Room to decode into. Never shrinks, so that it is not filled anew for every frame.
+  MutableByteView scratch(std::size_t bytes) {
+    if (check.size() < bytes) check.resize(bytes);
+    return MutableByteView(check).first(bytes);
+  }
 };
 
 FrameEncoder::FrameEncoder() : state_(std::make_unique<State>()) {}
@@ -78,6 +88,7 @@ struct StoreSession::State {
   std::vector<std::jthread> uploaders;
 
   Mutex packs_mutex;
+  std::vector<PageBuffer> spare_buffers GUARDED_BY(packs_mutex);
   std::array<std::array<std::unique_ptr<OpenPack>, kOpenPacksPerKind>, 2> open
       GUARDED_BY(packs_mutex);
 
@@ -126,9 +137,11 @@ struct StoreSession::State {
     OpenPack::Reservation reservation;
     std::unique_ptr<OpenPack> full;  // a pack that this frame did not fit into, or filled
   };
+  PageBuffer buffer_of(std::size_t bytes) REQUIRES(packs_mutex);
+  void keep_buffer(PageBuffer buffer) EXCLUDES(packs_mutex);
   Result<Placed> place(PackKind kind, FrameRecord record) EXCLUDES(packs_mutex);
-  Result<compress::Codec> pack_frame(const RawFrame& frame, FrameEncoder::State& encoder);
-  Result<void> seal(const RawFrame& frame, FrameEncoder::State& encoder, compress::Codec codec);
+  Result<PackedFrame> pack_frame(const RawFrame& frame, FrameEncoder::State& encoder);
+  Result<void> seal(const RawFrame& frame, const PackedFrame& packed, FrameEncoder::State& encoder);
   void upload_all();
   Result<void> put_once(const std::string& name, std::span<const ByteView> pieces);
   Result<void> upload(OpenPack& pack);
@@ -167,30 +180,43 @@ bool StoreSession::claim(const chunk::ChunkId& id) {
   return false;
 }
 
-// Compresses into encoder.packed and proves that it decodes to the same bytes: library and memory
-// faults are found here, not at the restore.
-Result<compress::Codec> StoreSession::State::pack_frame(const RawFrame& frame,
-                                                        FrameEncoder::State& encoder) {
-  encoder.packed.clear();
-  std::size_t size = 0;
+// Compresses and proves that it decodes to the same bytes: library and memory faults are found
+// here, not at the restore.
+Result<PackedFrame> StoreSession::State::pack_frame(const RawFrame& frame,
+                                                    FrameEncoder::State& encoder) {
+  PackedFrame packed{.bytes = {}, .codec = compress::Codec::kZstd};
   if (options.compression.mode != Compression::Mode::kOff) {
     const int level = options.compression.mode == Compression::Mode::kLevel
                           ? options.compression.level
-                          : kAutomaticLevel;
-    size = TRY(encoder.codec.compress(frame.bytes, level, encoder.packed));
+                          : compress::kLevelAutomatic;
+    packed.bytes = TRY(encoder.codec.compress(frame.bytes, level));
   }
-  if (size == 0) {
-    encoder.packed.assign(frame.bytes.begin(), frame.bytes.end());
-    return compress::Codec::kStored;
+  if (packed.bytes.empty()) {
+    packed = {.bytes = frame.bytes, .codec = compress::Codec::kStored};
+    return packed;
   }
-  encoder.check.resize(frame.bytes.size());
-  const auto decoded = encoder.codec.decompress(encoder.packed, encoder.check);
-  if (!decoded || encoder.check != frame.bytes) {
+  const MutableByteView check = encoder.scratch(frame.bytes.size());
+  const auto decoded = encoder.codec.decompress(packed.bytes, check);
+  if (!decoded || !same_bytes(check, frame.bytes)) {
     return std::unexpected(
         Error(ErrorCode::kInternal, "a compressed frame does not decode to what went in")
             .with_hint("Test this machine's memory: faulty memory is the usual cause."));
   }
-  return compress::Codec::kZstd;
+  return packed;
+}
+
+PageBuffer StoreSession::State::buffer_of(std::size_t bytes) {
+  const auto spare = std::ranges::find(spare_buffers, bytes, &PageBuffer::size);
+  if (spare == spare_buffers.end()) return PageBuffer(bytes);
+  PageBuffer buffer = std::move(*spare);
+  spare_buffers.erase(spare);
+  return buffer;
+}
+
+// A new buffer is made only when there is no spare one, so memory_bound() holds with the spares.
+void StoreSession::State::keep_buffer(PageBuffer buffer) {
+  const MutexLock lock(packs_mutex);
+  spare_buffers.push_back(std::move(buffer));
 }
 
 Result<StoreSession::State::Placed> StoreSession::State::place(PackKind kind, FrameRecord record) {
@@ -201,32 +227,32 @@ Result<StoreSession::State::Placed> StoreSession::State::place(PackKind kind, Fr
   if (pack != nullptr && !pack->fits(record)) placed.full = std::exchange(pack, nullptr);
   if (pack == nullptr) {
     const std::size_t capacity = std::max(capacity_of(kind), kHeaderSize + record.sealed_length);
-    pack = TRY(OpenPack::create(kind, capacity, repository.keyring(), repository.config(),
-                                repository.world().rng));
+    pack = TRY(OpenPack::create(kind, buffer_of(capacity), repository.keyring(),
+                                repository.config(), repository.world().rng));
   }
   placed.pack = pack.get();
   placed.reservation = pack->reserve(std::move(record));
   return placed;
 }
 
-Result<void> StoreSession::State::seal(const RawFrame& frame, FrameEncoder::State& encoder,
-                                       compress::Codec codec) {
+Result<void> StoreSession::State::seal(const RawFrame& frame, const PackedFrame& packed,
+                                       FrameEncoder::State& encoder) {
   FrameRecord record{
-      .sealed_length = static_cast<std::uint32_t>(encoder.packed.size() + crypto::kTagSize),
+      .sealed_length = static_cast<std::uint32_t>(packed.bytes.size() + crypto::kTagSize),
       .raw_length = static_cast<std::uint32_t>(frame.bytes.size()),
-      .codec = codec,
+      .codec = packed.codec,
       .chunks = frame.chunks};
   Placed placed = TRY(place(frame.kind, std::move(record)));
   const Nonce nonce(placed.reservation.offset, Purpose::kFrame);
   OpenPack& pack = *placed.pack;
-  auto sealed = encoder.aead.seal(pack.suite(), pack.key(), nonce.view(), encoder.packed,
+  auto sealed = encoder.aead.seal(pack.suite(), pack.key(), nonce.view(), packed.bytes,
                                   placed.reservation.place);
+  const MutableByteView check = encoder.scratch(packed.bytes.size());
   if (sealed) {
-    encoder.check.resize(encoder.packed.size());
-    sealed = encoder.aead.open(pack.suite(), pack.key(), nonce.view(), placed.reservation.place,
-                               encoder.check);
+    sealed =
+        encoder.aead.open(pack.suite(), pack.key(), nonce.view(), placed.reservation.place, check);
   }
-  if (!sealed || encoder.check != encoder.packed) {
+  if (!sealed || !same_bytes(check, packed.bytes)) {
     // Before the pack counts as written: nobody is to store it.
     note_failure(Error(ErrorCode::kInternal, "a sealed frame does not open to what went in")
                      .with_hint("Test this machine's memory: faulty memory is the usual cause."));
@@ -241,19 +267,20 @@ Result<void> StoreSession::State::seal(const RawFrame& frame, FrameEncoder::Stat
 Result<void> StoreSession::add(const RawFrame& frame, FrameEncoder& encoder) {
   TRY(state_->check_failure());
   if (state_->ended) return fail(ErrorCode::kInternal, "the store session has been flushed");
-  const compress::Codec codec = TRY(state_->pack_frame(frame, *encoder.state_));
+  const PackedFrame packed = TRY(state_->pack_frame(frame, *encoder.state_));
   state_->bytes_added += frame.bytes.size();
   state_->chunks_added += frame.chunks.size();
   if (state_->mode == Mode::kDryRun) {
-    state_->bytes_stored += encoder.state_->packed.size() + crypto::kTagSize;
+    state_->bytes_stored += packed.bytes.size() + crypto::kTagSize;
     return {};
   }
-  return state_->seal(frame, *encoder.state_, codec);
+  return state_->seal(frame, packed, *encoder.state_);
 }
 
 void StoreSession::State::upload_all() {
   while (auto pack = finished.pop()) {
     auto done = upload(**pack);
+    keep_buffer((*pack)->take_buffer());
     pack->reset();
     if (done && checkpoint_due() && !checkpointing.exchange(true)) {
       done = checkpoint();

@@ -16,7 +16,8 @@ namespace {
 
 constexpr std::size_t kBatchFiles =
     32;  // small files that one reader takes at once: neighbours compress well
-constexpr std::size_t kBatchReach = 128;  // entries walked before a batch goes out, full or not
+constexpr std::size_t kBatchReach = 128;   // entries walked before a batch goes out, full or not
+constexpr std::size_t kPushedAtOnce = 64;  // entries that need no reading
 constexpr std::size_t kNameBufferBytes = 16 * 1024;
 
 repo::StoreSession::Options store_options(const MemoryPlan& plan, const BackupOptions& options) {
@@ -114,13 +115,14 @@ Result<void> BackupRun::walk() {
     if (!TRY(take(std::move(*item), batch))) return {};
   }
   changes_.finish();
-  hand_over(batch);
+  if (hand_over(batch)) push_walked();
   return {};
 }
 
 // False when the run is being stopped.
 Result<bool> BackupRun::take(source::SourceItem item, Batch& batch) {
-  PendingEntry entry{.item = std::move(item)};
+  const auto pending = std::make_shared<PendingEntry>(PendingEntry{.item = std::move(item)});
+  PendingEntry& entry = *pending;
   entry.compared = changes_.compare(entry.item);
   const bool regular = entry.item.entry.type == snapshot::EntryType::kFile;
   const bool to_be_read = regular && entry.compared != Compared::kUnmodified;
@@ -131,9 +133,8 @@ Result<bool> BackupRun::take(source::SourceItem item, Batch& batch) {
   // time.
   ++walked_since_batch_;
   if (walked_since_batch_ >= kBatchReach && !batch.empty() && !hand_over(batch)) return false;
-  const auto pending = ordered_.push(std::move(entry));
-  if (pending == nullptr) return false;
-  if (!to_be_read) return true;
+  walked_.push_back(pending);
+  if (!to_be_read) return walked_.size() < kPushedAtOnce || push_walked();
   if (batch.empty()) walked_since_batch_ = 0;
   batch.push_back(pending);
   batch_bytes_ += size;
@@ -145,7 +146,12 @@ bool BackupRun::hand_over(Batch& batch) {
   walked_since_batch_ = 0;
   batch_bytes_ = 0;
   if (batch.empty()) return true;
-  return to_read_.push(std::exchange(batch, {}));
+  // Who reads an entry finishes it, so it is in order by then.
+  return push_walked() && to_read_.push(std::exchange(batch, {}));
+}
+
+bool BackupRun::push_walked() {
+  return ordered_.push(walked_);
 }
 
 // ---- read
@@ -221,10 +227,12 @@ Result<snapshot::TreeRoot> BackupRun::build_tree(snapshot::Snapshot& snapshot) {
   const crypto::Secret page_key =
       crypto::derive_key("backstay v1 tree pages", repository_.keyring().chunker_key.view());
   snapshot::TreeBuilder tree(meta_, page_key);
-  while (const auto entry = ordered_.pop()) {
-    if (entry->dropped) continue;
-    TRY(tree.add(entry->item.key, entry->item.entry));
-    count(*entry, snapshot);
+  for (auto entries = ordered_.pop(); !entries.empty(); entries = ordered_.pop()) {
+    for (const auto& entry : entries) {
+      if (entry->dropped) continue;
+      TRY(tree.add(entry->item.key, entry->item.entry));
+      count(*entry, snapshot);
+    }
   }
   TRY(check_failure());
   return tree.finish();

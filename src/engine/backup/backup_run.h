@@ -34,13 +34,14 @@ class BackupRun {
   [[nodiscard]] bool found_change() const { return changes_.found_change(); }
 
  private:
-  using Batch = std::vector<std::shared_ptr<PendingEntry>>;
+  using Batch = OrderedEntries::Entries;
 
   Result<snapshot::TreeRoot> run_stages(snapshot::Snapshot& snapshot);
   void walk_all();
   Result<void> walk();
   Result<bool> take(source::SourceItem item, Batch& batch);
   bool hand_over(Batch& batch);
+  bool push_walked();
   void read_all();
   void read_one(ContentReader& reader, PendingEntry& entry);
   Result<snapshot::TreeRoot> build_tree(snapshot::Snapshot& snapshot);
@@ -63,6 +64,7 @@ class BackupRun {
   OrderedEntries ordered_;
   BoundedQueue<Batch> to_read_;
   std::atomic<std::uint64_t> bytes_read_{0};
+  OrderedEntries::Entries walked_;  // not pushed yet
   std::size_t walked_since_batch_ = 0;
   std::uint64_t batch_bytes_ = 0;
 

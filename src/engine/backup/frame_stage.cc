@@ -1,8 +1,16 @@
 #include "engine/backup/frame_stage.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace backstay::engine::backup_stages {
+
+namespace {
+
+// Pages are read one at a time, so that each costs the decoding of a whole frame.
+constexpr std::uint32_t kMetaFrameMax = 512 * 1024;
+
+}  // namespace
 
 EncoderPool::EncoderPool(repo::StoreSession& session, std::size_t threads, std::size_t queue_bytes,
                          std::function<void(Error)> on_failure)
@@ -57,7 +65,8 @@ MetaWriter::MetaWriter(const repo::Repository& repository, repo::StoreSession& s
                        EncoderPool& encoders)
     : repository_(repository),
       session_(session),
-      group_(encoders, repo::PackKind::kMeta, repository.config().frame_bytes) {}
+      group_(encoders, repo::PackKind::kMeta,
+             std::min(repository.config().frame_bytes, kMetaFrameMax)) {}
 
 Result<chunk::ChunkRef> MetaWriter::write(ByteView plaintext) {
   const chunk::ChunkRef ref{.id = repository_.chunk_id(plaintext),

@@ -4,7 +4,7 @@
 
 #include <deque>
 #include <memory>
-#include <optional>
+#include <vector>
 
 #include "base/mutex.h"
 #include "snapshot/entry.h"
@@ -24,38 +24,47 @@ struct PendingEntry {
 
 class OrderedEntries {
  public:
+  using Entries = std::vector<std::shared_ptr<PendingEntry>>;
+
   explicit OrderedEntries(std::size_t limit) : limit_(limit) {}
 
-  // Adds an entry at the end; waits while the limit is reached. Nothing when stop() was called.
-  std::shared_ptr<PendingEntry> push(PendingEntry entry) EXCLUDES(mutex_) {
-    auto shared = std::make_shared<PendingEntry>(std::move(entry));
+  // Adds entries at the end, many at once, since waking a thread costs more than an entry; waits
+  // while the limit is reached. False when stop() was called.
+  bool push(Entries& entries) EXCLUDES(mutex_) {
+    if (entries.empty()) return true;
     const MutexLock lock(mutex_);
     while (!stopped_ && slots_.size() >= limit_) changed_.wait(mutex_);
-    if (stopped_) return nullptr;
-    slots_.push_back(shared);
-    if (slots_.size() == 1 && shared->done) changed_.notify_all();
-    return shared;
+    if (stopped_) return false;
+    const bool awaited = slots_.empty() && entries.front()->done;
+    for (auto& entry : entries) slots_.push_back(std::move(entry));
+    entries.clear();
+    if (awaited) changed_.notify_all();
+    return true;
   }
 
-  // The entry is complete. Wakes the tree when it is the one that it waits for.
+  // The entry, pushed before, is complete. Wakes the tree when it is the one that it waits for.
   void finish(const std::shared_ptr<PendingEntry>& entry) EXCLUDES(mutex_) {
     const MutexLock lock(mutex_);
     entry->done = true;
     if (!slots_.empty() && slots_.front() == entry) changed_.notify_all();
   }
 
-  // The first entry once it is complete; nothing at the end.
-  std::shared_ptr<PendingEntry> pop() EXCLUDES(mutex_) {
+  // The first entries, as far as they are complete, at least one; none at the end.
+  Entries pop() EXCLUDES(mutex_) {
+    Entries entries;
     const MutexLock lock(mutex_);
     while (!stopped_ && !(closed_ && slots_.empty()) && (slots_.empty() || !slots_.front()->done)) {
       changed_.wait(mutex_);
     }
-    if (stopped_ || slots_.empty()) return nullptr;
-    auto entry = std::move(slots_.front());
-    slots_.pop_front();
+    if (stopped_) return entries;
+    const bool was_full = slots_.size() >= limit_ / 2;
+    while (!slots_.empty() && slots_.front()->done && entries.size() < kPopMax) {
+      entries.push_back(std::move(slots_.front()));
+      slots_.pop_front();
+    }
     // Half empty before the walk goes on: one wake-up for many entries.
-    if (slots_.size() == limit_ / 2) changed_.notify_all();
-    return entry;
+    if (was_full && slots_.size() < limit_ / 2) changed_.notify_all();
+    return entries;
   }
 
   void close() EXCLUDES(mutex_) {
@@ -70,6 +79,8 @@ class OrderedEntries {
   }
 
  private:
+  static constexpr std::size_t kPopMax = 256;
+
   const std::size_t limit_;
   Mutex mutex_;
   CondVar changed_;
