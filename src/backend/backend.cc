@@ -20,6 +20,10 @@ bool is_name(std::string_view name) {
 
 }  // namespace
 
+Result<void> Backend::adopt(std::string_view /*name*/) {
+  return {};
+}
+
 Result<void> validate_name(std::string_view name) {
   if (is_name(name)) return {};
   return fail(ErrorCode::kInvalidArgument, fmt::format("'{}' is not an object name", name));

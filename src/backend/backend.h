@@ -46,6 +46,10 @@ class Backend {
   // and every step of docs/format.md section 8 calls it.
   virtual Result<void> barrier() = 0;
 
+  // What another process put, perhaps a moment before it died, is durable with its name after the
+  // next barrier(). Stores where whatever is seen is durable have nothing to do.
+  virtual Result<void> adopt(std::string_view name);
+
   // The whole object; invalid_argument when it is larger than `size_max`.
   virtual Result<Bytes> get(std::string_view name, std::uint64_t size_max) = 0;
   // Exactly out.size() bytes from `offset`; corruption when the object ends before that.

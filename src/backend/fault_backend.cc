@@ -132,6 +132,11 @@ Result<void> FaultBackend::barrier() {
   });
 }
 
+Result<void> FaultBackend::adopt(std::string_view name) {
+  TRY(reading(fmt::format("adopt {}", name)));
+  return inner_.adopt(name);
+}
+
 FaultBackend::Damage FaultBackend::damage_of(std::string_view name) const {
   const MutexLock lock(mutex_);
   const auto found = damage_.find(name);

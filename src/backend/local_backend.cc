@@ -111,6 +111,15 @@ void LocalBackend::touch_folder_of(std::string_view name) {
   }
 }
 
+Result<void> LocalBackend::adopt(std::string_view name) {
+  TRY(validate_name(name));
+  const std::string path = path_of(name);
+  const io::Fd fd = TRY(io::open_file(path, io::OpenMode::kReadObject));
+  TRY_DOING("syncing " + path, io::sync_file(fd.get()));
+  touch_folder_of(name);
+  return {};
+}
+
 // One barrier at a time: a second one must not find the list empty and return while the first still
 // syncs what is on it.
 Result<void> LocalBackend::barrier() {

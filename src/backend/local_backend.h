@@ -30,6 +30,7 @@ class LocalBackend final : public Backend {
   using Backend::put;
   Result<void> put(std::string_view name, std::span<const ByteView> pieces) override;
   Result<void> barrier() override;
+  Result<void> adopt(std::string_view name) override;
   Result<Bytes> get(std::string_view name, std::uint64_t size_max) override;
   Result<void> get_range(std::string_view name, std::uint64_t offset, MutableByteView out) override;
   Result<ObjectInfo> head(std::string_view name) override;

@@ -7,6 +7,7 @@
 #include "base/try.h"
 #include "engine/backup/backup_run.h"
 #include "engine/backup/memory_plan.h"
+#include "engine/backup/settle_packs.h"
 #include "io/machine.h"
 #include "repo/lease.h"
 #include "snapshot/tree_key.h"
@@ -119,12 +120,15 @@ Result<BackupReport> backup(repo::Repository& repository, const OpenSource& open
 
   // Snapshots before the index: whatever a snapshot refers to is then in the index that is loaded.
   const auto parent = TRY(find_parent(repository, options, activity));
+  backup_stages::SettleOptions settle{.dry_run = options.dry_run, .damaged_runs = {}};
   TRY_DOING(
       "loading the index", repository.load_index([&](const repo::ObjectId& id, const Error& error) {
+        if (error.code() == ErrorCode::kCorruption) settle.damaged_runs.push_back(id);
         activity.note(fmt::format(
-            "index run {} cannot be read ({}): what it knew is stored again; run 'backstay check'",
+            "index run {} cannot be read ({}): what it knew is looked for in the packs themselves",
             id.short_hex(), error.describe()));
       }));
+  TRY(backup_stages::settle_packs(repository, settle, activity));
 
   BackupReport report;
   report.snapshot = describe(options, parent, repository.world().clock.now());

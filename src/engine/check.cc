@@ -11,9 +11,13 @@
 #include "engine/check/damage_log.h"
 #include "engine/check/object_check.h"
 #include "engine/check/pack_check.h"
+#include "engine/check/pack_damage.h"
 #include "engine/check/tree_check.h"
 #include "io/machine.h"
+#include "repo/config.h"
+#include "repo/damage_mark.h"
 #include "repo/lease.h"
+#include "repo/pack_survey.h"
 
 namespace backstay::engine {
 
@@ -24,6 +28,7 @@ using check_stages::choose_packs;
 using check_stages::DamageLog;
 using check_stages::for_each_parallel;
 using check_stages::list_objects;
+using check_stages::PackStates;
 using check_stages::read_verified;
 using check_stages::StoredObject;
 using check_stages::TreeCheck;
@@ -62,8 +67,8 @@ Result<void> finish(CheckReport& report, bool complete, DamageLog& log, const Ac
 
 // Packs that the index names against those that are there.
 void check_presence(const std::vector<repo::Index::Pack>& packs,
-                    const std::vector<StoredObject>& objects,
-                    std::unordered_set<repo::ObjectId>& bad, DamageLog& log, CheckReport& report) {
+                    const std::vector<StoredObject>& objects, PackStates& states, DamageLog& log,
+                    CheckReport& report) {
   std::unordered_map<std::string, std::uint64_t> present;
   for (const StoredObject& object : objects) {
     if (object.kind == ObjectKind::kDataPack || object.kind == ObjectKind::kMetaPack)
@@ -74,16 +79,18 @@ void check_presence(const std::vector<repo::Index::Pack>& packs,
     const auto it = present.find(name);
     if (it == present.end()) {
       log.add(name, "the pack is missing");
-      bad.insert(pack.id);
+      states.lost.insert(pack.id);
       continue;
     }
     if (it->second != pack.size_bytes) {
       log.add(name,
               fmt::format("the pack has {} bytes and should have {}", it->second, pack.size_bytes));
-      bad.insert(pack.id);
+      states.lost.insert(pack.id);
     }
     present.erase(it);
   }
+  states.bad = states.lost;
+  states.bad.insert(states.marked.begin(), states.marked.end());
   report.packs_unindexed = present.size();
 }
 
@@ -101,7 +108,8 @@ Result<void> check_small_objects(backend::Backend& store, const std::vector<Stor
   for (const StoredObject& object : objects) {
     const bool small = object.kind == ObjectKind::kConfig || object.kind == ObjectKind::kKeySlot ||
                        object.kind == ObjectKind::kGeneration ||
-                       object.kind == ObjectKind::kLease || object.kind == ObjectKind::kIndexRun;
+                       object.kind == ObjectKind::kLease || object.kind == ObjectKind::kIndexRun ||
+                       object.kind == ObjectKind::kDamageMark;
     if (!small) continue;
     const auto read = read_verified(store, object);
     ++report.objects_verified;
@@ -117,7 +125,7 @@ struct CheckRun {
   Activity& activity;
   std::function<bool()> stop_early;
   DamageLog log;
-  std::unordered_set<repo::ObjectId> bad_packs;
+  PackStates states;
   CheckReport report;
 };
 
@@ -126,28 +134,61 @@ std::string name_of(const repo::Index::Pack& pack) {
 }
 
 // False when the time was over before all chosen packs were read.
-Result<bool> read_packs(CheckRun& run) {
-  const auto packs = choose_packs(run.repository.index().packs(), run.options.read_data,
-                                  run.repository.world().rng);
+Result<bool> read_packs(CheckRun& run, const std::vector<repo::Index::Pack>& packs) {
   for (const repo::Index::Pack& pack : packs) run.activity.progress.bytes_total += pack.size_bytes;
   std::atomic<std::uint64_t> bytes{0};
   std::atomic<std::uint64_t> count{0};
+  Mutex mutex;
+  std::vector<repo::Index::Pack> read;
   const auto read_one = [&](std::size_t at) -> Result<void> {
-    run.activity.progress.set_current(name_of(packs[at]));
-    if (!run.bad_packs.contains(packs[at].id))
-      bytes += TRY(check_pack(run.repository, packs[at], run.log));
+    const repo::Index::Pack& pack = packs[at];
+    run.activity.progress.set_current(name_of(pack));
+    if (!run.states.lost.contains(pack.id)) {
+      bytes += TRY(check_pack(run.repository, pack, run.log));
+      const MutexLock lock(mutex);
+      read.push_back(pack);
+    }
     ++count;
-    run.activity.progress.bytes_done += packs[at].size_bytes;
+    run.activity.progress.bytes_done += pack.size_bytes;
     return {};
   };
   const bool complete =
       TRY(for_each_parallel(packs.size(), run.options.threads, run.stop_early, read_one));
-  for (const repo::Index::Pack& pack : packs) {
-    if (run.log.contains(name_of(pack))) run.bad_packs.insert(pack.id);
-  }
+  check_stages::record_marks(run.repository.store(), run.repository.config().id,
+                             run.repository.world().clock.now(), read, run.states, run.log,
+                             run.activity);
   run.report.packs_read = count;
   run.report.bytes_read = bytes;
   return complete;
+}
+
+// The packs that no run names, into the index for the time of this check: what snapshots need of
+// them is not lost.
+Result<void> take_in_strays(CheckRun& run, const repo::PackSurvey& survey) {
+  const auto recovered = TRY(run.repository.recover_now(survey.strays));
+  run.states.strays.insert(recovered.packs.begin(), recovered.packs.end());
+  return {};
+}
+
+std::vector<repo::Index::Pack> packs_to_read(CheckRun& run, bool with_strays) {
+  std::vector<repo::Index::Pack> packs = run.repository.index().packs();
+  if (!with_strays) {
+    std::erase_if(packs, [&](const auto& pack) { return run.states.strays.contains(pack.id); });
+  }
+  return choose_packs(std::move(packs), run.options.read_data, run.repository.world().rng);
+}
+
+// Those that an earlier check marked and this one did not find whole again.
+void name_marked(const std::vector<repo::Index::Pack>& packs, CheckRun& run) {
+  for (const repo::Index::Pack& pack : packs) {
+    if (run.states.marked.contains(pack.id))
+      run.log.add(name_of(pack), "a check found the pack damaged");
+  }
+}
+
+bool needs_a_stray(const CheckRun& run, const TreeCheck& trees) {
+  return std::ranges::any_of(
+      trees.needed(), [&](const repo::ObjectId& pack) { return run.states.strays.contains(pack); });
 }
 
 }  // namespace
@@ -186,7 +227,7 @@ Result<CheckReport> check(repo::Repository& repository, const CheckOptions& opti
                .activity = activity,
                .stop_early = deadline(options, activity),
                .log = {},
-               .bad_packs = {},
+               .states = {},
                .report = {}};
   const auto lease = take_lease(repository, activity);
 
@@ -198,23 +239,42 @@ Result<CheckReport> check(repo::Repository& repository, const CheckOptions& opti
     run.log.affects(name, "snapshot " + id.short_hex());
   }));
   run.report.snapshots = snapshots.size();
+  bool index_is_whole = true;
   TRY_DOING("loading the index",
             repository.load_index([&](const repo::ObjectId& id, const Error& error) {
               run.log.add(repo::object_name(ObjectKind::kIndexRun, id), error.describe());
+              index_is_whole = false;
             }));
   const auto packs = repository.index().packs();
   run.report.packs = packs.size();
+  const auto survey = TRY(repo::survey_packs(repository.store(), repository.index()));
+  run.states.marked.insert(survey.marked.begin(), survey.marked.end());
   const auto objects = TRY_DOING("listing the repository", list_objects(repository.store()));
   TRY(check_small_objects(repository.store(), objects, run.log, run.report));
-  check_presence(packs, objects, run.bad_packs, run.log, run.report);
+  check_presence(packs, objects, run.states, run.log, run.report);
+  TRY(take_in_strays(run, survey));
 
   bool complete = true;
-  if (options.read_data.mode != ReadData::Mode::kNone) complete = TRY(read_packs(run));
+  if (options.read_data.mode != ReadData::Mode::kNone) {
+    const bool index_is_lost = !index_is_whole || packs.empty();
+    complete = TRY(read_packs(run, packs_to_read(run, index_is_lost)));
+  }
+  name_marked(packs, run);
+  repository.index().distrust({run.states.bad.begin(), run.states.bad.end()});
 
-  TreeCheck trees(repository, run.log, activity, run.bad_packs);
+  TreeCheck trees(repository, run.log, activity, run.states.bad, run.states.strays);
   for (const repo::StoredSnapshot& snapshot : snapshots) {
     activity.progress.set_current("snapshot " + snapshot.id.short_hex());
     complete = TRY(trees.check(snapshot, run.stop_early)) && complete;
+  }
+  if (index_is_whole && needs_a_stray(run, trees)) {
+    run.log.add("index",
+                "chunks that snapshots refer to are in no index run: their packs say where they "
+                "are, and the next backup brings them into the index");
+  }
+  if (complete) {
+    run.report.packs_replaced = check_stages::drop_replaced(repository.index().packs(), run.states,
+                                                            trees.needed(), run.log);
   }
   if (!run.log.empty()) {
     for (const repo::StoredSnapshot& snapshot : snapshots) TRY(trees.name_affected(snapshot));
@@ -223,6 +283,29 @@ Result<CheckReport> check(repo::Repository& repository, const CheckOptions& opti
   run.report.chunks = trees.chunks();
   TRY(finish(run.report, complete, run.log, activity));
   return std::move(run.report);
+}
+
+// Without a key a pack's damage is recorded all the same: the mark is a plain object.
+static void mark_damaged_packs(backend::Backend& store, const std::vector<StoredObject>& objects,
+                               const DamageLog& log, Activity& activity) {
+  const auto config = repo::get_object(store, "config", repo::kPlainObjectMax);
+  const auto decoded = config ? repo::decode_config(*config)
+                              : Result<repo::Config>(std::unexpected(config.error().clone()));
+  if (!decoded) return;
+  std::vector<repo::Index::Pack> packs;
+  for (const StoredObject& object : objects) {
+    const bool is_pack =
+        object.kind == ObjectKind::kDataPack || object.kind == ObjectKind::kMetaPack;
+    if (!is_pack || !log.contains(object.name)) continue;
+    const auto id = repo::parse_object_name(object.kind, object.name);
+    if (id) packs.push_back({.id = *id, .kind = static_cast<repo::PackKind>(object.kind)});
+  }
+  if (packs.empty()) return;
+  PackStates states;
+  if (const auto marked = repo::marked_packs(store)) {
+    states.marked.insert(marked->begin(), marked->end());
+  }
+  check_stages::record_marks(store, decoded->id, SystemClock().now(), packs, states, log, activity);
 }
 
 Result<CheckReport> check_names(backend::Backend& store, const CheckOptions& options,
@@ -251,6 +334,7 @@ Result<CheckReport> check_names(backend::Backend& store, const CheckOptions& opt
                               activity.progress.bytes_done += object.size_bytes;
                               return judge(read, object, log);
                             }));
+  mark_damaged_packs(store, objects, log, activity);
   report.objects_verified = count;
   report.bytes_read = bytes;
   for (const StoredObject& object : objects) {

@@ -46,11 +46,16 @@ struct CheckReport {
   std::uint64_t chunks = 0;
   std::uint64_t pages = 0;
   std::uint64_t objects_verified = 0;
-  std::uint64_t packs_unindexed = 0;  // left by interrupted runs: harmless, freed by prune
+  std::uint64_t packs_unindexed = 0;  // left by interrupted runs: harmless, used by the next backup
+  // Lost or known to be damaged, and without use: what snapshots need of them is stored elsewhere.
+  std::uint64_t packs_replaced = 0;
   bool stopped_by_time = false;
   std::vector<Damage> damages;
 };
 
+// Packs that turn out to be damaged are marked in the repository, so that no backup relies on them
+// (docs/format.md section 8.5); where that is not possible, it is said.
+//
 // Structure: every object that something refers to exists with the right size; every tree page and
 // content list is read and every chunk of every file is in the index. With read_data also every
 // byte of the chosen packs: name, directory, frames, chunk ids. Damage is in the report, never a

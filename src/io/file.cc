@@ -126,6 +126,11 @@ Result<void> sync_directory(const std::string& path) {
   return fail_io(errno, "syncing folder " + path);
 }
 
+Result<void> sync_file(int fd) {
+  if (::fdatasync(fd) == 0 || errno == EINVAL || errno == EOPNOTSUPP) return {};
+  return fail_io(errno, "syncing");
+}
+
 Result<Fd> open_file(const std::string& path, OpenMode mode) {
   if (mode == OpenMode::kReadObject) return open_object(path);
   constexpr int kFlags = O_RDONLY | O_CLOEXEC;

@@ -65,6 +65,8 @@ Result<std::vector<std::string>> list_directory(const std::string& path);
 Result<void> remove_file(const std::string& path);
 Result<void> remove_tree(const std::string& path);
 Result<void> sync_directory(const std::string& path);
+// The bytes of an open file are on the disk when it returns, whoever wrote them.
+Result<void> sync_file(int fd);
 // Writes the pieces to a new file `path` that must not exist (kAlreadyExists), mode 0600. The name
 // appears only when all bytes are there: an unnamed file (O_TMPFILE) linked into place, or where
 // the file system has none, a file named ".tmp-..." in `temporary_folder` (by default the folder of

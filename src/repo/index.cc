@@ -45,6 +45,7 @@ struct Index::State {
   Options options;
   RunCache cache;
   std::unordered_set<ObjectId> condemned;
+  std::unordered_set<ObjectId> distrusted;
   mutable Mutex mutex;
   std::shared_ptr<const RunSet> runs GUARDED_BY(mutex) = std::make_shared<RunSet>();
   // Runs that another one supersedes and that are still in the store. For load() and add() only.
@@ -66,8 +67,12 @@ struct Index::State {
     bool vanished = false;  // a run was gone when it was asked for
   };
   Listing take_in(const std::vector<ObjectId>& listed, std::map<ObjectId, RunPtr>& known);
-  Result<RunPtr> put(IndexRunWriter& writer, std::uint64_t& stored);
-  Result<RunPtr> put_packs(std::vector<PackEntries> packs, std::uint64_t& stored);
+  Result<RunPtr> put(const Bytes& object, std::uint64_t& stored);
+  Result<Bytes> run_of(std::vector<PackEntries> packs, std::vector<ObjectId> supersedes);
+  // Calls `each` for every place in a pack that is not condemned, until it returns false.
+  template <typename Each>
+  void for_each_place(const IdPrefix& prefix, const Each& each) const;
+  void append(RunPtr run);
   Result<void> merge_where_due(std::uint64_t& stored);
   Result<void> merge(const RunSet& chosen, std::uint64_t& stored);
   void remove_superseded(const RunPtr& by);
@@ -82,6 +87,7 @@ Index::Index(backend::Backend& store, const Keyring& keyring, const Config& conf
                        .options = options,
                        .cache = RunCache(options.cache_directory, keyring),
                        .condemned = {options.condemned.begin(), options.condemned.end()},
+                       .distrusted = {},
                        .mutex = {},
                        .lingering = {}}) {}
 
@@ -167,25 +173,60 @@ Result<void> Index::load(const DamagedRun& damaged) {
   return {};
 }
 
-std::optional<ChunkLocation> Index::find(const chunk::ChunkId& id) const {
-  const IdPrefix prefix = prefix_of(id);
-  const auto runs = state_->current();
-  for (const RunPtr& run : *runs) {
-    auto at = run->find(prefix);
-    for (; at && *at < run->size(); ++*at) {
+template <typename Each>
+void Index::State::for_each_place(const IdPrefix& prefix, const Each& each) const {
+  const auto live = current();
+  for (const RunPtr& run : *live) {
+    for (auto at = run->find(prefix); at && *at < run->size(); ++*at) {
       const IndexRun::Entry entry = run->entry(*at);
       if (entry.id != prefix) break;
-      if (state_->condemned.empty() || !state_->condemned.contains(run->pack_id(entry.pack))) {
-        return run->location(entry);
-      }
+      if (!condemned.empty() && condemned.contains(run->pack_id(entry.pack))) continue;
+      const bool trusted = distrusted.empty() || !distrusted.contains(run->pack_id(entry.pack));
+      if (!each(*run, entry, trusted)) return;
     }
   }
-  return std::nullopt;
 }
 
-// Seals the finished writer's object, stores it, and opens it again from what was stored.
-Result<RunPtr> Index::State::put(IndexRunWriter& writer, std::uint64_t& stored) {
-  const Bytes object = TRY(writer.finish());
+void Index::distrust(const std::vector<ObjectId>& packs) {
+  state_->distrusted.insert(packs.begin(), packs.end());
+}
+
+bool Index::is_condemned(const ObjectId& pack) const {
+  return state_->condemned.contains(pack);
+}
+
+std::optional<ChunkLocation> Index::find(const chunk::ChunkId& id) const {
+  std::optional<ChunkLocation> found;
+  state_->for_each_place(prefix_of(id), [&](const IndexRun& run, const auto& entry, bool trusted) {
+    if (trusted || !found) found = run.location(entry);
+    return !trusted;
+  });
+  return found;
+}
+
+std::vector<ChunkLocation> Index::find_all(const chunk::ChunkId& id) const {
+  std::vector<ChunkLocation> places;
+  std::size_t trusted_places = 0;
+  state_->for_each_place(prefix_of(id), [&](const IndexRun& run, const auto& entry, bool trusted) {
+    const auto end =
+        trusted ? places.begin() + static_cast<std::ptrdiff_t>(trusted_places++) : places.end();
+    places.insert(end, run.location(entry));
+    return true;
+  });
+  return places;
+}
+
+bool Index::contains(const chunk::ChunkId& id) const {
+  bool found = false;
+  state_->for_each_place(prefix_of(id), [&](const IndexRun&, const auto&, bool trusted) {
+    found = trusted;
+    return !found;
+  });
+  return found;
+}
+
+// Stores the finished writer's object, and opens it again from what was stored.
+Result<RunPtr> Index::State::put(const Bytes& object, std::uint64_t& stored) {
   Bytes body =
       TRY_DOING("verifying a new index run", open_index_object(object, keyring, config.id));
   const ObjectId id = id_of(object);
@@ -198,16 +239,24 @@ Result<RunPtr> Index::State::put(IndexRunWriter& writer, std::uint64_t& stored) 
   return cache.keep(id, std::move(body));
 }
 
-Result<RunPtr> Index::State::put_packs(std::vector<PackEntries> packs, std::uint64_t& stored) {
+Result<Bytes> Index::State::run_of(std::vector<PackEntries> packs,
+                                   std::vector<ObjectId> supersedes) {
   std::vector<IndexRun::Entry> entries = entries_of(packs);
   std::ranges::sort(entries, entry_before);
   IndexRunWriter::Head head{.entries = entries.size(),
                             .generation = options.generation,
-                            .supersedes = {},
+                            .supersedes = std::move(supersedes),
                             .packs = std::move(packs)};
   auto writer = TRY(IndexRunWriter::create(keyring, config, rng, head));
   for (const IndexRun::Entry& entry : entries) TRY(writer->add(entry));
-  return put(*writer, stored);
+  return writer->finish();
+}
+
+void Index::State::append(RunPtr run) {
+  RunSet next = *current();
+  next.push_back(std::move(run));
+  drop_superseded(next);
+  replace(std::move(next));
 }
 
 Result<void> Index::State::merge(const RunSet& chosen, std::uint64_t& stored) {
@@ -215,11 +264,9 @@ Result<void> Index::State::merge(const RunSet& chosen, std::uint64_t& stored) {
   IndexRunWriter::Head head = merge.head(options.generation, lingering);
   auto writer = TRY(IndexRunWriter::create(keyring, config, rng, head));
   while (const auto entry = merge.next()) TRY(writer->add(*entry));
-  RunPtr merged = TRY(put(*writer, stored));
-  RunSet next = *current();
-  next.push_back(merged);
-  drop_superseded(next);
-  replace(std::move(next));
+  const Bytes object = TRY(writer->finish());
+  RunPtr merged = TRY(put(object, stored));
+  append(merged);
   remove_superseded(merged);
   return {};
 }
@@ -260,14 +307,21 @@ Result<void> Index::State::merge_where_due(std::uint64_t& stored) {
   }
 }
 
-Result<std::uint64_t> Index::add(std::vector<PackEntries> packs) {
+Result<std::uint64_t> Index::add(std::vector<PackEntries> packs, std::vector<ObjectId> replaced) {
   std::uint64_t stored = 0;
-  RunPtr run = TRY(state_->put_packs(std::move(packs), stored));
-  RunSet next = *state_->current();
-  next.push_back(std::move(run));
-  state_->replace(std::move(next));
+  const Bytes object = TRY(state_->run_of(std::move(packs), std::move(replaced)));
+  const RunPtr run = TRY(state_->put(object, stored));
+  state_->append(run);
+  state_->remove_superseded(run);
   TRY(state_->merge_where_due(stored));
   return stored;
+}
+
+Result<void> Index::add_unstored(std::vector<PackEntries> packs) {
+  const Bytes object = TRY(state_->run_of(std::move(packs), {}));
+  Bytes body = TRY(open_index_object(object, state_->keyring, state_->config.id));
+  state_->append(TRY(state_->cache.keep(id_of(object), std::move(body))));
+  return {};
 }
 
 Index::Totals Index::totals() const {

@@ -39,13 +39,25 @@ class Index {
   // Lists the runs and takes in those that are new; forgets those that are gone.
   Result<void> load(const DamagedRun& damaged);
 
-  // Thread-safe, also while runs are added.
+  // Packs that are lost or damaged: what they hold counts as not stored (section 8.5). Before other
+  // threads start.
+  void distrust(const std::vector<ObjectId>& packs);
+
+  // For readers: a place in a pack that is trusted, else one in a pack that is not, because part of
+  // a damaged pack may be whole. Thread-safe, as all that follows, also while runs are added.
   [[nodiscard]] std::optional<ChunkLocation> find(const chunk::ChunkId& id) const;
-  [[nodiscard]] bool contains(const chunk::ChunkId& id) const { return find(id).has_value(); }
+  // All places, those in trusted packs first.
+  [[nodiscard]] std::vector<ChunkLocation> find_all(const chunk::ChunkId& id) const;
+  // For writers: whether a trusted pack has it.
+  [[nodiscard]] bool contains(const chunk::ChunkId& id) const;
+  [[nodiscard]] bool is_condemned(const ObjectId& pack) const;
 
   // Stores a run for packs that are durable already, makes it durable and findable, and merges
-  // where the rule of section 5.5 asks for it. Returns the bytes stored. One thread at a time.
-  Result<std::uint64_t> add(std::vector<PackEntries> packs);
+  // where the rule of section 5.5 asks for it. Returns the bytes stored. `replaced` are damaged
+  // runs that the new one takes the place of. One thread at a time.
+  Result<std::uint64_t> add(std::vector<PackEntries> packs, std::vector<ObjectId> replaced = {});
+  // Takes the packs in until the next load(), and stores nothing. Not where add() is called too.
+  Result<void> add_unstored(std::vector<PackEntries> packs);
 
   struct Totals {
     std::uint64_t runs = 0;

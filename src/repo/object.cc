@@ -35,6 +35,8 @@ std::string_view to_string(ObjectKind kind) {
       return "lease";
     case ObjectKind::kGeneration:
       return "generation";
+    case ObjectKind::kDamageMark:
+      return "damage mark";
   }
   return "object";
 }
@@ -57,6 +59,8 @@ std::string_view name_prefix(ObjectKind kind) {
       return "leases/";
     case ObjectKind::kGeneration:
       return "generations/";
+    case ObjectKind::kDamageMark:
+      return "damaged/";
   }
   return "";
 }
@@ -140,8 +144,8 @@ Result<Header> decode_header(ByteView stored) {
               fmt::format("the object has format version {}, key mode {}", stored[5], stored[7]))
             .with_hint("Use a newer backstay for this repository."));
   }
-  if (stored[4] < 1 || stored[4] > 8)
-    return fail(ErrorCode::kCorruption, "the object has an unknown kind");
+  const bool known = (stored[4] >= 1 && stored[4] <= 8) || stored[4] == 10;
+  if (!known) return fail(ErrorCode::kCorruption, "the object has an unknown kind");
   Header header;
   header.kind = static_cast<ObjectKind>(stored[4]);
   header.suite = TRY(crypto::suite_from_number(stored[6]));
@@ -182,11 +186,6 @@ static bool is_plain(const Header& header) {
 
 Result<PlainObject> decode_plain_object(ObjectKind kind, ByteView stored) {
   constexpr std::size_t kDigestSize = crypto::Digest::kSize;
-  PlainObject object;
-  object.header = TRY(decode_header(stored));
-  if (object.header.kind != kind || !is_plain(object.header)) {
-    return fail(ErrorCode::kCorruption, fmt::format("the object is not a {}", to_string(kind)));
-  }
   if (stored.size() < kHeaderSize + kDigestSize) {
     return fail(ErrorCode::kCorruption, "the object is cut short");
   }
@@ -196,6 +195,12 @@ Result<PlainObject> decode_plain_object(ObjectKind kind, ByteView stored) {
   const ByteView body = stored.first(stored.size() - kDigestSize);
   if (!std::ranges::equal(crypto::blake3(body).bytes, stored.last(kDigestSize))) {
     return fail(ErrorCode::kCorruption, "the bytes do not match their checksum");
+  }
+  // Only now: a flipped bit must not pass for a version of the future.
+  PlainObject object;
+  object.header = TRY(decode_header(stored));
+  if (object.header.kind != kind || !is_plain(object.header)) {
+    return fail(ErrorCode::kCorruption, fmt::format("the object is not a {}", to_string(kind)));
   }
   object.record = to_owned(body.subspan(kHeaderSize));
   return object;

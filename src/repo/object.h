@@ -24,6 +24,7 @@ enum class ObjectKind : std::uint8_t {
   kSnapshot = 6,
   kLease = 7,
   kGeneration = 8,
+  kDamageMark = 10,
 };
 [[nodiscard]] std::string_view to_string(
     ObjectKind kind);  // "config", "key slot", "data pack", ...
@@ -78,7 +79,8 @@ struct PlainObject {
   Header header;
   Bytes record;
 };
-// Checks the size, the kind, the trailing BLAKE3, and that the prefix is that of a plain object.
+// Checks the size, the trailing BLAKE3 before anything is believed of what stands before it, the
+// kind, and that the prefix is that of a plain object.
 Result<PlainObject> decode_plain_object(ObjectKind kind, ByteView stored);
 
 enum class Purpose : std::uint32_t { kFrame = 1, kDirectory = 2, kIndexSegment = 3, kSnapshot = 4 };

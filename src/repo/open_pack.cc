@@ -67,28 +67,9 @@ Result<OpenPack::Finished> OpenPack::finish(Rng& rng) {
   name.update(frames());
   name.update(finished.tail);
   finished.id = ObjectId{name.finish().bytes};
-  finished.entries = entries(finished.id, size_ + finished.tail.size());
+  finished.entries = index_entries(directory_, finished.id, kind_, size_ + finished.tail.size());
   for (const FrameRecord& frame : directory_.frames) finished.raw_bytes += frame.raw_length;
   return finished;
-}
-
-PackEntries OpenPack::entries(const ObjectId& id, std::uint64_t size_bytes) const {
-  PackEntries entries{.pack = id, .kind = kind_, .size_bytes = size_bytes, .chunks = {}};
-  std::uint32_t frame_offset = kHeaderSize;
-  for (const FrameRecord& frame : directory_.frames) {
-    std::uint32_t offset_in_frame = 0;
-    for (const chunk::ChunkRef& ref : frame.chunks) {
-      entries.chunks.push_back({.id = prefix_of(ref.id),
-                                .frame_offset = frame_offset,
-                                .sealed_length = frame.sealed_length,
-                                .raw_length = frame.raw_length,
-                                .codec = frame.codec,
-                                .offset_in_frame = offset_in_frame});
-      offset_in_frame += ref.length;
-    }
-    frame_offset += frame.sealed_length;
-  }
-  return entries;
 }
 
 }  // namespace backstay::repo

@@ -60,7 +60,6 @@ class OpenPack {
  private:
   OpenPack() = default;
   void wait_for_writers();
-  [[nodiscard]] PackEntries entries(const ObjectId& id, std::uint64_t size_bytes) const;
 
   PackKind kind_ = PackKind::kData;
   crypto::Suite suite_ = crypto::Suite::kAes256Gcm;

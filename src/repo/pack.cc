@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <limits>
 
 #include "base/record.h"
@@ -95,33 +96,73 @@ Result<PackDirectory> decode_directory(ByteView plaintext) {
   return directory;
 }
 
+Result<std::uint32_t> directory_length(ByteView trailer, std::uint64_t pack_size) {
+  if (pack_size < kHeaderSize + crypto::kTagSize + kPackTrailerSize) {
+    return fail(ErrorCode::kCorruption, "the pack is cut short");
+  }
+  if (pack_size > kPackMax) return fail(ErrorCode::kCorruption, "the pack is too large");
+  const std::uint32_t length = load_le<std::uint32_t>(trailer.data());
+  const std::uint64_t room = pack_size - kHeaderSize - kPackTrailerSize;
+  if (as_text(trailer.subspan(8)) != kPackMagic || load_le<std::uint32_t>(&trailer[4]) != 0 ||
+      length < crypto::kTagSize || length > room) {
+    return fail(ErrorCode::kCorruption, "the pack's trailer is damaged");
+  }
+  return length;
+}
+
+static Result<PackDirectory> open_directory(ByteView sealed, std::uint64_t offset,
+                                            crypto::Suite suite, const crypto::Secret& key) {
+  Bytes plaintext(sealed.size() - crypto::kTagSize);
+  TRY_DOING("opening the pack's directory",
+            crypto::Aead().open(suite, key, Nonce(offset, Purpose::kDirectory).view(), sealed,
+                                plaintext));
+  PackDirectory directory = TRY(decode_directory(plaintext));
+  std::uint64_t end = kHeaderSize;
+  for (const FrameRecord& frame : directory.frames) end += frame.sealed_length;
+  if (end != offset) return fail(ErrorCode::kCorruption, "the frames of the pack do not fill it");
+  return directory;
+}
+
 Result<PackView> open_pack(ByteView stored, PackKind kind, const Keyring& keyring,
                            const RepositoryId& repository) {
   PackView view;
   view.header = TRY(decode_header(stored, object_kind(kind), repository));
-  if (stored.size() < kHeaderSize + crypto::kTagSize + kPackTrailerSize) {
-    return fail(ErrorCode::kCorruption, "the pack is cut short");
-  }
-  if (stored.size() > kPackMax) return fail(ErrorCode::kCorruption, "the pack is too large");
-  const ByteView trailer = stored.last(kPackTrailerSize);
-  const std::uint64_t directory_length = load_le<std::uint32_t>(trailer.data());
-  const std::uint64_t room = stored.size() - kHeaderSize - kPackTrailerSize;
-  if (as_text(trailer.subspan(8)) != kPackMagic || load_le<std::uint32_t>(&trailer[4]) != 0 ||
-      directory_length < crypto::kTagSize || directory_length > room) {
-    return fail(ErrorCode::kCorruption, "the pack's trailer is damaged");
-  }
-  const std::uint64_t offset = stored.size() - kPackTrailerSize - directory_length;
+  const ByteView trailer = stored.last(std::min(stored.size(), kPackTrailerSize));
+  const std::uint32_t length = TRY(directory_length(trailer, stored.size()));
+  const std::uint64_t offset = stored.size() - kPackTrailerSize - length;
   view.key = TRY(keyring.object_key(stored));
-  Bytes plaintext(directory_length - crypto::kTagSize);
-  TRY_DOING(
-      "opening the pack's directory",
-      crypto::Aead().open(view.header.suite, view.key, Nonce(offset, Purpose::kDirectory).view(),
-                          stored.subspan(offset, directory_length), plaintext));
-  view.directory = TRY(decode_directory(plaintext));
-  std::uint64_t end = kHeaderSize;
-  for (const FrameRecord& frame : view.directory.frames) end += frame.sealed_length;
-  if (end != offset) return fail(ErrorCode::kCorruption, "the frames of the pack do not fill it");
+  view.directory =
+      TRY(open_directory(stored.subspan(offset, length), offset, view.header.suite, view.key));
   return view;
+}
+
+Result<PackDirectory> open_directory(ByteView header, ByteView sealed_directory,
+                                     std::uint64_t pack_size, PackKind kind, const Keyring& keyring,
+                                     const RepositoryId& repository) {
+  const Header decoded = TRY(decode_header(header, object_kind(kind), repository));
+  const crypto::Secret key = TRY(keyring.object_key(header));
+  const std::uint64_t offset = pack_size - kPackTrailerSize - sealed_directory.size();
+  return open_directory(sealed_directory, offset, decoded.suite, key);
+}
+
+PackEntries index_entries(const PackDirectory& directory, const ObjectId& pack, PackKind kind,
+                          std::uint64_t size_bytes) {
+  PackEntries entries{.pack = pack, .kind = kind, .size_bytes = size_bytes, .chunks = {}};
+  std::uint32_t frame_offset = kHeaderSize;
+  for (const FrameRecord& frame : directory.frames) {
+    std::uint32_t offset_in_frame = 0;
+    for (const chunk::ChunkRef& ref : frame.chunks) {
+      entries.chunks.push_back({.id = prefix_of(ref.id),
+                                .frame_offset = frame_offset,
+                                .sealed_length = frame.sealed_length,
+                                .raw_length = frame.raw_length,
+                                .codec = frame.codec,
+                                .offset_in_frame = offset_in_frame});
+      offset_in_frame += ref.length;
+    }
+    frame_offset += frame.sealed_length;
+  }
+  return entries;
 }
 
 struct FrameDecoder::State {

@@ -42,6 +42,18 @@ struct PackView {
 Result<PackView> open_pack(ByteView stored, PackKind kind, const Keyring& keyring,
                            const RepositoryId& repository);
 
+// The same of a pack of which only the header and the end were read: the directory alone, so that a
+// pack that no index run knows is found again at the price of three small reads.
+Result<PackDirectory> open_directory(ByteView header, ByteView sealed_directory,
+                                     std::uint64_t pack_size, PackKind kind, const Keyring& keyring,
+                                     const RepositoryId& repository);
+// The length of the sealed directory, from the last bytes of a pack of this size.
+Result<std::uint32_t> directory_length(ByteView trailer, std::uint64_t pack_size);
+
+// What a pack with this directory brings into the index.
+[[nodiscard]] PackEntries index_entries(const PackDirectory& directory, const ObjectId& pack,
+                                        PackKind kind, std::uint64_t size_bytes);
+
 // Decrypts and decodes one frame. `sealed` is what stands at `offset` of the pack.
 class FrameDecoder {
  public:

@@ -12,6 +12,7 @@
 #include "repo/generation.h"
 #include "repo/object_key_cache.h"
 #include "repo/pack.h"
+#include "repo/pack_survey.h"
 
 namespace backstay::repo {
 
@@ -59,6 +60,12 @@ Result<Keyring> open_any_slot(const std::vector<Bytes>& slots, const std::vector
           .with_hint("Check --password-file, or open the repository with --recovery-key-file."));
 }
 
+std::unexpected<Error> already_a_repository(const backend::Backend& backend) {
+  return std::unexpected(
+      Error(ErrorCode::kAlreadyExists, backend.describe() + " is a repository already")
+          .with_hint("Use it as it is, or choose another place."));
+}
+
 }  // namespace
 
 struct Repository::State {
@@ -74,7 +81,14 @@ struct Repository::State {
   FrameCache frames{kFrameCacheBytes};
   ObjectKeyCache pack_keys;
 
+  enum class Scan : std::uint8_t { kNotWanted, kWanted, kRunning, kDone };
+  Mutex scan_mutex;
+  CondVar scan_ended;
+  Scan scan GUARDED_BY(scan_mutex) = Scan::kNotWanted;
+  Recovery told_of_scan;  // before other threads start
+
   Result<void> list_slots(std::vector<Bytes>& slots);
+  Result<void> scan_once(Repository& repository) EXCLUDES(scan_mutex);
 };
 
 Repository::Repository(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -110,11 +124,7 @@ Result<std::unique_ptr<Repository>> Repository::init(std::unique_ptr<backend::Ba
                                                      const Credential& credential,
                                                      const InitOptions& options, World world) {
   const auto existing = backend->head("config");
-  if (existing) {
-    return std::unexpected(
-        Error(ErrorCode::kAlreadyExists, backend->describe() + " is a repository already")
-            .with_hint("Use it as it is, or choose another place."));
-  }
+  if (existing) return already_a_repository(*backend);
   if (existing.error().code() != ErrorCode::kNotFound)
     return std::unexpected(existing.error().clone());
 
@@ -152,7 +162,11 @@ Result<std::unique_ptr<Repository>> Repository::init(std::unique_ptr<backend::Ba
   TRY_DOING("creating the repository",
             backend->put(object_name(ObjectKind::kKeySlot, id_of(slot_object)), slot_object));
   TRY(backend->barrier());
-  TRY_DOING("creating the repository", backend->put("config", config_object));
+  auto created = backend->put("config", config_object);
+  if (!created && created.error().code() == ErrorCode::kAlreadyExists) {
+    return already_a_repository(*backend);
+  }
+  TRY_DOING("creating the repository", std::move(created));
   TRY(backend->barrier());
   return open(std::move(backend), credential, {}, world);
 }
@@ -175,7 +189,10 @@ Result<std::unique_ptr<Repository>> Repository::open(std::unique_ptr<backend::Ba
                                          .slot_ids = {},
                                          .slot_opened = {},
                                          .index = {},
-                                         .pack_keys = {}});
+                                         .pack_keys = {},
+                                         .scan_mutex = {},
+                                         .scan_ended = {},
+                                         .told_of_scan = {}});
   state->config = TRY_DOING("reading the repository's config", decode_config(*config_object));
   std::vector<Bytes> slots;
   TRY(state->list_slots(slots));
@@ -315,13 +332,27 @@ chunk::ChunkId Repository::chunk_id(ByteView plaintext) const {
   return chunk::ChunkId{crypto::blake3_keyed(state_->keyring.chunk_id_key, plaintext).bytes};
 }
 
+// A version or key epoch that is not known may be one of the future, or a flipped bit: the name
+// tells, at the price of reading the whole pack.
+static Error explain(Error error, backend::Backend& store, const FrameLocation& frame) {
+  const bool strange =
+      error.code() == ErrorCode::kUnsupported || error.code() == ErrorCode::kWrongKey;
+  if (!strange) return error;
+  const auto named = verify_name(store, object_kind(frame.pack_kind), frame.pack);
+  if (named || named.error().code() != ErrorCode::kCorruption) return error;
+  return named.error().clone();
+}
+
 Result<FrameData> Repository::read_frame(const FrameLocation& frame) {
   if (auto kept = state_->frames.find(frame)) return kept;
   const std::string name = object_name(object_kind(frame.pack_kind), frame.pack);
-  const PackKey pack_key =
-      TRY_DOING("reading " + name,
-                state_->pack_keys.find_or_read(*state_->backend, name, object_kind(frame.pack_kind),
-                                               frame.pack, state_->keyring, state_->config.id));
+  auto pack_key =
+      state_->pack_keys.find_or_read(*state_->backend, name, object_kind(frame.pack_kind),
+                                     frame.pack, state_->keyring, state_->config.id);
+  if (!pack_key) {
+    return std::unexpected(explain(std::move(pack_key).error(), *state_->backend, frame)
+                               .with_context("reading " + name));
+  }
   if (frame.raw_length > kFrameMax || frame.sealed_length > kFrameMax + kFrameMax / 8) {
     return fail(ErrorCode::kCorruption, "the index states an absurd length for a frame of " + name);
   }
@@ -329,7 +360,7 @@ Result<FrameData> Repository::read_frame(const FrameLocation& frame) {
   TRY_DOING("reading " + name, state_->backend->get_range(name, frame.offset, sealed));
   FrameDecoder decoder;
   auto data = std::make_shared<const Bytes>(
-      TRY_DOING("reading " + name, decoder.decode(sealed, frame, pack_key.suite, pack_key.key)));
+      TRY_DOING("reading " + name, decoder.decode(sealed, frame, pack_key->suite, pack_key->key)));
   // Data frames are read once, in order, by restore: only metadata is worth keeping.
   if (frame.pack_kind == PackKind::kMeta) state_->frames.keep(frame, data);
   return data;
@@ -348,15 +379,71 @@ Result<ByteView> Repository::chunk_in_frame(const Bytes& frame, std::uint32_t of
   return chunk;
 }
 
+void Repository::recover_when_needed(Recovery told) {
+  const MutexLock lock(state_->scan_mutex);
+  state_->told_of_scan = std::move(told);
+  if (state_->scan == State::Scan::kNotWanted) state_->scan = State::Scan::kWanted;
+}
+
+Result<RecoveredPacks> Repository::recover_now(const std::vector<Index::Pack>& strays) {
+  return recover_packs(*state_->backend, state_->keyring, state_->config.id, strays,
+                       PackDepth::kDirectory, [&](std::vector<PackEntries> packs) {
+                         return state_->index->add_unstored(std::move(packs));
+                       });
+}
+
+// The first that misses a chunk looks for it, the others wait. A failure is that of the store.
+Result<void> Repository::State::scan_once(Repository& repository) {
+  {
+    const MutexLock lock(scan_mutex);
+    while (scan == Scan::kRunning) scan_ended.wait(scan_mutex);
+    if (scan != Scan::kWanted) return {};
+    scan = Scan::kRunning;
+  }
+  const auto recover = [&]() -> Result<RecoveredPacks> {
+    const PackSurvey survey = TRY(survey_packs(*backend, *index));
+    return repository.recover_now(survey.strays);
+  };
+  auto recovered = recover();
+  if (recovered && !recovered->packs.empty()) told_of_scan(*recovered);
+  const MutexLock lock(scan_mutex);
+  scan = Scan::kDone;
+  scan_ended.notify_all();
+  if (!recovered) return std::unexpected(std::move(recovered).error());
+  return {};
+}
+
+Result<std::optional<ChunkLocation>> Repository::locate(const chunk::ChunkId& id) {
+  auto location = state_->index->find(id);
+  if (location) return location;
+  TRY(state_->scan_once(*this));
+  return state_->index->find(id);
+}
+
+Result<Bytes> Repository::read_elsewhere(const chunk::ChunkRef& ref, const FrameLocation& bad,
+                                         Error error) {
+  for (const ChunkLocation& at : state_->index->find_all(ref.id)) {
+    if (at.frame == bad) continue;
+    if (auto bytes = read_at(ref, at)) return bytes;
+  }
+  return std::unexpected(std::move(error));
+}
+
+Result<Bytes> Repository::read_at(const chunk::ChunkRef& ref, const ChunkLocation& at) {
+  const FrameData frame = TRY(read_frame(at.frame));
+  return to_owned(TRY(chunk_in_frame(*frame, at.offset_in_frame, ref)));
+}
+
 Result<Bytes> Repository::read(const chunk::ChunkRef& ref) {
-  const auto location = state_->index->find(ref.id);
+  const auto location = TRY(locate(ref.id));
   if (!location) {
     return std::unexpected(
         Error(ErrorCode::kNotFound, "chunk " + ref.id.short_hex() + " is not in the index")
             .with_hint("Run 'backstay check' to see what is affected."));
   }
-  const FrameData frame = TRY(read_frame(location->frame));
-  return to_owned(TRY(chunk_in_frame(*frame, location->offset_in_frame, ref)));
+  auto bytes = read_at(ref, *location);
+  if (bytes) return bytes;
+  return read_elsewhere(ref, location->frame, std::move(bytes).error());
 }
 
 Result<std::vector<KeySlotEntry>> Repository::key_slots() {

@@ -17,6 +17,7 @@
 #include "repo/config.h"
 #include "repo/index.h"
 #include "repo/key_slot.h"
+#include "repo/pack_recovery.h"
 #include "snapshot/snapshot.h"
 
 namespace backstay::repo {
@@ -89,8 +90,20 @@ class Repository final : public chunk::ChunkReader {
   using DamagedRun = std::function<void(const ObjectId&, const Error&)>;
   Result<void> load_index(const DamagedRun& damaged);
   [[nodiscard]] Index& index() const;
+  // Once asked for, a chunk that is in no run is looked for in the directories of packs that no run
+  // names: once, when the first such chunk is met, and `told` hears of it before it is read.
+  using Recovery = std::function<void(const RecoveredPacks&)>;
+  void recover_when_needed(Recovery told);
+  // The same at once; for commands that want to know all.
+  Result<RecoveredPacks> recover_now(const std::vector<Index::Pack>& strays);
 
+  // Where a chunk is: in the index, or found as above. Nothing when it is nowhere. Thread-safe.
+  Result<std::optional<ChunkLocation>> locate(const chunk::ChunkId& id);
+  // From any of its places: when one is damaged or lost, from the next.
   Result<Bytes> read(const chunk::ChunkRef& ref) override;
+  // A chunk that could not be had from `bad` because of `error`, from any other place; that error
+  // when there is none.
+  Result<Bytes> read_elsewhere(const chunk::ChunkRef& ref, const FrameLocation& bad, Error error);
   // Fetches, authenticates and decodes one frame. corruption, not_found (the pack is gone).
   Result<FrameData> read_frame(const FrameLocation& frame);
   // Cuts a chunk out of a frame and checks it against its id.
@@ -107,6 +120,7 @@ class Repository final : public chunk::ChunkReader {
 
  private:
   struct State;
+  Result<Bytes> read_at(const chunk::ChunkRef& ref, const ChunkLocation& at);
   explicit Repository(std::unique_ptr<State> state);
   std::unique_ptr<State> state_;
 };

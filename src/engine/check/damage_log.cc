@@ -18,6 +18,18 @@ void DamageLog::affects(const std::string& object, const std::string& affected) 
   if (damage.affects.size() < kAffectedMax) damage.affects.push_back(affected);
 }
 
+void DamageLog::drop(const std::string& object) {
+  const MutexLock lock(mutex_);
+  const auto it = by_object_.find(object);
+  if (it == by_object_.end()) return;
+  const std::size_t place = it->second;
+  damages_.erase(damages_.begin() + static_cast<std::ptrdiff_t>(place));
+  by_object_.erase(it);
+  for (auto& [name, at] : by_object_) {
+    if (at > place) --at;
+  }
+}
+
 bool DamageLog::contains(const std::string& object) const {
   const MutexLock lock(mutex_);
   return by_object_.contains(object);

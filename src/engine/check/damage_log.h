@@ -17,6 +17,8 @@ class DamageLog {
   // `affected` is touched by the damage of `object`, which has been added before.
   void affects(const std::string& object, const std::string& affected) EXCLUDES(mutex_);
   [[nodiscard]] bool contains(const std::string& object) const EXCLUDES(mutex_);
+  // Forgets a damage that turned out to be none.
+  void drop(const std::string& object) EXCLUDES(mutex_);
   [[nodiscard]] bool empty() const EXCLUDES(mutex_);
   [[nodiscard]] std::vector<Damage> copy() const EXCLUDES(mutex_);
   [[nodiscard]] std::vector<Damage> take() EXCLUDES(mutex_);

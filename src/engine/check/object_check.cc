@@ -20,8 +20,8 @@ constexpr std::array kNamedByHash{ObjectKind::kKeySlot, ObjectKind::kDataPack,
                                   ObjectKind::kMetaPack, ObjectKind::kIndexRun,
                                   ObjectKind::kSnapshot};
 constexpr std::array kInFolders{
-    ObjectKind::kKeySlot,  ObjectKind::kDataPack, ObjectKind::kMetaPack,  ObjectKind::kIndexRun,
-    ObjectKind::kSnapshot, ObjectKind::kLease,    ObjectKind::kGeneration};
+    ObjectKind::kKeySlot,  ObjectKind::kDataPack, ObjectKind::kMetaPack,   ObjectKind::kIndexRun,
+    ObjectKind::kSnapshot, ObjectKind::kLease,    ObjectKind::kGeneration, ObjectKind::kDamageMark};
 
 bool is_named_by_hash(ObjectKind kind) {
   return std::ranges::find(kNamedByHash, kind) != kNamedByHash.end();

@@ -34,13 +34,27 @@ std::string display(std::string_view key) {
 }  // namespace
 
 TreeCheck::TreeCheck(repo::Repository& repository, DamageLog& log, Activity& activity,
-                     const std::unordered_set<repo::ObjectId>& bad_packs)
-    : repository_(repository), log_(log), activity_(activity), bad_packs_(bad_packs) {}
+                     const std::unordered_set<repo::ObjectId>& bad_packs,
+                     const std::unordered_set<repo::ObjectId>& strays)
+    : repository_(repository),
+      log_(log),
+      activity_(activity),
+      bad_packs_(bad_packs),
+      strays_(strays) {}
+
+// Something refers to the chunk. Good packs are not kept count of: they are many.
+void TreeCheck::need(const chunk::ChunkId& id) {
+  if (bad_packs_.empty() && strays_.empty()) return;
+  const auto location = repository_.index().find(id);
+  if (!location) return;
+  const repo::ObjectId& pack = location->frame.pack;
+  if (bad_packs_.contains(pack) || strays_.contains(pack)) needed_.insert(pack);
+}
 
 std::string TreeCheck::blame(const chunk::ChunkId& id, std::string& what) const {
   const auto location = repository_.index().find(id);
   if (!location) {
-    what = "chunks that snapshots refer to are in no index run";
+    what = "chunks that snapshots refer to are in no index run and in no pack";
     return std::string(kWholeIndex);
   }
   if (!bad_packs_.contains(location->frame.pack)) return {};
@@ -87,6 +101,7 @@ Result<bool> TreeCheck::check(const repo::StoredSnapshot& snapshot,
     todo.pop_back();
     if (!seen_pages_.insert(next.page.id).second) continue;
     ++pages_;
+    need(next.page.id);
     Result<void> checked;
     if (next.level == 0) {
       checked = check_leaf(next.page);
@@ -120,11 +135,19 @@ Result<void> TreeCheck::check_leaf(const ChunkRef& page) {
 }
 
 Result<void> TreeCheck::check_content(const Entry& entry, const std::string& key) {
+  if (entry.content.level > 0 && !(bad_packs_.empty() && strays_.empty())) {
+    (void)snapshot::for_each_list_chunk(entry.content, repository_,
+                                        [&](const ChunkRef& list) -> Result<void> {
+                                          need(list.id);
+                                          return {};
+                                        });
+  }
   const auto walked =
       snapshot::for_each_extent(entry.content, entry.size_bytes, repository_,
                                 [&](std::uint64_t, const Extent& extent) -> Result<void> {
                                   if (extent.kind != ExtentKind::kChunk) return {};
                                   ++chunks_;
+                                  need(extent.id);
                                   std::string what;
                                   const std::string object = blame(extent.id, what);
                                   if (!object.empty()) log_.add(object, what);

@@ -17,7 +17,8 @@ namespace backstay::engine::check_stages {
 class TreeCheck {
  public:
   TreeCheck(repo::Repository& repository, DamageLog& log, Activity& activity,
-            const std::unordered_set<repo::ObjectId>& bad_packs);
+            const std::unordered_set<repo::ObjectId>& bad_packs,
+            const std::unordered_set<repo::ObjectId>& strays);
 
   // Checks the tree of one snapshot; damages name pages, chunks and packs. False when it was
   // stopped.
@@ -27,10 +28,13 @@ class TreeCheck {
   // touches. Walks everything that is readable, so it is called only when there is damage.
   Result<void> name_affected(const repo::StoredSnapshot& snapshot);
 
+  // Packs without which something of the snapshots walked could not be had.
+  [[nodiscard]] const std::unordered_set<repo::ObjectId>& needed() const { return needed_; }
   [[nodiscard]] std::uint64_t pages() const { return pages_; }
   [[nodiscard]] std::uint64_t chunks() const { return chunks_; }
 
  private:
+  void need(const chunk::ChunkId& id);
   Result<void> check_leaf(const chunk::ChunkRef& page);
   Result<void> check_content(const snapshot::Entry& entry, const std::string& path);
   void name_affected_file(const snapshot::TreeItem& item, const std::string& prefix);
@@ -47,6 +51,8 @@ class TreeCheck {
   DamageLog& log_;
   Activity& activity_;
   const std::unordered_set<repo::ObjectId>& bad_packs_;
+  const std::unordered_set<repo::ObjectId>& strays_;  // known from their directories only
+  std::unordered_set<repo::ObjectId> needed_;
   std::unordered_set<chunk::ChunkId> seen_pages_;
   std::uint64_t pages_ = 0;
   std::uint64_t chunks_ = 0;

@@ -39,7 +39,7 @@ class FileStream {
         workers_(limits.threads, kWaitingMax) {}
 
   Result<void> add(const Extent& extent) {
-    Run run{.length = extent.length, .chunk = {}, .offset_in_frame = 0, .frame = {}};
+    Run run{.length = extent.length, .chunk = {}, .at = {}, .frame = {}};
     if (extent.kind == ExtentKind::kChunk) TRY(start_fetching(extent, run));
     waiting_bytes_ += run.frame_bytes;
     waiting_.push_back(std::move(run));
@@ -58,20 +58,20 @@ class FileStream {
   struct Run {
     std::uint64_t length = 0;
     std::optional<chunk::ChunkRef> chunk;  // absent: zeros
-    std::uint32_t offset_in_frame = 0;
+    repo::ChunkLocation at;
     Fetched frame;
     std::size_t frame_bytes = 0;  // of the first run that needs a frame
   };
 
   Result<void> start_fetching(const Extent& extent, Run& run) {
-    const auto location = repository_.index().find(extent.id);
+    const auto location = TRY(repository_.locate(extent.id));
     if (!location || extent.length > repo::kFrameMax) {
       return fail(ErrorCode::kNotFound,
                   "chunk " + extent.id.short_hex() + " is not in the repository's index");
     }
     run.chunk =
         chunk::ChunkRef{.id = extent.id, .length = static_cast<std::uint32_t>(extent.length)};
-    run.offset_in_frame = location->offset_in_frame;
+    run.at = *location;
     if (!last_fetched_.valid() || last_frame_ != location->frame) {
       std::promise<Result<repo::FrameData>> promise;
       last_fetched_ = promise.get_future().share();
@@ -98,11 +98,19 @@ class FileStream {
     waiting_.pop_front();
     waiting_bytes_ -= run.frame_bytes;
     if (!run.chunk) return write_zeros(run.length);
-    const Result<repo::FrameData>& frame = run.frame.get();
-    if (!frame) return std::unexpected(frame.error().clone());
-    TRY(write_(TRY(repository_.chunk_in_frame(**frame, run.offset_in_frame, *run.chunk))));
+    TRY(write_chunk(run));
     activity_.progress.bytes_done.fetch_add(run.length, std::memory_order_relaxed);
     return {};
+  }
+
+  // From another place when there is one and this one is damaged.
+  Result<void> write_chunk(const Run& run) {
+    const Result<repo::FrameData>& frame = run.frame.get();
+    auto bytes = frame ? repository_.chunk_in_frame(**frame, run.at.offset_in_frame, *run.chunk)
+                       : Result<ByteView>(std::unexpected(frame.error().clone()));
+    if (bytes) return write_(*bytes);
+    return write_(
+        TRY(repository_.read_elsewhere(*run.chunk, run.at.frame, std::move(bytes).error())));
   }
 
   Result<void> write_zeros(std::uint64_t length) {

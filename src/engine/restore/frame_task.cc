@@ -18,22 +18,38 @@ class FrameRun {
     std::vector<PieceSpan> needed = drop_what_is_there(task.pieces);
     if (needed.empty()) return;
     const Result<repo::FrameData> frame = site_.repository.read_frame(task.frame);
+    const From from{.location = task.frame, .frame = frame};
     for (const PieceSpan pieces : needed) {
       FileJob& job = *pieces.front().job;
-      if (!frame) job.fail(frame.error());
       if (job.is_whole) {
-        if (frame) write_whole(pieces, **frame);
-        if (!frame) worker_.abandon(job);
+        write_whole(pieces, from);
         continue;
       }
       for (const Piece& piece : pieces) {
-        if (frame) write(piece, **frame);
+        write(piece, from);
         worker_.finish_piece(job);
       }
     }
   }
 
  private:
+  struct From {
+    const repo::FrameLocation& location;
+    const Result<repo::FrameData>& frame;
+  };
+
+  // Of the frame, or when that is damaged or lost, of another place that has the chunk: then `kept`
+  // holds it.
+  Result<ByteView> bytes_of(const Piece& piece, const From& from, Bytes& kept) {
+    auto bytes = from.frame ? site_.repository.chunk_in_frame(**from.frame, piece.offset_in_frame,
+                                                              piece.chunk)
+                            : Result<ByteView>(std::unexpected(from.frame.error().clone()));
+    if (bytes) return bytes;
+    kept =
+        TRY(site_.repository.read_elsewhere(piece.chunk, from.location, std::move(bytes).error()));
+    return ByteView(kept);
+  }
+
   // The pieces that need the frame: all of a file that is written in one go, or one by one. All
   // others are finished here.
   std::vector<PieceSpan> drop_what_is_there(PieceSpan pieces) {
@@ -96,27 +112,27 @@ class FrameRun {
     return has && !*has;
   }
 
-  void write_whole(PieceSpan pieces, const Bytes& frame) {
+  void write_whole(PieceSpan pieces, const From& from) {
     FileJob& job = *pieces.front().job;
     std::vector<Segment> segments;
     segments.reserve(pieces.size());
-    for (const Piece& piece : pieces) {
-      const Result<ByteView> bytes =
-          site_.repository.chunk_in_frame(frame, piece.offset_in_frame, piece.chunk);
+    std::vector<Bytes> kept(pieces.size());
+    for (std::size_t i = 0; i < pieces.size(); ++i) {
+      const Result<ByteView> bytes = bytes_of(pieces[i], from, kept[i]);
       if (!bytes) {
         job.fail(bytes.error());
         return worker_.abandon(job);
       }
-      segments.push_back({.offset = piece.file_offset, .bytes = *bytes});
+      segments.push_back({.offset = pieces[i].file_offset, .bytes = *bytes});
     }
     worker_.write_whole(job, segments);
   }
 
-  void write(const Piece& piece, const Bytes& frame) {
+  void write(const Piece& piece, const From& from) {
     FileJob& job = *piece.job;
     if (job.failed || site_.outcome.ending()) return;
-    const Result<ByteView> bytes =
-        site_.repository.chunk_in_frame(frame, piece.offset_in_frame, piece.chunk);
+    Bytes kept;
+    const Result<ByteView> bytes = bytes_of(piece, from, kept);
     const Result<void> written = bytes ? worker_.write(job, piece.file_offset, *bytes)
                                        : Result<void>(std::unexpected(bytes.error().clone()));
     if (!written) job.fail(written.error());

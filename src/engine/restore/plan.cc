@@ -96,9 +96,8 @@ class Planner final : public Visitor {
         [&](std::uint64_t, const Extent& extent) -> Result<void> {
           if (site_.outcome.ending()) return site_.outcome.status();
           if (extent.kind != ExtentKind::kHole) add_up(allocated, extent.length);
-          if (depth_ == PlanDepth::kTotals || extent.kind != ExtentKind::kChunk ||
-              site_.repository.index().contains(extent.id))
-            return {};
+          if (depth_ == PlanDepth::kTotals || extent.kind != ExtentKind::kChunk) return {};
+          if (TRY(site_.repository.locate(extent.id))) return {};
           return fail(ErrorCode::kNotFound,
                       "chunk " + extent.id.short_hex() + " is not in the repository's index");
         }));

@@ -236,7 +236,7 @@ void RestoreRun::add_zeros(const FileJobPtr& job, ZeroRange range) {
 }
 
 Result<repo::ChunkLocation> RestoreRun::locate(const Extent& extent) const {
-  const std::optional<repo::ChunkLocation> location = site_.repository.index().find(extent.id);
+  const std::optional<repo::ChunkLocation> location = TRY(site_.repository.locate(extent.id));
   if (location && extent.length <= repo::kFrameMax) return *location;
   return std::unexpected(Error(ErrorCode::kNotFound, "chunk " + extent.id.short_hex() +
                                                          " is not in the repository's index")

@@ -15,6 +15,7 @@ class ForwardingBackend : public backend::Backend {
     return inner_.put(name, pieces);
   }
   Result<void> barrier() override { return inner_.barrier(); }
+  Result<void> adopt(std::string_view name) override { return inner_.adopt(name); }
   Result<Bytes> get(std::string_view name, std::uint64_t size_max) override {
     return inner_.get(name, size_max);
   }

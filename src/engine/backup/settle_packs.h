@@ -1,0 +1,21 @@
+// Before a backup: what the index says of packs against the packs that are there.
+#pragma once
+
+#include <vector>
+
+#include "engine/activity.h"
+#include "repo/repository.h"
+
+namespace backstay::engine::backup_stages {
+
+struct SettleOptions {
+  bool dry_run = false;
+  // Runs that could not be read because they are damaged: what stands in for them replaces them.
+  std::vector<repo::ObjectId> damaged_runs;
+};
+// Packs that are lost or damaged no longer count as stored. Packs that no run names, of runs that
+// were killed or whose index was lost, come into the index (docs/format.md sections 8.5 and 8.6).
+Result<void> settle_packs(repo::Repository& repository, const SettleOptions& options,
+                          Activity& activity);
+
+}  // namespace backstay::engine::backup_stages

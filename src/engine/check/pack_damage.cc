@@ -1,0 +1,52 @@
+#include "engine/check/pack_damage.h"
+
+#include <fmt/format.h>
+
+#include "repo/damage_mark.h"
+
+namespace backstay::engine::check_stages {
+
+static std::string name_of(const repo::Index::Pack& pack) {
+  return repo::object_name(repo::object_kind(pack.kind), pack.id);
+}
+
+void record_marks(backend::Backend& store, const repo::RepositoryId& repository, Timestamp now,
+                  const std::vector<repo::Index::Pack>& read, PackStates& states,
+                  const DamageLog& log, Activity& activity) {
+  bool told = false;
+  for (const repo::Index::Pack& pack : read) {
+    if (states.lost.contains(pack.id)) continue;
+    const bool damaged = log.contains(name_of(pack));
+    const bool marked = states.marked.contains(pack.id);
+    if (damaged) states.bad.insert(pack.id);
+    if (damaged == marked) continue;
+    const auto recorded = damaged ? repo::mark_damaged(store, repository, pack.id, pack.kind, now)
+                                  : repo::remove_mark(store, pack.id);
+    if (!damaged) {
+      states.bad.erase(pack.id);
+      states.marked.erase(pack.id);
+    }
+    if (recorded || told) continue;
+    told = true;
+    activity.note(fmt::format(
+        "which packs are damaged could not be recorded in the repository ({}): backups go on "
+        "relying on them until a check may write there",
+        recorded.error().describe()));
+  }
+}
+
+std::uint64_t drop_replaced(const std::vector<repo::Index::Pack>& packs, const PackStates& states,
+                            const std::unordered_set<repo::ObjectId>& needed, DamageLog& log) {
+  std::vector<std::string> without_use;
+  for (const repo::Index::Pack& pack : packs) {
+    const bool known = states.lost.contains(pack.id) || states.marked.contains(pack.id) ||
+                       states.strays.contains(pack.id);
+    const std::string name = name_of(pack);
+    if (known && !needed.contains(pack.id) && log.contains(name)) without_use.push_back(name);
+  }
+  if (log.copy().size() != without_use.size()) return 0;
+  for (const std::string& name : without_use) log.drop(name);
+  return without_use.size();
+}
+
+}  // namespace backstay::engine::check_stages

@@ -1,0 +1,37 @@
+// Index entries from the packs themselves: each ends with a directory of what is in it
+// (docs/format.md sections 5.4 and 8.6).
+#pragma once
+
+#include <functional>
+#include <utility>
+#include <vector>
+
+#include "backend/backend.h"
+#include "repo/index.h"
+#include "repo/pack.h"
+
+namespace backstay::repo {
+
+// How much of a pack is read before its directory is believed.
+enum class PackDepth : std::uint8_t {
+  kDirectory,  // header and directory, which are authenticated
+  kWhole,      // all of it, against its name: the frames may never have reached the disk
+};
+
+struct RecoveredPacks {
+  std::vector<ObjectId> packs;
+  std::uint64_t chunks = 0;
+  std::vector<std::pair<ObjectId, Error>> unreadable;  // gone meanwhile, damaged, or torn
+};
+// Reads the directories of the packs, some at a time, and gives what they hold to `take` in
+// portions of about a million entries. A failure means that the store could not be asked, or is
+// that of `take`.
+Result<RecoveredPacks> recover_packs(
+    backend::Backend& store, const Keyring& keyring, const RepositoryId& repository,
+    const std::vector<Index::Pack>& packs, PackDepth depth,
+    const std::function<Result<void>(std::vector<PackEntries>)>& take);
+
+// The whole object against its name, read in pieces: corruption when they differ.
+Result<void> verify_name(backend::Backend& store, ObjectKind kind, const ObjectId& id);
+
+}  // namespace backstay::repo

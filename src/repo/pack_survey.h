@@ -1,0 +1,20 @@
+// The packs that are there against those that the index names (docs/format.md sections 8.5, 8.6).
+// The price is one listing of packs, whatever the number of chunks.
+#pragma once
+
+#include <vector>
+
+#include "backend/backend.h"
+#include "repo/index.h"
+
+namespace backstay::repo {
+
+struct PackSurvey {
+  std::vector<ObjectId> lost;       // in the index, but not there, or of another length
+  std::vector<ObjectId> marked;     // a check found them damaged
+  std::vector<Index::Pack> strays;  // there, whole by what is known, and in no run
+};
+// After the index was loaded: what it names was durable before.
+Result<PackSurvey> survey_packs(backend::Backend& store, const Index& index);
+
+}  // namespace backstay::repo
