@@ -129,7 +129,7 @@ Result<void> complete(const Context& context, BackupArguments& arguments,
   options.threads = context.options.threads;
   options.memory_limit = context.options.memory_limit;
   if (!arguments.parent.empty()) {
-    options.parent = TRY(find_snapshot(context, repository, {}, arguments.parent)).id;
+    options.parent = TRY(find_snapshot(context, repository, {}, arguments.parent)).stored.id;
   }
   return {};
 }

@@ -22,7 +22,7 @@ struct DumpArguments {
 Result<ExitCode> run_dump(Context& context, const DumpArguments& arguments) {
   const auto repository = TRY(open_repository(context));
   const engine::SnapshotArgument argument = engine::parse_snapshot_argument(arguments.snapshot);
-  const repo::StoredSnapshot stored =
+  const FoundSnapshot found =
       TRY(find_snapshot(context, *repository, arguments.choice, argument.which));
   TRY(load_index(context, *repository));
   const std::string folder = argument.subpath.empty() ? "/" : argument.subpath;
@@ -35,13 +35,13 @@ Result<ExitCode> run_dump(Context& context, const DumpArguments& arguments) {
                     const Error& error) { context.console.warning(error.describe()); },
       .note = [&](const std::string& message) { context.console.note(message); }};
   TRY(engine::dump(
-      *repository, stored.snapshot, path,
+      *repository, found.stored.snapshot, path,
       [&](ByteView bytes) -> Result<void> {
         context.console.print_bytes(bytes);
         return context.console.flush();
       },
       activity));
-  return ExitCode::kDone;
+  return found.done();
 }
 
 }  // namespace
@@ -64,7 +64,9 @@ Command dump_command() {
               "Every byte that comes out was authenticated and belongs to the file. When damage is "
               "met on "
               "the way, what was written until then is a beginning of the file, and the exit code "
-              "is not 0.",
+              "is not 0. It is 3 when latest or a time had to pass over a damaged snapshot: then "
+              "the file "
+              "is that of the newest whole one.",
           .examples = {{"backstay dump latest /db.sql | psql shop",
                         "Feed a backed-up stream to a program"}},
           .arguments = {{.name = "SNAP[:SUBPATH]",

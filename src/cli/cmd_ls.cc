@@ -73,8 +73,9 @@ class Listing {
 Result<ExitCode> run_ls(Context& context, const LsArguments& arguments) {
   const auto repository = TRY(open_repository(context));
   const engine::SnapshotArgument argument = engine::parse_snapshot_argument(arguments.snapshot);
-  const repo::StoredSnapshot stored =
+  const FoundSnapshot found =
       TRY(find_snapshot(context, *repository, arguments.choice, argument.which));
+  const repo::StoredSnapshot& stored = found.stored;
   TRY(load_index(context, *repository));
   Listing listing(context, arguments, *repository, stored.snapshot);
   const bool everything = arguments.path.empty() && argument.subpath.empty();
@@ -83,7 +84,7 @@ Result<ExitCode> run_ls(Context& context, const LsArguments& arguments) {
   const std::string key = snapshot::key_from_path(path);
   if (everything) {
     TRY(listing.print_tree(key));
-    return ExitCode::kDone;
+    return found.done();
   }
   auto entry = TRY(snapshot::find_entry(*repository, stored.snapshot.tree, key));
   if (!entry) {
@@ -98,7 +99,7 @@ Result<ExitCode> run_ls(Context& context, const LsArguments& arguments) {
   } else {
     TRY(listing.print_folder(key));
   }
-  return ExitCode::kDone;
+  return found.done();
 }
 
 }  // namespace
@@ -124,7 +125,8 @@ Command ls_command() {
       .description =
           "Without PATH everything in the snapshot is listed; with PATH what is directly in that "
           "folder, or everything below it with --recursive. On a terminal, control characters in "
-          "names are shown as \\x1b and the like.",
+          "names are shown as \\x1b and the like. When latest or a time had to pass over a damaged "
+          "snapshot, the exit code is 3.",
       .examples = {{"backstay ls latest /etc -l", "What is in a folder"},
                    {"backstay ls latest:/home --recursive", "Everything below a folder"}},
       .arguments = {{.name = "SNAP[:SUBPATH]",

@@ -77,15 +77,14 @@ Result<ExitCode> run_restore(Context& context, const RestoreArguments& arguments
   const std::string cache = cache_folder(context.options, context.environment);
   if (!cache.empty()) options.keep.push_back(cache);
   const std::string which = engine::parse_snapshot_argument(arguments.snapshot).which;
-  const repo::StoredSnapshot stored =
-      TRY(find_snapshot(context, *repository, arguments.choice, which));
+  const FoundSnapshot found = TRY(find_snapshot(context, *repository, arguments.choice, which));
   TRY(load_index(context, *repository));
   Running running(context);
   const engine::RestoreReport report =
-      TRY(engine::restore(*repository, stored.snapshot, options, running.activity()));
+      TRY(engine::restore(*repository, found.stored.snapshot, options, running.activity()));
   running.finish();
   print_result(context, report, options.dry_run, running.seconds());
-  return report.errors > 0 ? ExitCode::kPartial : ExitCode::kDone;
+  return report.errors > 0 ? ExitCode::kPartial : found.done();
 }
 
 // Given in words, always means symbolic links to folders, too.
@@ -149,7 +148,9 @@ Command restore_command() {
           "SUBPATH "
           "straight into it. Nothing is ever written outside of the target. Files that are damaged "
           "in the "
-          "repository are named and not written; all others are restored, and the exit code is 3.",
+          "repository are named and not written; all others are restored, and the exit code is 3. "
+          "It is 3, too, when latest or a time had to pass over a damaged snapshot: the newest "
+          "whole one is restored then.",
       .examples = {{"backstay restore latest --target /tmp/back",
                     "Everything of the newest snapshot"},
                    {"backstay restore latest:/home/ann --target /home/ann",

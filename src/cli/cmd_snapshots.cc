@@ -45,7 +45,7 @@ Result<ExitCode> run_snapshots(Context& context, const SnapshotsArguments& argum
   } else {
     context.console.print(snapshots_text(snapshots));
   }
-  return list.damaged > 0 ? ExitCode::kDamage : ExitCode::kDone;
+  return !list.damaged.empty() ? ExitCode::kDamage : ExitCode::kDone;
 }
 
 }  // namespace

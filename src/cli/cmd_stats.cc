@@ -21,21 +21,22 @@ struct StatsArguments {
 
 Result<ExitCode> run_stats(Context& context, const StatsArguments& arguments) {
   const auto repository = TRY(open_repository(context));
-  std::optional<repo::StoredSnapshot> of;
+  std::optional<FoundSnapshot> of;
   std::optional<snapshot::Snapshot> snapshot;
   if (!arguments.snapshot.empty()) {
     of = TRY(find_snapshot(context, *repository, arguments.choice, arguments.snapshot));
-    snapshot = of->snapshot;
+    snapshot = of->stored.snapshot;
   }
   Running running(context);
   const engine::StatsReport report = TRY(engine::stats(*repository, snapshot, running.activity()));
   running.finish();
-  const repo::StoredSnapshot* const shown = of ? &*of : nullptr;
+  const repo::StoredSnapshot* const shown = of ? &of->stored : nullptr;
   if (context.console.json())
     context.console.print_json(stats_line(report, shown));
   else
     context.console.print(stats_text(report, shown));
-  return running.reported() > 0 ? ExitCode::kDamage : ExitCode::kDone;
+  if (running.reported() > 0) return ExitCode::kDamage;
+  return of ? of->done() : ExitCode::kDone;
 }
 
 }  // namespace

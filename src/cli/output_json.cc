@@ -182,6 +182,7 @@ Json check_summary(const engine::CheckReport& report, double seconds) {
   line["packs"] = report.packs;
   line["packs_read"] = report.packs_read;
   line["packs_unindexed"] = report.packs_unindexed;
+  line["packs_replaced"] = report.packs_replaced;
   line["bytes_read"] = report.bytes_read;
   line["chunks"] = report.chunks;
   line["pages"] = report.pages;

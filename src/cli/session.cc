@@ -134,7 +134,7 @@ Result<SnapshotList> list_snapshots(const Context& context, repo::Repository& re
   list.snapshots = TRY_DOING(
       "listing snapshots",
       repository.snapshots([&](const snapshot::SnapshotId& id, const Error& error) {
-        ++list.damaged;
+        list.damaged.push_back({.id = id, .what = error.describe()});
         context.console.warning(fmt::format("snapshot {}: {}", id.short_hex(), error.describe()));
       }));
   return list;
@@ -142,6 +142,12 @@ Result<SnapshotList> list_snapshots(const Context& context, repo::Repository& re
 
 Result<std::size_t> load_index(const Context& context, repo::Repository& repository) {
   std::size_t damaged = 0;
+  repository.recover_when_needed([&context](const repo::RecoveredPacks& recovered) {
+    context.console.warning(fmt::format(
+        "the index is incomplete: {} more packs were found by their own directories; the next "
+        "backup mends the index",
+        recovered.packs.size()));
+  });
   TRY_DOING(
       "loading the index", repository.load_index([&](const repo::ObjectId& id, const Error& error) {
         ++damaged;

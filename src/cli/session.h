@@ -39,10 +39,14 @@ Result<repo::Credential> new_credential(const Context& context);
 [[nodiscard]] std::string cache_folder(const GlobalOptions& options,
                                        const Environment& environment);
 
-// All readable snapshots, oldest first. Damaged ones are reported and counted.
+// All readable snapshots, oldest first. Damaged ones are reported.
+struct DamagedSnapshot {
+  snapshot::SnapshotId id;
+  std::string what;
+};
 struct SnapshotList {
   std::vector<repo::StoredSnapshot> snapshots;
-  std::size_t damaged = 0;
+  std::vector<DamagedSnapshot> damaged;
 };
 Result<SnapshotList> list_snapshots(const Context& context, repo::Repository& repository);
 

@@ -50,18 +50,44 @@ std::vector<repo::StoredSnapshot> chosen(std::vector<repo::StoredSnapshot> snaps
   return snapshots;
 }
 
-Result<repo::StoredSnapshot> find_snapshot(const Context& context, repo::Repository& repository,
-                                           const SnapshotChoice& choice, std::string_view which) {
-  SnapshotList list = TRY(list_snapshots(context, repository));
-  // The damaged one might be the one that is meant, and an older state must not pass for it.
-  if (list.damaged > 0 && (which.starts_with("latest") || which.starts_with('@'))) {
+// Who gives the id of a damaged snapshot hears that, and not that there is none.
+static Result<void> refuse_damaged(const SnapshotList& list, std::string_view which) {
+  constexpr std::size_t kPrefixMin = 8;
+  if (which.size() < kPrefixMin) return {};
+  for (const DamagedSnapshot& damaged : list.damaged) {
+    if (!damaged.id.hex().starts_with(which)) continue;
     return std::unexpected(
         Error(ErrorCode::kCorruption,
-              fmt::format("a snapshot is damaged, so what '{}' means cannot be told", which))
-            .with_hint("Give the id of a whole snapshot: 'backstay snapshots' lists them."));
+              fmt::format("snapshot {} is damaged: {}", damaged.id.short_hex(), damaged.what))
+            .with_hint("Use another one: 'backstay snapshots' lists those that are whole."));
   }
-  return engine::select_snapshot(chosen(std::move(list.snapshots), choice), {}, which,
-                                 context.clock.now());
+  return {};
+}
+
+Result<FoundSnapshot> find_snapshot(const Context& context, repo::Repository& repository,
+                                    const SnapshotChoice& choice, std::string_view which) {
+  SnapshotList list = TRY(list_snapshots(context, repository));
+  TRY(refuse_damaged(list, which));
+  const bool by_time = which.starts_with("latest") || which.starts_with('@');
+  auto selected = engine::select_snapshot(chosen(std::move(list.snapshots), choice), {}, which,
+                                          context.clock.now());
+  if (!selected && by_time && !list.damaged.empty() &&
+      selected.error().code() == ErrorCode::kNotFound) {
+    return std::unexpected(
+        Error(ErrorCode::kCorruption,
+              fmt::format("no whole snapshot fits '{}', and damaged ones cannot be read", which))
+            .with_hint("'backstay check' names what is damaged."));
+  }
+  FoundSnapshot found;
+  found.stored = TRY(std::move(selected));
+  found.certain = list.damaged.empty() || !by_time;
+  if (!found.certain) {
+    context.console.warning(fmt::format(
+        "'{}' is taken to be snapshot {}, the one that fits best of those that are whole; a "
+        "damaged one may have been meant, so the exit code is not 0 (give an id to be sure)",
+        which, found.stored.id.short_hex()));
+  }
+  return found;
 }
 
 }  // namespace backstay::cli

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "cli/command.h"
+#include "cli/exit_code.h"
 #include "repo/repository.h"
 
 namespace backstay::cli {
@@ -22,9 +23,16 @@ void append_choice_options(std::vector<Option>& options, SnapshotChoice& target)
 [[nodiscard]] std::vector<repo::StoredSnapshot> chosen(std::vector<repo::StoredSnapshot> snapshots,
                                                        const SnapshotChoice& choice);
 
-// The snapshot that "latest", "1a2b3c4d", ... means among those that fit.
-Result<repo::StoredSnapshot> find_snapshot(const Context& context, repo::Repository& repository,
-                                           const SnapshotChoice& choice, std::string_view which);
+// The snapshot that "latest", "1a2b3c4d", ... means among those that fit. Damaged snapshots are
+// passed over, loudly: nobody can say when they were made, so one of them may have been meant.
+struct FoundSnapshot {
+  repo::StoredSnapshot stored;
+  bool certain = true;
+  // What a command that did all it could ends with.
+  [[nodiscard]] ExitCode done() const { return certain ? ExitCode::kDone : ExitCode::kPartial; }
+};
+Result<FoundSnapshot> find_snapshot(const Context& context, repo::Repository& repository,
+                                    const SnapshotChoice& choice, std::string_view which);
 
 // "a,b" and "c" -> a, b, c.
 [[nodiscard]] std::vector<std::string> split_tags(const std::vector<std::string>& lists);

@@ -161,7 +161,14 @@ class Damage(program.ProgramTest):
         self.run_for(0, "check", "--read-data-subset", "1M")
         name = next(iter(self.objects("data")))
         (self.repository / name).write_bytes(flip(0.3)(self.whole[name]))
-        codes = [self.run_any("check", "--read-data-subset", f"{i}/3").code for i in (1, 2, 3)]
+        codes = []
+        for i in (1, 2, 3):
+            codes.append(self.run_any("check", "--read-data-subset", f"{i}/3").code)
+            # What was found is remembered, and then every check says so.
+            if codes[-1] == 13:
+                self.run_for(13, "check")
+                for mark in self.objects("damaged").values():
+                    mark.unlink()
         self.assertEqual(sorted(codes), [0, 0, 13])
 
 
