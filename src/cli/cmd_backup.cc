@@ -95,8 +95,10 @@ Result<engine::OpenSource> choose_source(const Context& context, BackupArguments
                             arguments.command.end());
     }
     arguments.engine.paths = {stream.path};
-    return engine::OpenSource([stream, &clock = context.clock](const source::SourceHooks&) {
-      return source::open_stream_source(stream, clock);
+    return engine::OpenSource([stream, &clock = context.clock](source::SourceHooks hooks) {
+      source::StreamSourceOptions with_hooks = stream;
+      with_hooks.stop = std::move(hooks.stop);
+      return source::open_stream_source(std::move(with_hooks), clock);
     });
   }
   source::FileSourceOptions options = arguments.source;

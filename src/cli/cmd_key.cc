@@ -43,7 +43,7 @@ Result<repo::Credential> new_passphrase(const Context& context, const KeyArgumen
   if (arguments.new_password_file.empty()) {
     return ask_new_passphrase("new passphrase", context.stop.get_token());
   }
-  std::string secret = TRY(read_secret_file(arguments.new_password_file));
+  std::string secret = TRY(read_secret_file(arguments.new_password_file, context.stop.get_token()));
   if (secret.empty()) return fail(ErrorCode::kInvalidArgument, "the new passphrase is empty");
   return repo::Credential{.passphrase = std::move(secret), .recovery_key = {}};
 }

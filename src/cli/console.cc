@@ -4,7 +4,7 @@
 
 #include "base/byte_size.h"
 #include "cli/text_layout.h"
-#include "io/file.h"
+#include "io/stream.h"
 #include "json/json.h"
 
 namespace backstay::cli {
@@ -37,7 +37,7 @@ void Console::print_bytes(ByteView bytes) {
 void Console::print_json(const json::Json& line) {
   const std::string text = json::to_line(line) + "\n";
   if (out_is_bytes_.load()) {
-    static_cast<void>(io::write_full(streams_.messages, as_bytes(text)));
+    write_message(text);
   } else {
     print(text);
   }
@@ -59,18 +59,20 @@ Result<void> Console::flush() {
 
 void Console::write_out(std::string_view text) {
   if (failure_ || text.empty()) return;
-  const Result<void> written = io::write_full(streams_.out, as_bytes(text));
+  const Result<void> written = io::write_stream(streams_.out, as_bytes(text), stop_.get_token());
   if (written) return;
-  // Anything but a full disk means that the reader of a pipe or the terminal went away.
-  const bool full = written.error().code() == ErrorCode::kNoSpace;
-  failure_ = Error(full ? ErrorCode::kNoSpace : ErrorCode::kCancelled,
+  // Anything but a full disk and the user's own wish means that the reader of a pipe or the
+  // terminal went away.
+  const ErrorCode code = written.error().code();
+  closed_ = code != ErrorCode::kNoSpace && code != ErrorCode::kCancelled;
+  failure_ = Error(code == ErrorCode::kNoSpace ? code : ErrorCode::kCancelled,
                    "standard output: " + written.error().describe());
   std::stop_source(stop_).request_stop();
 }
 
 bool Console::is_closed() {
   const MutexLock lock(mutex_);
-  return failure_ && failure_->code() == ErrorCode::kCancelled;
+  return closed_;
 }
 
 void Console::error(const Error& error) {
@@ -91,8 +93,12 @@ void Console::say(Level level, std::string_view message, std::string_view hint) 
   if (progress_drawn_.exchange(false)) out += kClearLine;
   out += style_.log_format == LogFormat::kJson ? json_message(level, message, hint)
                                                : text_message(level, message, hint);
+  write_message(out);
+}
+
+void Console::write_message(std::string_view text) const {
   // One write a message keeps lines whole without a lock. Nobody can be told when it fails.
-  static_cast<void>(io::write_full(streams_.messages, as_bytes(out)));
+  static_cast<void>(io::write_stream(streams_.messages, as_bytes(text), stop_.get_token()));
 }
 
 std::string Console::text_message(Level level, std::string_view message,
@@ -125,14 +131,14 @@ std::string Console::json_message(Level level, std::string_view message,
 
 void Console::say_plainly(std::string_view text) {
   if (style_.log_format == LogFormat::kJson) return;
-  static_cast<void>(io::write_full(streams_.messages, as_bytes(text)));
+  write_message(text);
 }
 
 void Console::draw_progress(std::string_view line) {
   const bool drawn = progress_drawn_.exchange(!line.empty());
   if (line.empty() && !drawn) return;
   const std::string out = std::string(kClearLine).append(line);
-  static_cast<void>(io::write_full(streams_.messages, as_bytes(out)));
+  write_message(out);
 }
 
 std::string Console::bold_out(std::string_view text) const {

@@ -84,6 +84,7 @@ class Console {
   [[nodiscard]] std::string text_message(Level level, std::string_view message,
                                          std::string_view hint) const;
   void write_out(std::string_view text) REQUIRES(mutex_);
+  void write_message(std::string_view text) const;
 
   const Streams streams_;
   const Clock& clock_;
@@ -94,6 +95,7 @@ class Console {
   Mutex mutex_;
   std::string pending_ GUARDED_BY(mutex_);
   std::optional<Error> failure_ GUARDED_BY(mutex_);
+  bool closed_ GUARDED_BY(mutex_) = false;
 };
 
 }  // namespace backstay::cli

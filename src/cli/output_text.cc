@@ -84,6 +84,17 @@ std::string counted(std::uint64_t number, std::string_view one) {
   return fmt::format("{} {}{}", grouped(number), one, number == 1 ? "" : "s");
 }
 
+// A file that changed meanwhile was read all the same.
+std::string trouble_text(const engine::BackupReport& report) {
+  const std::uint64_t changed = report.changed_while_read;
+  const std::uint64_t unread = report.snapshot.stats.errors - changed;
+  std::string out;
+  if (unread > 0) out = counted(unread, "item") + " could not be read";
+  if (changed == 0) return out;
+  if (unread > 0) out += ", and ";
+  return out + counted(changed, "file") + " changed while being read";
+}
+
 std::string backup_text(const engine::BackupReport& report, bool dry_run, double seconds) {
   const snapshot::Snapshot& snapshot = report.snapshot;
   const snapshot::SnapshotStats& stats = snapshot.stats;
@@ -105,9 +116,8 @@ std::string backup_text(const engine::BackupReport& report, bool dry_run, double
   const std::string kind = fmt::format("{}{}", snapshot::to_string(snapshot.type), compared);
   if (report.id) {
     const bool partial = snapshot.status == snapshot::Status::kPartial;
-    out += fmt::format(
-        "snapshot {} saved ({}){}\n", report.id->short_hex(), kind,
-        partial ? fmt::format(", but {} could not be read", counted(stats.errors, "item")) : "");
+    out += fmt::format("snapshot {} saved ({}){}\n", report.id->short_hex(), kind,
+                       partial ? ", but " + trouble_text(report) : "");
   } else if (dry_run) {
     out += fmt::format("nothing was stored: this was a dry run ({})\n", kind);
   } else if (report.skipped_unchanged) {

@@ -8,8 +8,8 @@
 #include "base/try.h"
 #include "cli/global_options.h"
 #include "crypto/words.h"
-#include "io/file.h"
 #include "io/process.h"
+#include "io/stream.h"
 #include "io/terminal.h"
 
 namespace backstay::cli {
@@ -34,8 +34,9 @@ Result<std::optional<repo::Credential>> passphrase(Result<std::string> text) {
   return repo::Credential{.passphrase = std::move(secret), .recovery_key = {}};
 }
 
-Result<std::optional<repo::Credential>> recovery_key(const std::string& path) {
-  const std::string words = TRY(read_secret_file(path));
+Result<std::optional<repo::Credential>> recovery_key(const std::string& path,
+                                                     const std::stop_token& stop) {
+  const std::string words = TRY(read_secret_file(path, stop));
   return repo::Credential{
       .passphrase = {},
       .recovery_key = TRY_DOING("reading the recovery key in " + path, crypto::from_words(words))};
@@ -57,8 +58,8 @@ Result<std::string> ask(const std::string& prompt, const std::stop_token& stop) 
 
 }  // namespace
 
-Result<std::string> read_secret_file(const std::string& path) {
-  Bytes bytes = TRY_DOING("reading the secret", io::read_file(path, kSecretMax));
+Result<std::string> read_secret_file(const std::string& path, const std::stop_token& stop) {
+  Bytes bytes = TRY_DOING("reading the secret", io::read_file_or_stream(path, kSecretMax, stop));
   std::string text = without_line_end(as_text(bytes));
   crypto::wipe(bytes);
   return text;
@@ -82,7 +83,7 @@ Result<std::string> read_secret_command(const std::string& command, const std::s
     }
   }
   crypto::wipe(piece);
-  const int status = TRY(child.wait());
+  const int status = TRY(child.wait(stop));
   if (status == 0) return without_line_end(printed);
   return std::unexpected(
       Error(ErrorCode::kInvalidArgument,
@@ -101,15 +102,17 @@ Result<std::optional<repo::Credential>> given_credential(const GlobalOptions& op
         ErrorCode::kInvalidArgument,
         "only one of --password-file, --password-command and --recovery-key-file makes sense");
   }
-  if (!options.recovery_key_file.empty()) return recovery_key(options.recovery_key_file);
-  if (!options.password_file.empty()) return passphrase(read_secret_file(options.password_file));
+  if (!options.recovery_key_file.empty()) return recovery_key(options.recovery_key_file, stop);
+  if (!options.password_file.empty())
+    return passphrase(read_secret_file(options.password_file, stop));
   if (!options.password_command.empty()) {
     return passphrase(read_secret_command(options.password_command, stop));
   }
-  if (const auto path = environment.get("BACKSTAY_RECOVERY_KEY_FILE")) return recovery_key(*path);
+  if (const auto path = environment.get("BACKSTAY_RECOVERY_KEY_FILE"))
+    return recovery_key(*path, stop);
   if (const auto text = environment.get("BACKSTAY_PASSWORD")) return passphrase(*text);
   if (const auto path = environment.get("BACKSTAY_PASSWORD_FILE"))
-    return passphrase(read_secret_file(*path));
+    return passphrase(read_secret_file(*path, stop));
   if (const auto command = environment.get("BACKSTAY_PASSWORD_COMMAND")) {
     return passphrase(read_secret_command(*command, stop));
   }

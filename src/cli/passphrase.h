@@ -12,7 +12,7 @@
 namespace backstay::cli {
 
 // A file of one secret, without one trailing line end (docs/format.md section 4.4).
-Result<std::string> read_secret_file(const std::string& path);
+Result<std::string> read_secret_file(const std::string& path, const std::stop_token& stop);
 // What a program prints, without one trailing line end. A program that fails is a failure.
 Result<std::string> read_secret_command(const std::string& command, const std::stop_token& stop);
 

@@ -8,7 +8,7 @@
 #include "base/byte_size.h"
 #include "base/try.h"
 #include "io/file.h"
-#include "io/readiness.h"
+#include "io/stream.h"
 
 namespace backstay::cli {
 namespace {
@@ -82,10 +82,9 @@ std::vector<std::string> expand_glob(const std::string& pattern) {
 }
 
 Result<std::string> read_list(const std::string& path, const std::stop_token& stop) {
-  if (path != "-") return std::string(as_text(TRY(io::read_file(path, kListMax))));
-  TRY(io::wait_readable(kStandardInput, stop));
-  const Bytes bytes =
-      TRY_DOING("reading names from standard input", io::read_open_file(kStandardInput, kListMax));
+  if (path != "-") return std::string(as_text(TRY(io::read_file_or_stream(path, kListMax, stop))));
+  const Bytes bytes = TRY_DOING("reading names from standard input",
+                                io::read_whole_stream(kStandardInput, kListMax, stop));
   return std::string(as_text(bytes));
 }
 

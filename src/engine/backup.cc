@@ -71,7 +71,7 @@ Snapshot describe(const BackupOptions& options, const std::optional<repo::Stored
 }
 
 // Half of the point of a backup is to say when there was nothing in it.
-Result<void> refuse_when_nothing_was_read(const Snapshot& snapshot) {
+Result<void> refuse_when_nothing_was_read(const Snapshot& snapshot, const std::string& hint) {
   const snapshot::SnapshotStats& stats = snapshot.stats;
   if (stats.errors == 0 || stats.files_total > 0) return {};
   // The folders above the paths are always there; others count as read unless each has its error.
@@ -81,9 +81,11 @@ Result<void> refuse_when_nothing_was_read(const Snapshot& snapshot) {
     above += static_cast<std::size_t>(std::ranges::count(key, '\0')) + (key.empty() ? 0U : 1U);
   }
   if (stats.dirs_total > above + stats.errors) return {};
-  return std::unexpected(
-      Error(ErrorCode::kNotFound, "nothing of the source could be read: no snapshot was made")
-          .with_hint("Check the paths, and run as a user who may read them."));
+  constexpr const char* kUsualHint = "Check the paths, and run as a user who may read them.";
+  std::string what = "nothing of the source could be read: no snapshot was made";
+  if (stats.errors == 1) what += " (" + snapshot.errors.front().message + ")";
+  return std::unexpected(Error(ErrorCode::kNotFound, std::move(what))
+                             .with_hint(stats.errors == 1 && !hint.empty() ? hint : kUsualHint));
 }
 
 Result<std::unique_ptr<repo::Lease>> take_lease(repo::Repository& repository,
@@ -146,7 +148,8 @@ Result<BackupReport> backup(repo::Repository& repository, const OpenSource& open
   TRY(run.run(open_source, report.snapshot));
 
   // Everything that the tree refers to is durable and findable. What follows is the commit.
-  TRY(refuse_when_nothing_was_read(report.snapshot));
+  TRY(refuse_when_nothing_was_read(report.snapshot, run.first_hint()));
+  report.changed_while_read = run.changed_while_read();
   report.snapshot.finished = repository.world().clock.now();
   report.snapshot.status =
       report.snapshot.stats.errors == 0 ? snapshot::Status::kComplete : snapshot::Status::kPartial;

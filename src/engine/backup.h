@@ -46,6 +46,8 @@ struct BackupReport {
   std::optional<snapshot::SnapshotId> id;
   snapshot::Snapshot snapshot;  // complete also when it was not stored
   bool skipped_unchanged = false;
+  // Of stats.errors: files that were read, but while somebody wrote to them.
+  std::uint64_t changed_while_read = 0;
 };
 
 // Opens the source once it is known what to compare with; its hooks report to this run.

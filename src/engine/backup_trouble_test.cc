@@ -66,6 +66,49 @@ TEST_F(BackupInTrouble, ThatCouldReadNothingIsAFailureAndNoSnapshot) {
   EXPECT_TRUE(names("snapshots/").empty());
 }
 
+TEST_F(BackupInTrouble, ThatCouldReadNothingSaysWhyAndWhatToDoWhenThereIsOneReason) {
+  for (const char* path : {"/etc", "/home", "/var"}) tree_.remove(path);
+  tree_.add_file("/one", noise(10, 1)).fails_to_open = ErrorCode::kUnsupported;
+  const auto report = try_backup();
+  ASSERT_EQ(code_of(report), "not_found");
+  EXPECT_NE(report.error().message().find("it does not open"), std::string::npos);
+  EXPECT_EQ(report.error().hint(), "Open it otherwise.");
+}
+
+TEST_F(BackupInTrouble, KeepsAFileWhoseAttributesAreTooMuchWithoutThem) {
+  auto& xattrs = tree_.node("/etc/small").entry.xattrs;
+  xattrs.push_back({"user.huge", Bytes(9 * 1024 * 1024)});
+  const BackupReport report = backup_well();
+  EXPECT_EQ(watch_->trouble_paths(), std::vector<std::string>{"/etc/small"});
+  EXPECT_EQ(report.snapshot.stats.errors, 1U);
+  EXPECT_EQ(report.snapshot.status, Status::kPartial);
+  expect_holds_the_tree(report);
+}
+
+TEST_F(BackupInTrouble, LeavesOutAnEntryThatBreaksARuleAndGoesOn) {
+  tree_.node("/etc/small").entry.modified.nanos = 2'000'000'000;
+  const BackupReport report = backup_well();
+  EXPECT_EQ(watch_->trouble_paths(), std::vector<std::string>{"/etc/small"});
+  EXPECT_EQ(report.snapshot.status, Status::kPartial);
+  const auto contents = contents_of_stored(*report.id);
+  EXPECT_FALSE(contents.contains("/etc/small"));
+  EXPECT_TRUE(contents.contains("/home/user/link"));
+}
+
+TEST_F(BackupInTrouble, ShortensWhatItRecordsOfVeryLongPaths) {
+  std::string path = "/bad";
+  for (int i = 0; i < 30; ++i) path += "/" + std::string(200, 'n');
+  path += "/end";
+  tree_.add_file(path, noise(10, 1)).fails_in_walk = ErrorCode::kUnsupported;
+  const BackupReport report = backup_well();
+  ASSERT_EQ(report.snapshot.errors.size(), 1U);
+  const std::string& recorded = report.snapshot.errors.front().path;
+  EXPECT_LT(recorded.size(), 1000U);
+  EXPECT_TRUE(recorded.starts_with("/bad/nnn"));
+  EXPECT_TRUE(recorded.ends_with("nnn/end"));
+  EXPECT_EQ(watch_->trouble_paths().front(), recorded);
+}
+
 TEST_F(BackupInTrouble, MarksAFileThatChangedWhileItWasRead) {
   tree_.node("/etc/small").changes_while_read = true;
   const BackupReport first = backup_well();

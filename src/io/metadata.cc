@@ -196,14 +196,6 @@ Result<std::optional<FileExtent>> extent_at(int fd, std::uint64_t offset, std::u
   return up_to(static_cast<off_t>(now), true);
 }
 
-Result<std::size_t> read_some(int fd, MutableByteView out) {
-  while (true) {
-    const ssize_t got = ::read(fd, out.data(), out.size());
-    if (got >= 0) return static_cast<std::size_t>(got);
-    if (errno != EINTR) return fail_call(errno, "reading");
-  }
-}
-
 Owner process_owner() {
   return {::geteuid(), ::getegid()};
 }

@@ -149,9 +149,6 @@ struct FileExtent {
 // data.
 Result<std::optional<FileExtent>> extent_at(int fd, std::uint64_t offset, std::uint64_t size);
 
-// Reads once, retrying EINTR only: returns 0 at the end of the file, and less than asked for from
-// pipes.
-Result<std::size_t> read_some(int fd, MutableByteView out);
 struct Owner {
   std::uint32_t uid = 0;
   std::uint32_t gid = 0;

@@ -20,7 +20,7 @@ namespace backstay::io {
 namespace {
 
 // How long a program has between SIGTERM and SIGKILL.
-constexpr int kPatienceMs = 1000;
+constexpr int kPatienceMs = 700;
 
 // What a new program is given instead of ours: an empty input, the pipe, and signals that work.
 class SpawnSettings {
@@ -67,9 +67,13 @@ Result<int> wait_for(pid_t pid, const std::string& name) {
   return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
+// Readable once the process has ended. The wrapper in glibc 2.36 cannot be linked from C++.
+Fd process_descriptor(pid_t pid) {
+  return Fd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
+}
+
 bool ends_soon(pid_t pid) {
-  // The wrapper in glibc 2.36 cannot be linked from C++.
-  const Fd process(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
+  const Fd process = process_descriptor(pid);
   if (!process) return false;
   pollfd ended{process.get(), POLLIN, 0};
   return ::poll(&ended, 1, kPatienceMs) == 1;
@@ -193,9 +197,14 @@ Result<std::size_t> ChildProcess::read_stdout(MutableByteView out, const std::st
   }
 }
 
-Result<int> ChildProcess::wait() {
+Result<int> ChildProcess::wait(const std::stop_token& stop) {
   if (pid_ < 0) return fail(ErrorCode::kInvalidArgument, name_ + " was waited for before");
   out_.reset();
+  if (stop.stop_possible()) {
+    // Where the kernel has no such descriptors, waiting cannot be interrupted.
+    const Fd process = process_descriptor(pid_);
+    if (process) TRY_DOING("waiting for " + name_, wait_readable(process.get(), stop));
+  }
   return wait_for(std::exchange(pid_, -1), name_);
 }
 

@@ -36,8 +36,9 @@ class ChildProcess {
   // At least one byte; 0 at the end. cancelled when `stop` is requested while waiting.
   Result<std::size_t> read_stdout(MutableByteView out, const std::stop_token& stop = {});
   // Closes the pipe and waits for the end. The exit code, or 128 and the number of the signal that
-  // ended it, as shells say it.
-  Result<int> wait();
+  // ended it, as shells say it. cancelled when `stop` is requested before that; the program goes on
+  // then and may be waited for again.
+  Result<int> wait(const std::stop_token& stop = {});
 
  private:
   ChildProcess(pid_t pid, Fd out, std::string name)

@@ -116,5 +116,30 @@ TEST(ChildProcess, StopsWaitingForOutputWhenAsked) {
   EXPECT_EQ(got.error().code(), ErrorCode::kCancelled);
 }
 
+TEST(ChildProcess, StopsWaitingForTheEndWhenAskedAndMayBeWaitedForAgain) {
+  ChildProcess child =
+      std::move(ChildProcess::start({"sh", "-c", "exec >&-; exec sleep 100"})).value();
+  EXPECT_EQ(all_output(child), "");
+  std::stop_source stop;
+  std::jthread asker([&] { stop.request_stop(); });
+  const auto ended = child.wait(stop.get_token());
+  ASSERT_FALSE(ended.has_value());
+  EXPECT_EQ(ended.error().code(), ErrorCode::kCancelled);
+  EXPECT_FALSE(child.wait(stop.get_token()).has_value());
+}
+
+TEST(ChildProcess, IsEndedEvenWhenItIgnoresPoliteRequests) {
+  pid_t pid = 0;
+  {
+    ChildProcess child =
+        std::move(ChildProcess::start({"sh", "-c", "trap '' TERM INT; echo $$; exec sleep 100"}))
+            .value();
+    Bytes buffer(32);
+    const std::size_t got = child.read_stdout(buffer).value();
+    pid = std::stoi(std::string(as_text(ByteView(buffer).first(got))));
+  }
+  EXPECT_EQ(::kill(pid, 0), -1);
+}
+
 }  // namespace
 }  // namespace backstay::io

@@ -11,4 +11,9 @@ namespace backstay::io {
 // requested before or meanwhile.
 Result<void> wait_readable(int fd, const std::stop_token& stop);
 
+// Returns when a small write to `fd` would not block. Unlike input, output goes on after a request
+// to stop as long as somebody takes it, because the last words of a command are worth something:
+// cancelled when `stop` was requested and the reader rests for longer than a moment.
+Result<void> wait_writable(int fd, const std::stop_token& stop);
+
 }  // namespace backstay::io

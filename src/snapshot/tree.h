@@ -45,6 +45,11 @@ class TreeBuilder {
   ~TreeBuilder();
   // invalid_argument when `key` is not greater than the one before.
   Result<void> add(std::string_view key, const Entry& entry);
+  // The two halves of add(). The first fails, and changes nothing, with an entry that cannot be
+  // kept: one that breaks a rule of docs/format.md section 6.2, or whose attributes take more than
+  // 8 MiB.
+  Result<void> encode(const Entry& entry);
+  Result<void> add_encoded(std::string_view key);
   // An empty tree is one empty leaf.
   Result<TreeRoot> finish();
 

@@ -120,14 +120,21 @@ TreeBuilder::TreeBuilder(chunk::ChunkWriter& pages, const crypto::Secret& page_k
 TreeBuilder::~TreeBuilder() = default;
 
 Result<void> TreeBuilder::add(std::string_view key, const Entry& entry) {
+  TRY(encode(entry));
+  return add_encoded(key);
+}
+
+Result<void> TreeBuilder::encode(const Entry& entry) {
   TRY(validate_entry(entry));
+  Bytes& record = state_->record;
+  record.clear();
+  encode_entry(entry, record);
+  if (record.size() <= kRecordBytesMax) return {};
+  return fail(ErrorCode::kInvalidArgument, "its attributes take more than 8 MiB");
+}
+
+Result<void> TreeBuilder::add_encoded(std::string_view key) {
   State& state = *state_;
-  state.record.clear();
-  encode_entry(entry, state.record);
-  if (state.record.size() > kRecordBytesMax) {
-    return fail(ErrorCode::kInvalidArgument,
-                "the attributes of '" + path_from_key(key) + "' take more than 8 MiB");
-  }
   TRY(state.check_key(key));
   state.body.clear();
   append_varint(state.body, state.record.size());

@@ -13,17 +13,18 @@ class DeepTree : public ScratchTree {
   static constexpr int kLevels = 4200;  // longer than PATH_MAX, deeper than 4,096
   static constexpr const char* kName = "level";
 
-  // `levels` folders, each in the other, with files called `names` in every one whose number
-  // `every` divides.
-  void dig(int levels, std::initializer_list<const char*> names, int every = 1) {
+  // `levels` folders called `name`, each in the other, with files called `names` in every one whose
+  // number `every` divides.
+  void dig(int levels, std::initializer_list<const char*> names, int every = 1,
+           const std::string& name = kName) {
     io::Fd folder(::open(top().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     for (int level = 0; level < levels; ++level) {
-      ASSERT_EQ(::mkdirat(folder.get(), kName, 0755), 0);
-      folder = io::Fd(::openat(folder.get(), kName, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+      ASSERT_EQ(::mkdirat(folder.get(), name.c_str(), 0755), 0);
+      folder = io::Fd(::openat(folder.get(), name.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
       if (level % every != 0) continue;
-      for (const char* name : names) {
-        const io::Fd file(::openat(folder.get(), name, O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
-        const std::string text = name + std::to_string(level);
+      for (const char* file_name : names) {
+        const io::Fd file(::openat(folder.get(), file_name, O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+        const std::string text = file_name + std::to_string(level);
         ASSERT_EQ(::write(file.get(), text.data(), text.size()), static_cast<ssize_t>(text.size()));
       }
     }
@@ -74,6 +75,20 @@ TEST_F(DeepTree, IsWalkedAndReadWithFewDescriptors) {
   EXPECT_EQ(given().size(), kLevels + 3U);
   EXPECT_EQ(read_all(**source->open(walked_.items.back())), "z4200");
   EXPECT_THAT(walked_.errors, IsEmpty());
+}
+
+TEST_F(DeepTree, WhatHasAPathOfMoreThanAMebibyteIsReportedAndTheRestIsGiven) {
+  dig(kLevels, {"a"}, 100, std::string(255, 'n'));
+  write("zz", "after it");
+  const auto source = open();
+  std::string last;
+  while (const auto item = *source->next()) {
+    last = item->key;
+    ASSERT_LE(last.size(), snapshot::kKeyBytesMax);
+  }
+  ASSERT_EQ(walked_.errors.size(), 1U);
+  EXPECT_GT(walked_.errors[0].first.size(), snapshot::kKeyBytesMax);
+  EXPECT_EQ(snapshot::name_of_key(last), "zz");
 }
 
 TEST_F(DeepTree, AFolderMovedAwayUnderTheWalkIsNotLeftThroughItsNewParent) {

@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -54,6 +55,8 @@ using FindUnchanged = std::function<const snapshot::Entry*(const SourceItem& see
 struct SourceHooks {
   ReportError report;
   FindUnchanged unchanged;
+  // Requested when the run ends early, for whatever reason: nothing may be waited for after that.
+  std::stop_token stop;
 };
 
 class Source {

@@ -10,6 +10,7 @@
 #include "base/try.h"
 #include "io/metadata.h"
 #include "io/process.h"
+#include "io/stream.h"
 #include "snapshot/tree_key.h"
 
 namespace backstay::source {
@@ -27,21 +28,26 @@ class Stream {
 
 class StandardInput final : public Stream {
  public:
+  explicit StandardInput(std::stop_token stop) : stop_(std::move(stop)) {}
+
   Result<std::size_t> read(MutableByteView out) override {
-    return TRY_DOING("reading standard input", io::read_some(kStandardInput, out));
+    return TRY_DOING("reading standard input", io::read_stream(kStandardInput, out, stop_));
   }
+
+ private:
+  const std::stop_token stop_;
 };
 
 class CommandOutput final : public Stream {
  public:
-  CommandOutput(std::string name, io::ChildProcess child)
-      : name_(std::move(name)), child_(std::move(child)) {}
+  CommandOutput(std::string name, io::ChildProcess child, std::stop_token stop)
+      : name_(std::move(name)), child_(std::move(child)), stop_(std::move(stop)) {}
 
   Result<std::size_t> read(MutableByteView out) override {
     if (!status_) {
-      const std::size_t got = TRY(child_.read_stdout(out));
+      const std::size_t got = TRY(child_.read_stdout(out, stop_));
       if (got > 0) return got;
-      status_ = TRY(child_.wait());
+      status_ = TRY(child_.wait(stop_));
     }
     if (*status_ == 0) return std::size_t{0};
     const std::string what = fmt::format("the command {} ended with status {}", name_, *status_);
@@ -52,6 +58,7 @@ class CommandOutput final : public Stream {
  private:
   const std::string name_;
   io::ChildProcess child_;
+  const std::stop_token stop_;
   std::optional<int> status_;  // once it has ended
 };
 
@@ -149,10 +156,11 @@ Result<std::unique_ptr<Source>> open_stream_source(StreamSourceOptions options,
         Error(ErrorCode::kInvalidArgument, "not the path of a file: " + options.path)
             .with_hint("Give the stream a name such as /dump.sql."));
   }
-  std::unique_ptr<Stream> stream = std::make_unique<StandardInput>();
+  std::unique_ptr<Stream> stream = std::make_unique<StandardInput>(options.stop);
   if (!options.command.empty()) {
     io::ChildProcess child = TRY(io::ChildProcess::start(options.command));
-    stream = std::make_unique<CommandOutput>(options.command.front(), std::move(child));
+    stream = std::make_unique<CommandOutput>(options.command.front(), std::move(child),
+                                             std::move(options.stop));
   }
   return std::make_unique<StreamSource>(items_for(key, options.mode, clock.now()),
                                         std::move(stream), clock);

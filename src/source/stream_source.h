@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -14,6 +15,8 @@ struct StreamSourceOptions {
   std::string path = "/stdin";       // where the stream appears in the snapshot
   std::vector<std::string> command;  // empty: standard input. No shell is involved.
   std::uint32_t mode = 0600;
+  // Ends a read that waits for bytes, with `cancelled`; the command is ended then too.
+  std::stop_token stop;
 };
 
 // The stream can be read once. A command that ends with a non-zero status makes the last read fail,

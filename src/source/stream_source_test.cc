@@ -7,6 +7,7 @@
 #include <fstream>
 #include <iterator>
 #include <random>
+#include <thread>
 
 #include "io/testing/temporary_folder.h"
 #include "snapshot/tree_key.h"
@@ -46,8 +47,10 @@ Result<std::string> read_stream(FileReader& reader) {
   return text;
 }
 
-Result<std::unique_ptr<Source>> run_command(std::vector<std::string> command, const Clock& clock) {
+Result<std::unique_ptr<Source>> run_command(std::vector<std::string> command, const Clock& clock,
+                                            std::stop_token stop = {}) {
   StreamSourceOptions options;
+  options.stop = std::move(stop);
   options.path = "/dumps/base.sql";
   options.command = std::move(command);
   return open_stream_source(std::move(options), clock);
@@ -108,6 +111,20 @@ TEST(StreamSource, ACommandThatIsKilledMakesTheLastReadFail) {
   EXPECT_FALSE(read_stream(*reader).has_value());
 }
 
+TEST(StreamSource, ACommandThatIsSilentIsEndedWhenAsked) {
+  const FixedClock clock;
+  // Silent before the end of its output, and after it.
+  for (const char* const command : {"exec sleep 100", "exec >&-; exec sleep 100"}) {
+    std::stop_source stop;
+    const auto source = *run_command({"sh", "-c", command}, clock, stop.get_token());
+    const auto reader = *source->open(all_items(*source).back());
+    const std::jthread asker([&] { stop.request_stop(); });
+    const auto text = read_stream(*reader);
+    ASSERT_FALSE(text.has_value()) << command;
+    EXPECT_EQ(text.error().code(), ErrorCode::kCancelled) << command;
+  }
+}
+
 TEST(StreamSource, ACommandThatDoesNotExistIsRefusedAtOnce) {
   const FixedClock clock;
   EXPECT_FALSE(run_command({"backstay-no-such-program"}, clock).has_value());
@@ -132,6 +149,25 @@ TEST(StreamSource, RefusesPathsThatNameNoFile) {
     ASSERT_FALSE(source.has_value());
     EXPECT_EQ(source.error().code(), ErrorCode::kInvalidArgument);
   }
+}
+
+TEST(StreamSourceDeathTest, StopsWaitingForStandardInputWhenAsked) {
+  const FixedClock clock;
+  const io::TemporaryFolder folder;
+  ASSERT_EQ(::mkfifo((folder / "fifo").c_str(), 0600), 0);
+  const auto wait_for_input = [&] {
+    // Open for writing too, so that nobody waits for a writer and the end never comes.
+    if (std::freopen((folder / "fifo").c_str(), "r+", stdin) == nullptr) std::exit(1);
+    std::stop_source stop;
+    StreamSourceOptions options;
+    options.stop = stop.get_token();
+    const auto source = *open_stream_source(std::move(options), clock);
+    const auto reader = *source->open(all_items(*source).back());
+    const std::jthread asker([&] { stop.request_stop(); });
+    const auto text = read_stream(*reader);
+    std::exit(!text && text.error().code() == ErrorCode::kCancelled ? 42 : 1);
+  };
+  EXPECT_EXIT(wait_for_input(), testing::ExitedWithCode(42), "");
 }
 
 TEST(StreamSourceDeathTest, GivesStandardInput) {

@@ -137,6 +137,10 @@ std::optional<SourceItem> Walker::visit(const Place& place) {
   }
   const bool can_be_excluded = place.inside && !key_.empty() && !options_.excludes.empty();
   if (can_be_excluded && options_.excludes.matches(path())) return std::nullopt;
+  if (key_.size() > snapshot::kKeyBytesMax) {
+    report(Error(ErrorCode::kUnsupported, "its path is longer than 1 MiB"));
+    return std::nullopt;
+  }
   Result<std::optional<SourceItem>> item = look(place);
   for (int looks = 1; looks < kLooks && !item && item.error().code() == ErrorCode::kConflict;
        ++looks) {

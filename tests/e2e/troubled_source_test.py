@@ -80,6 +80,33 @@ class TroubledSource(program.ProgramTest):
         self.restore()
         return results
 
+    def test_a_path_of_more_than_a_mebibyte_is_named_and_the_rest_is_kept(self):
+        # Only in folders that are open can such a path be made, and only by its end removed again.
+        folder = os.open(self.source, os.O_RDONLY)
+        for _ in range(4250):
+            os.mkdir("n" * 250, dir_fd=folder)
+            below = os.open("n" * 250, os.O_RDONLY, dir_fd=folder)
+            os.close(folder)
+            folder = below
+        os.close(folder)
+        (self.source / "zz").write_bytes(b"after it")
+        self.init()
+        result = self.run_for(3, "--json", "backup", self.source)
+        self.assertEqual(result.last()["errors"], 1)
+        error, = self.errors_of(result)
+        self.assertIn("longer than 1 MiB", error["message"])
+        self.assertTrue(error["path"].startswith(str(self.source) + "/nnn"))
+        self.assertLess(len(result.err), 2000)
+        listed = self.run_for(0, "ls", "latest", self.source).out
+        self.assertIn(b"zz", listed)
+
+    def test_a_command_that_fails_is_named_with_its_status(self):
+        self.init()
+        result = self.run_for(1, "backup", "--stdin-from-command", "--", "sh", "-c", "exit 7")
+        self.assertIn(b"the command sh ended with status 7", result.err)
+        self.assertIn(b"hint: Run the command alone", result.err)
+        self.assertNotIn(b"Check the paths", result.err)
+
     def test_files_that_come_and_go_do_not_stop_a_backup(self):
         self.fill(30)
         self.init()

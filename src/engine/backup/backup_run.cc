@@ -19,6 +19,16 @@ constexpr std::size_t kBatchFiles =
 constexpr std::size_t kBatchReach = 128;   // entries walked before a batch goes out, full or not
 constexpr std::size_t kPushedAtOnce = 64;  // entries that need no reading
 constexpr std::size_t kNameBufferBytes = 16 * 1024;
+// Of a path or message that is shown and recorded: 100 of them must fit into a snapshot, and a
+// person must find the words around them.
+constexpr std::size_t kShownBytesMax = 4096;
+constexpr std::size_t kShownEndBytes = 256;
+
+// The middle of a very long text is the part that is missed least.
+std::string shortened(const std::string& text) {
+  if (text.size() <= kShownBytesMax) return text;
+  return text.substr(0, kShownEndBytes) + "[...]" + text.substr(text.size() - kShownEndBytes);
+}
 
 repo::StoreSession::Options store_options(const MemoryPlan& plan, const BackupOptions& options) {
   repo::StoreSession::Options store = plan.store;
@@ -72,6 +82,7 @@ void BackupRun::stop_with(Error error) {
     const MutexLock lock(mutex_);
     if (!failure_) failure_ = std::move(error);
   }
+  ended_early_.request_stop();
   ordered_.stop();
   to_read_.abort();
   encoders_.abort();
@@ -84,14 +95,20 @@ Result<void> BackupRun::check_failure() {
 }
 
 void BackupRun::report(const std::string& path, const Error& error) {
+  const std::string shown = shortened(path);
   {
     const MutexLock lock(mutex_);
-    ++errors_;
+    if (errors_++ == 0) first_hint_ = error.hint();
     if (recorded_.size() < snapshot::kRecordedErrorsMax)
-      recorded_.push_back({path, error.describe()});
+      recorded_.push_back({shown, shortened(error.describe())});
   }
   activity_.progress.errors += 1;
-  activity_.report(path, error);
+  activity_.report(shown, error);
+}
+
+std::string BackupRun::first_hint() const {
+  const MutexLock lock(mutex_);
+  return first_hint_;
 }
 
 // ---- walk and compare
@@ -182,6 +199,7 @@ void BackupRun::read_one(ContentReader& reader, PendingEntry& entry) {
   auto read = reader.read(entry.item);
   if (read) {
     if (entry.item.entry.changed_while_read) {
+      changed_while_read_ += 1;
       report(path, Error(ErrorCode::kConflict, "the file changed while it was read"));
     }
     return;
@@ -223,6 +241,24 @@ void BackupRun::count(const PendingEntry& entry, snapshot::Snapshot& snapshot) {
   }
 }
 
+// False when the entry cannot be kept. Attributes that are too much are given up before the file
+// is.
+bool BackupRun::encode(snapshot::TreeBuilder& tree, snapshot::Entry& entry,
+                       const std::string& key) {
+  Result<void> encoded = tree.encode(entry);
+  if (encoded) return true;
+  if (!entry.xattrs.empty()) {
+    entry.xattrs.clear();
+    if (tree.encode(entry)) {
+      report(snapshot::path_from_key(key),
+             std::move(encoded).error().with_context("it is kept without extended attributes"));
+      return true;
+    }
+  }
+  report(snapshot::path_from_key(key), encoded.error());
+  return false;
+}
+
 Result<snapshot::TreeRoot> BackupRun::build_tree(snapshot::Snapshot& snapshot) {
   const crypto::Secret page_key =
       crypto::derive_key("backstay v1 tree pages", repository_.keyring().chunker_key.view());
@@ -230,7 +266,8 @@ Result<snapshot::TreeRoot> BackupRun::build_tree(snapshot::Snapshot& snapshot) {
   for (auto entries = ordered_.pop(); !entries.empty(); entries = ordered_.pop()) {
     for (const auto& entry : entries) {
       if (entry->dropped) continue;
-      TRY(tree.add(entry->item.key, entry->item.entry));
+      if (!encode(tree, entry->item.entry, entry->item.key)) continue;
+      TRY(tree.add_encoded(entry->item.key));
       count(*entry, snapshot);
     }
   }
@@ -272,7 +309,8 @@ Result<void> BackupRun::run(const OpenSource& open_source, snapshot::Snapshot& s
   source_ = TRY(open_source(
       {.report = [this](const std::string& path, const Error& error) { report(path, error); },
        .unchanged =
-           [this](const source::SourceItem& seen) { return changes_.find_unchanged(seen); }}));
+           [this](const source::SourceItem& seen) { return changes_.find_unchanged(seen); },
+       .stop = ended_early_.get_token()}));
   const std::stop_callback interrupted(
       activity_.stop, [this] { stop_with(Error(ErrorCode::kCancelled, "interrupted")); });
   const Result<snapshot::TreeRoot> root = run_stages(snapshot);

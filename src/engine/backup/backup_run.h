@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -30,6 +31,10 @@ class BackupRun {
   // cancelled when asked to stop: what was stored until then is indexed and reused by the next run.
   // With skip_if_unchanged and nothing found to be different, nothing is stored at all.
   Result<void> run(const OpenSource& open_source, snapshot::Snapshot& snapshot);
+  // After the run: files that were read while somebody wrote to them. They are among the errors.
+  [[nodiscard]] std::uint64_t changed_while_read() const { return changed_while_read_.load(); }
+  // What the first error that a source had advises; empty when there was none.
+  [[nodiscard]] std::string first_hint() const EXCLUDES(mutex_);
   // After the run: whether anything but the folders above the given paths differs from the parent.
   [[nodiscard]] bool found_change() const { return changes_.found_change(); }
 
@@ -45,6 +50,7 @@ class BackupRun {
   void read_all();
   void read_one(ContentReader& reader, PendingEntry& entry);
   Result<snapshot::TreeRoot> build_tree(snapshot::Snapshot& snapshot);
+  bool encode(snapshot::TreeBuilder& tree, snapshot::Entry& entry, const std::string& key);
   void count(const PendingEntry& entry, snapshot::Snapshot& snapshot);
   void report(const std::string& path, const Error& error);
   void stop_with(Error error);
@@ -65,13 +71,17 @@ class BackupRun {
   BoundedQueue<Batch> to_read_;
   std::atomic<std::uint64_t> bytes_read_{0};
   OrderedEntries::Entries walked_;  // not pushed yet
+  std::atomic<std::uint64_t> changed_while_read_{0};
   std::size_t walked_since_batch_ = 0;
   std::uint64_t batch_bytes_ = 0;
 
-  Mutex mutex_;
+  std::stop_source ended_early_;  // wakes who waits for the source
+
+  mutable Mutex mutex_;
   std::optional<Error> failure_ GUARDED_BY(mutex_);
   std::uint64_t errors_ GUARDED_BY(mutex_) = 0;
   std::vector<snapshot::SourceError> recorded_ GUARDED_BY(mutex_);
+  std::string first_hint_ GUARDED_BY(mutex_);
 };
 
 }  // namespace backstay::engine::backup_stages

@@ -171,7 +171,10 @@ class MemorySource final : public Source {
   Result<std::unique_ptr<FileReader>> open(const SourceItem& item) override {
     const MemoryNode& node = tree_.nodes().at(item.key);
     ++tree_.files_opened;
-    if (node.fails_to_open) return fail(*node.fails_to_open, "it does not open");
+    if (node.fails_to_open) {
+      return std::unexpected(
+          Error(*node.fails_to_open, "it does not open").with_hint("Open it otherwise."));
+    }
     return std::make_unique<MemoryReader>(node);
   }
 
