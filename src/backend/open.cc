@@ -8,6 +8,7 @@
 #include "backend/local_backend.h"
 #include "base/hex.h"
 #include "base/try.h"
+#include "io/file.h"
 #include "io/machine.h"
 
 namespace backstay::backend {
@@ -74,6 +75,22 @@ Result<std::string> path_of(std::string_view url) {
 }
 
 }  // namespace
+
+Result<void> check_is_free(std::string_view url) {
+  const std::string path = TRY(path_of(url));
+  const auto names = io::list_directory(path);
+  // Where there is no folder, or none that may be read, the attempt to make one says what is wrong.
+  if (!names || std::ranges::find(*names, "config") != names->end()) return {};
+  for (const std::string& name : *names) {
+    if (name == "lost+found" || name == "keys" || name.starts_with(io::kTemporaryPrefix)) continue;
+    return std::unexpected(
+        Error(ErrorCode::kAlreadyExists,
+              fmt::format("the folder {} is not empty: it holds {}", path, name))
+            .with_hint("A repository has a folder of its own: choose an empty one, or one that "
+                       "does not exist yet."));
+  }
+  return {};
+}
 
 Result<std::unique_ptr<Backend>> open_backend(std::string_view url, OpenKind kind) {
   std::string path = TRY(path_of(url));

@@ -41,6 +41,27 @@ TEST(OpenBackend, FindsNothingWhereNoFolderIs) {
   EXPECT_FALSE(open_backend(folder / "file", OpenKind::kCreate).has_value());
 }
 
+TEST(OpenBackend, TakesOnlyAFolderOfItsOwnForANewRepository) {
+  const io::TemporaryFolder folder;
+  const auto put = [&](const std::string& path) {
+    const ByteView text = as_bytes("x");
+    ASSERT_TRUE(io::create_file(path, {&text, 1}, io::Durability::kUnsynced).has_value());
+  };
+  EXPECT_TRUE(check_is_free(folder / "missing").has_value());
+  EXPECT_TRUE(check_is_free(folder.path()).has_value());
+  for (const char* const name : {"lost+found", "keys"}) {
+    ASSERT_TRUE(io::make_directories(folder / name).has_value());
+    EXPECT_TRUE(check_is_free(folder.path()).has_value()) << name;
+  }
+  put(folder / "holiday.jpg");
+  const auto foreign = check_is_free(folder.path());
+  ASSERT_FALSE(foreign.has_value());
+  EXPECT_EQ(foreign.error().code(), ErrorCode::kAlreadyExists);
+  EXPECT_FALSE(foreign.error().hint().empty());
+  put(folder / "config");
+  EXPECT_TRUE(check_is_free(folder.path()).has_value());
+}
+
 TEST(OpenBackend, SaysWhichKindsWorkWithoutShowingCredentials) {
   for (const char* const url :
        {"s3://KEY:SECRET@bucket/x", "azure://c/SECRET", "sftp://u:SECRET@h/p", "ftp://SECRET",

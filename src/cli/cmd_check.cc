@@ -32,6 +32,8 @@ Result<Outcome> check_without_key(Context& context, const CheckArguments& argume
   Running running(context);
   auto report = TRY(engine::check_names(*store, arguments.engine, running.activity()));
   running.finish();
+  context.console.note(
+      "--no-key verifies what is there: what is missing it cannot know ('backstay check' does).");
   return Outcome{std::move(report), running.seconds()};
 }
 
@@ -57,7 +59,7 @@ ExitCode conclude(Console& console, const engine::CheckReport& report, double se
       Error(ErrorCode::kCorruption,
             fmt::format("the repository is damaged: {}", counted(report.damages.size(), "object")))
           .with_hint(
-              "Restore what is whole, and look at the disk; a new backup stores again what the "
+              "Restore what is whole, and look at the disk; the next backup stores again what the "
               "source still has.");
   if (console.json()) console.print_json(error_line(error));
   console.error(error);
@@ -110,7 +112,11 @@ Command check_command() {
               "are whole; with "
               "--read-data also every stored byte. Each damaged object is named with the files "
               "that it affects, "
-              "and the exit code is 13.",
+              "and the exit code is 13. Damaged packs are also recorded in the repository, so that "
+              "the next backup stores again what the source still has of them.\n\n"
+              "Nothing refers to a snapshot, so that one whose object was removed is not missed: "
+              "compare with 'backstay snapshots' of before. With --no-key nothing that is missing "
+              "is noticed.",
           .examples = {{"backstay check", "Structure, in seconds to minutes"},
                        {"backstay check --read-data-subset 3/30",
                         "A thirtieth of the data, another one every day"},

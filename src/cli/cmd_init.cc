@@ -40,6 +40,7 @@ Result<std::unique_ptr<repo::Repository>> make_repository(const Context& context
   if (arguments.kdf_memory > 0) {
     options.argon2.memory_kib = static_cast<std::uint32_t>(arguments.kdf_memory / kKiB);
   }
+  TRY_DOING("making a repository", backend::check_is_free(url));
   repo::Credential credential;
   if (arguments.suite != crypto::Suite::kPlain && !is_repository(url)) {
     credential = TRY(new_credential(context));
@@ -126,25 +127,27 @@ Option compression_option(std::function<void(repo::Compression)> set) {
 
 Command init_command() {
   const auto arguments = std::make_shared<InitArguments>();
-  return {.name = "init",
-          .summary = "Make a new repository",
-          .description =
-              "Makes the folder where it is missing and a new repository in it. What is backed up "
-              "is encrypted "
-              "with keys that the passphrase opens: whoever has neither the passphrase nor a "
-              "recovery key cannot "
-              "read anything, and nobody can reset it.",
-          .examples = {{"backstay init --repo /srv/backup",
-                        "A repository in a folder; the passphrase is asked for"},
-                       {"backstay init -r /srv/backup --password-file /root/passphrase",
-                        "The same in a script"}},
-          .arguments = {},
-          .options = {encryption_option(arguments->suite),
-                      compression_option(
-                          [arguments](repo::Compression c) { arguments->compression = c; }),
-                      kdf_option(arguments->kdf_memory),
-                      flag("--write-only", arguments->write_only, "not in this version")},
-          .run = [arguments](Context& context) { return run_init(context, *arguments); }};
+  return {
+      .name = "init",
+      .summary = "Make a new repository",
+      .description =
+          "Makes the folder where it is missing and a new repository in it; a folder that holds "
+          "anything else is refused. What is backed up "
+          "is encrypted "
+          "with keys that the passphrase opens: whoever has neither the passphrase nor a "
+          "recovery key cannot "
+          "read anything, and nobody can reset it.",
+      .examples = {{"backstay init --repo /srv/backup",
+                    "A repository in a folder; the passphrase is asked for"},
+                   {"backstay init -r /srv/backup --password-file /root/passphrase",
+                    "The same in a script"}},
+      .arguments = {},
+      .options = {encryption_option(arguments->suite),
+                  compression_option(
+                      [arguments](repo::Compression c) { arguments->compression = c; }),
+                  kdf_option(arguments->kdf_memory),
+                  flag("--write-only", arguments->write_only, "not in this version")},
+      .run = [arguments](Context& context) { return run_init(context, *arguments); }};
 }
 
 }  // namespace backstay::cli

@@ -23,11 +23,19 @@ std::unexpected<Error> no_repository(const std::string& place) {
           .with_hint("Make one with 'backstay init', or look at --repo and BACKSTAY_REPO."));
 }
 
+Error with_owner_hint(Error error) {
+  if (error.code() != ErrorCode::kPermissionDenied) return error;
+  return std::move(error).with_hint(
+      "Run as the user that the repository belongs to, or check the permissions of its folder and "
+      "of those above it.");
+}
+
 Result<std::unique_ptr<backend::Backend>> open_existing(const Context& context) {
   const std::string url = TRY(repository_url(context));
   Result<std::unique_ptr<backend::Backend>> opened =
       backend::open_backend(url, backend::OpenKind::kOpen);
   if (!opened && opened.error().code() == ErrorCode::kNotFound) return no_repository(url);
+  if (!opened) return std::unexpected(with_owner_hint(std::move(opened).error()));
   return opened;
 }
 
@@ -68,6 +76,7 @@ Result<OpenStore> open_store(const Context& context) {
   const std::string place = backend->describe();
   Result<Bytes> stored = backend->get("config", repo::kPlainObjectMax);
   if (!stored && stored.error().code() == ErrorCode::kNotFound) return no_repository(place);
+  if (!stored) stored = std::unexpected(with_owner_hint(std::move(stored).error()));
   const Bytes config = TRY_DOING("opening the repository at " + place, std::move(stored));
   return OpenStore{std::move(backend),
                    TRY_DOING("reading the object config of " + place, repo::decode_config(config))};

@@ -101,6 +101,13 @@ Result<std::unique_ptr<repo::Lease>> take_lease(repo::Repository& repository,
                               repository.world().rng);
 }
 
+Error with_advice(Error error, const BackupOptions& options) {
+  if (error.code() != ErrorCode::kCancelled || options.dry_run) return error;
+  return std::move(error).with_hint(
+      "No snapshot was made. What was stored is kept: run the same command again, and it goes on "
+      "from there.");
+}
+
 }  // namespace
 
 std::optional<repo::StoredSnapshot> choose_parent(
@@ -145,7 +152,9 @@ Result<BackupReport> backup(repo::Repository& repository, const OpenSource& open
                                  repository.index().totals().entries);
   const auto parent_tree = parent ? std::optional(parent->snapshot.tree) : std::nullopt;
   backup_stages::BackupRun run(repository, options, plan, parent_tree, activity);
-  TRY(run.run(open_source, report.snapshot));
+  if (auto ran = run.run(open_source, report.snapshot); !ran) {
+    return std::unexpected(with_advice(std::move(ran).error(), options));
+  }
 
   // Everything that the tree refers to is durable and findable. What follows is the commit.
   TRY(refuse_when_nothing_was_read(report.snapshot, run.first_hint()));

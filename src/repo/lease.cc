@@ -181,6 +181,15 @@ struct Lease::State {
   }
 };
 
+static Error no_lease(Error error) {
+  const bool forbidden = error.code() == ErrorCode::kPermissionDenied;
+  Error told = std::move(error).with_context("taking a lease");
+  if (!forbidden) return told;
+  return std::move(told).with_hint(
+      "This writes to the repository: check that its disk is not mounted read-only, and run as the "
+      "user that the repository belongs to.");
+}
+
 Lease::Lease(std::unique_ptr<State> state) : state_(std::move(state)) {}
 
 Result<std::unique_ptr<Lease>> Lease::acquire(backend::Backend& store,
@@ -191,7 +200,8 @@ Result<std::unique_ptr<Lease>> Lease::acquire(backend::Backend& store,
   const std::uint64_t first = record.sequence;
   const std::int64_t now = seconds_since_boot();
   const Bytes object = encode_lease(record, repository);
-  TRY_DOING("taking a lease", store.put(lease_name(record.id, record.sequence), object));
+  auto put = store.put(lease_name(record.id, record.sequence), object);
+  if (!put) return std::unexpected(no_lease(std::move(put).error()));
   std::unique_ptr<State> state(new State{.store = store,
                                          .repository = repository,
                                          .record = std::move(record),

@@ -105,10 +105,11 @@ class Kill(program.ProgramTest):
         while self.stored(data) < before + size // 2 and process.poll() is None:
             time.sleep(0.005)
         process.send_signal(signal.SIGINT)
-        process.communicate(timeout=60)
+        _, said = process.communicate(timeout=60)
         if process.returncode == 0:
             self.skipTest("the backup was faster than the signal")
         self.assertEqual(process.returncode, 130)
+        self.assertIn(b"is kept", said)
         kept = self.stored(data) - before
         self.assertLess(self.backup()["bytes_stored"], size - kept // 2)
         self.assert_checked()

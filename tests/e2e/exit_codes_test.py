@@ -150,6 +150,35 @@ class Keys(program.ProgramTest):
         self.assertEqual(code, 0)
         self.assert_same_tree(self.source, str(self.target) + str(self.source))
 
+    def test_a_repository_is_not_made_among_other_files(self):
+        self.repository.mkdir()
+        (self.repository / "lost+found").mkdir()
+        foreign = self.repository / "holiday.jpg"
+        foreign.write_bytes(b"x")
+        result = self.run_for(1, "init")
+        self.assertIn(b"holiday.jpg", result.err)
+        self.assertIn(b"hint:", result.err)
+        self.assertEqual(sorted(os.listdir(self.repository)), ["holiday.jpg", "lost+found"])
+        foreign.unlink()
+        self.init()
+        self.assertIn(b"is a repository already", self.run_for(1, "init").err)
+
+    @program.needs_root
+    def test_who_may_not_read_or_write_the_repository_is_told_what_to_do(self):
+        self.fill(3)
+        self.init()
+        user = self.as_nobody()
+        os.chown(self.repository, 0, 0)
+        os.chmod(self.repository, 0o700)
+        result = self.run_for(1, "snapshots", **user)
+        self.assertIn(b"Run as the user", result.err)
+        os.chmod(self.repository, 0o755)
+        leases = self.repository / "leases"
+        leases.mkdir(exist_ok=True)
+        os.chown(leases, 0, 0)
+        result = self.run_for(1, "backup", self.source, **user)
+        self.assertIn(b"mounted read-only", result.err)
+
 
 if __name__ == "__main__":
     program.main()
