@@ -154,9 +154,10 @@ Result<bool> read_packs(CheckRun& run, const std::vector<repo::Index::Pack>& pac
   };
   const bool complete =
       TRY(for_each_parallel(packs.size(), run.options.threads, run.stop_early, read_one));
-  check_stages::record_marks(run.repository.store(), run.repository.config().id,
-                             run.repository.world().clock.now(), read, run.states, run.log,
-                             run.activity);
+  check_stages::record_marks({.store = run.repository.store(),
+                              .repository = run.repository.config().id,
+                              .now = run.repository.world().clock.now()},
+                             read, run.states, run.log, run.activity);
   run.report.packs_read = count;
   run.report.bytes_read = bytes;
   return complete;
@@ -305,7 +306,9 @@ static void mark_damaged_packs(backend::Backend& store, const std::vector<Stored
   if (const auto marked = repo::marked_packs(store)) {
     states.marked.insert(marked->begin(), marked->end());
   }
-  check_stages::record_marks(store, decoded->id, SystemClock().now(), packs, states, log, activity);
+  check_stages::record_marks(
+      {.store = store, .repository = decoded->id, .now = SystemClock().now()}, packs, states, log,
+      activity);
 }
 
 Result<CheckReport> check_names(backend::Backend& store, const CheckOptions& options,

@@ -10,9 +10,8 @@ static std::string name_of(const repo::Index::Pack& pack) {
   return repo::object_name(repo::object_kind(pack.kind), pack.id);
 }
 
-void record_marks(backend::Backend& store, const repo::RepositoryId& repository, Timestamp now,
-                  const std::vector<repo::Index::Pack>& read, PackStates& states,
-                  const DamageLog& log, Activity& activity) {
+void record_marks(const MarkPlace& place, const std::vector<repo::Index::Pack>& read,
+                  PackStates& states, const DamageLog& log, Activity& activity) {
   bool told = false;
   for (const repo::Index::Pack& pack : read) {
     if (states.lost.contains(pack.id)) continue;
@@ -20,8 +19,9 @@ void record_marks(backend::Backend& store, const repo::RepositoryId& repository,
     const bool marked = states.marked.contains(pack.id);
     if (damaged) states.bad.insert(pack.id);
     if (damaged == marked) continue;
-    const auto recorded = damaged ? repo::mark_damaged(store, repository, pack.id, pack.kind, now)
-                                  : repo::remove_mark(store, pack.id);
+    const auto recorded =
+        damaged ? repo::mark_damaged(place.store, place.repository, pack.id, pack.kind, place.now)
+                : repo::remove_mark(place.store, pack.id);
     if (!damaged) {
       states.bad.erase(pack.id);
       states.marked.erase(pack.id);

@@ -19,11 +19,17 @@ struct PackStates {
   std::unordered_set<repo::ObjectId> strays;  // in no index run
 };
 
+// Where marks are written, and with which time.
+struct MarkPlace {
+  backend::Backend& store;
+  const repo::RepositoryId& repository;
+  Timestamp now;
+};
+
 // After packs were read whole: marks those that are damaged, and takes the mark from those that are
 // whole again. What cannot be recorded is said.
-void record_marks(backend::Backend& store, const repo::RepositoryId& repository, Timestamp now,
-                  const std::vector<repo::Index::Pack>& read, PackStates& states,
-                  const DamageLog& log, Activity& activity);
+void record_marks(const MarkPlace& place, const std::vector<repo::Index::Pack>& read,
+                  PackStates& states, const DamageLog& log, Activity& activity);
 
 // Drops from the log the packs that are known to be lost or damaged and that nothing needs; unless
 // there is other damage, behind which a need for them may hide. Returns how many.
