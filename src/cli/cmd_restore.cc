@@ -83,6 +83,8 @@ Result<ExitCode> run_restore(Context& context, const RestoreArguments& arguments
   const engine::RestoreReport report =
       TRY(engine::restore(*repository, found.stored.snapshot, options, running.activity()));
   running.finish();
+  for (const std::string& pattern : report.unmatched)
+    context.console.warning(fmt::format("--include '{}' selects nothing in the snapshot", pattern));
   print_result(context, report, options.dry_run, running.seconds());
   return report.errors > 0 ? ExitCode::kPartial : found.done();
 }

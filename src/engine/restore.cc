@@ -2,6 +2,9 @@
 // per cent of a restore, and nothing in the target changes before it is known to fit.
 #include "engine/restore.h"
 
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <memory>
 #include <thread>
@@ -49,11 +52,23 @@ RestoreReport planned_report(const Plan& plan, const Outcome& outcome) {
   report.dirs_restored = plan.dirs;
   report.bytes_written = plan.bytes_written;
   report.bytes_total = plan.bytes;
+  report.unmatched = plan.unmatched;
   return report;
+}
+
+// Whoever asks for something wants to know when there is no such thing.
+Result<void> refuse_empty_selection(const Plan& plan, const RestoreOptions& options) {
+  if (options.includes.empty() || plan.files + plan.dirs + plan.errors > 0) return {};
+  const std::string_view colon = plan.unmatched.empty() ? "" : ": ";
+  return std::unexpected(
+      Error(ErrorCode::kNotFound, fmt::format("what is to be included selects nothing{}{}", colon,
+                                              fmt::join(plan.unmatched, ", ")))
+          .with_hint("List what is in the snapshot with: backstay ls SNAPSHOT [FOLDER]"));
 }
 
 Result<RestoreReport> dry_run(Site& site, Activity& activity) {
   const Plan plan = TRY(make_plan(site, PlanDepth::kFull));
+  TRY(refuse_empty_selection(plan, site.options));
   show_totals(plan, activity.progress);
   TRY(check_space(plan, site.options.target));
   return planned_report(plan, site.outcome);
@@ -82,15 +97,17 @@ Result<RestoreReport> restore_with_limits(repo::Repository& repository,
   if (options.dry_run) return dry_run(site, activity);
 
   const Plan plan = TRY(plan_quietly(site, activity.stop));
+  TRY(refuse_empty_selection(plan, options));
   show_totals(plan, activity.progress);
   TRY(check_space(plan, options.target));
   if (target == nullptr) TRY(open_target());
 
   // Beyond this point the target changes.
-  TRY(RestoreRun(site).run());
+  TRY(RestoreRun(site, spare_bytes(plan, options.target)).run());
   if (options.verify) TRY(verify_target(site));
   RestoreReport report = outcome.report();
   report.bytes_total = plan.bytes;
+  report.unmatched = plan.unmatched;
   return report;
 }
 

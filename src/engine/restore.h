@@ -14,7 +14,7 @@
 namespace backstay::engine {
 
 enum class Overwrite : std::uint8_t {
-  kAlways,     // existing files are compared block by block and only what differs is written
+  kAlways,     // existing files are compared block by block; those that differ are replaced
   kIfChanged,  // files whose size and modification time fit are left alone
   kIfNewer,    // only files that the snapshot has newer
   kNever,      // existing files are left alone
@@ -58,8 +58,11 @@ struct RestoreReport {
       0;  // entries with an attribute that this user or file system refused
   std::uint64_t errors = 0;
   std::uint64_t bytes_verified = 0;
+  std::vector<std::string> unmatched;  // patterns to include that fit nothing in the snapshot
 };
 
+// Fails with not_found when there are patterns to include and nothing at all fits them.
+//
 // Plans first: what is selected, how many bytes, whether they fit (no_space before the first
 // write). A file whose chunks are damaged or missing is reported and not left behind half-written;
 // the others are restored.

@@ -58,9 +58,64 @@ TEST_F(OverwriteTest, AlwaysWritesOnlyWhatDiffersOfALargeFile) {
   const RestoreReport report = restore_well();
   EXPECT_EQ(report.files_restored, 1U);
   EXPECT_EQ(report.bytes_written, 1000U);
-  EXPECT_EQ(stat_of("/large").st_ino, inode);
+  EXPECT_NE(stat_of("/large").st_ino, inode);  // whoever has it open sees one state
   EXPECT_EQ(stat_of("/large").st_mtim.tv_sec, 1'600'000'000);
   expect_two_files();
+}
+
+TEST_F(OverwriteTest, FileIsChangedItselfWhereThereIsNoRoomForAnother) {
+  limits_.free_bytes = [](int) { return std::uint64_t{0}; };
+  restore_two_files();
+  std::string changed = large_;
+  changed[10'500] = static_cast<char>(~changed[10'500]);
+  for (const std::string& before : {changed, changed + "and a tail", changed.substr(0, 15'000)}) {
+    write("/large", before);
+    const auto inode = stat_of("/large").st_ino;
+    restore_well();
+    EXPECT_EQ(stat_of("/large").st_ino, inode);
+    EXPECT_EQ(stat_of("/large").st_mtim.tv_sec, 1'600'000'000);
+    expect_two_files();
+  }
+}
+
+TEST_F(OverwriteTest, DryRunComparesAsTheRestoreDoes) {
+  add_folder("/folder");
+  add_file_of("/folder/holes", {hole(64 << 10), zeros(64 << 10)});
+  add_file("/folder/empty", "");
+  Entry linked = add_file("/one", noise(9000, 3));
+  linked.inode = 11;
+  linked.links = 2;
+  add("/one", linked);
+  add("/two", linked);
+  restore_two_files();
+  options_.overwrite = Overwrite::kIfChanged;
+  for (const char* changed : {"", "/large", "/one", "/two"}) {
+    if (*changed != 0) std::filesystem::remove(at(changed));
+    if (*changed != 0) write(changed, noise(20'000, 9));
+    options_.dry_run = true;
+    const RestoreReport planned = restore_well();
+    options_.dry_run = false;
+    const RestoreReport done = restore_well();
+    EXPECT_EQ(planned.files_restored, done.files_restored);
+    EXPECT_EQ(planned.files_unchanged, done.files_unchanged);
+    EXPECT_EQ(planned.dirs_restored, done.dirs_restored);
+  }
+}
+
+TEST_F(OverwriteTest, PatternsThatFitNothingAreNamed) {
+  add_file("/folder/deep", "x");
+  restore_two_files();
+  for (const char* pattern : {"nosuch", "!deep", "folder/*", "/small"})
+    ASSERT_TRUE(options_.includes.add(pattern, snapshot::Case::kSensitive));
+  for (const bool dry_run : {true, false}) {
+    options_.dry_run = dry_run;
+    EXPECT_THAT(restore_well().unmatched, ElementsAre("nosuch"));
+  }
+  options_.includes = {};
+  ASSERT_TRUE(options_.includes.add("nosuch", snapshot::Case::kSensitive));
+  const auto report = restore();
+  ASSERT_FALSE(report);
+  EXPECT_EQ(report.error().code(), ErrorCode::kNotFound);
 }
 
 TEST_F(OverwriteTest, AlwaysGrowsAShorterFile) {
@@ -316,7 +371,26 @@ TEST_F(DamageTest, NothingThatCannotBeReadReplacesWhatIsThere) {
   EXPECT_THAT(names(), ElementsAre("/small"));
 }
 
-TEST_F(DamageTest, FileUpdatedInPlaceHasOnlyRightRangesChangedAndKeepsItsTime) {
+TEST_F(DamageTest, FileThatCannotBecomeWholeStaysAsItWas) {
+  const Entry large = add_file("/large", noise(20'000, 1));
+  finish();
+  for (const std::size_t old_bytes : {20'000U, 5000U, 30'000U}) {
+    const std::string old = noise(old_bytes, 2);
+    write("/large", old);
+    set_modified("/large", {1'700'000'000, 5});
+    damage(large.content.extents[7]);
+    troubles_.clear();
+    const auto report = restore();
+    ASSERT_TRUE(report);
+    EXPECT_THAT(trouble_paths(), ElementsAre("/large"));
+    EXPECT_TRUE(text_of("/large") == old) << old_bytes;
+    EXPECT_EQ(stat_of("/large").st_mtim.tv_sec, 1'700'000'000);
+    EXPECT_THAT(names(), ElementsAre("/large"));
+  }
+}
+
+TEST_F(DamageTest, FileChangedForLackOfRoomIsTrustedByNoRuleUntilItIsWhole) {
+  limits_.free_bytes = [](int) { return std::uint64_t{0}; };
   const std::string text = noise(20'000, 1);
   const Entry large = add_file("/large", text);
   finish();
@@ -326,12 +400,40 @@ TEST_F(DamageTest, FileUpdatedInPlaceHasOnlyRightRangesChangedAndKeepsItsTime) {
   ASSERT_TRUE(restore());
   ASSERT_THAT(troubles_, SizeIs(1));
   EXPECT_THAT(troubles_[0].second, HasSubstr("both states"));
+  EXPECT_THAT(names(), ElementsAre("/large"));
   const std::string now = text_of("/large");
   for (std::size_t at = 0; at < 20'000; at += 1000) {
     const std::string block = now.substr(at, 1000);
     EXPECT_TRUE(block == text.substr(at, 1000) || block == old.substr(at, 1000)) << at;
   }
-  EXPECT_NE(stat_of("/large").st_mtim.tv_sec, 1'600'000'000);
+  EXPECT_EQ(stat_of("/large").st_mtim.tv_sec, 0);
+  auto undamaged = repo::Repository::open(
+      std::make_unique<backend::FaultBackend>(static_cast<backend::Backend&>(memory_)), {}, {},
+      {clock_, rng_});
+  ASSERT_TRUE(undamaged.has_value());
+  repository_ = *std::move(undamaged);
+  ASSERT_TRUE(repository_->load_index([](const auto&, const Error&) {}));
+  troubles_.clear();
+  options_.overwrite = Overwrite::kIfNewer;
+  restore_well();
+  EXPECT_TRUE(text_of("/large") == text);
+}
+
+TEST_F(DamageTest, FileThatWasToBeChangedButWasNotKeepsItsTime) {
+  limits_.free_bytes = [](int) { return std::uint64_t{0}; };
+  const std::string text = noise(20'000, 1);
+  const Entry large = add_file("/large", text);
+  finish();
+  std::string old = text;
+  old[7500] = static_cast<char>(~old[7500]);
+  write("/large", old);
+  set_modified("/large", {1'700'000'000, 5});
+  damage(large.content.extents[7]);
+  ASSERT_TRUE(restore());
+  EXPECT_THAT(trouble_paths(), ElementsAre("/large"));
+  EXPECT_TRUE(text_of("/large") == old);
+  EXPECT_EQ(stat_of("/large").st_mtim.tv_sec, 1'700'000'000);
+  EXPECT_THAT(names(), ElementsAre("/large"));
 }
 
 TEST_F(DamageTest, FileWithAMissingChunkIsNotTouched) {

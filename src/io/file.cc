@@ -3,6 +3,8 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <linux/fs.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
@@ -242,6 +244,17 @@ Result<std::uint64_t> free_bytes(const std::string& path) {
   struct statvfs vfs {};
   if (::statvfs(path.c_str(), &vfs) != 0) return fail_io(errno, "looking at the space of " + path);
   return std::uint64_t{vfs.f_bavail} * vfs.f_frsize;
+}
+
+Result<std::uint64_t> free_bytes_of(int fd) {
+  struct statvfs vfs {};
+  if (::fstatvfs(fd, &vfs) != 0) return fail_io(errno, "looking at the space around an open file");
+  return std::uint64_t{vfs.f_bavail} * vfs.f_frsize;
+}
+
+Result<void> clone_bytes(int from, int to) {
+  if (::ioctl(to, FICLONE, from) == 0) return {};
+  return fail(ErrorCode::kUnsupported, "the file system does not share bytes between files");
 }
 
 }  // namespace backstay::io

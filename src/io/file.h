@@ -111,6 +111,10 @@ class MappedFile {
 
 // Free bytes that this user may still write on the file system that holds `path`.
 Result<std::uint64_t> free_bytes(const std::string& path);
+Result<std::uint64_t> free_bytes_of(int fd);
+// Makes the empty file `to` share all bytes of `from`, which costs next to nothing. Unsupported
+// where the file system cannot do that.
+Result<void> clone_bytes(int from, int to);
 
 // What time the file system that holds `folder` has: the modification time of a file made there and
 // removed at once. On a network mount it is the server's clock.

@@ -24,22 +24,37 @@ Error not_regular(const std::string& name) {
   return {ErrorCode::kConflict, quoted(name) + " is not a regular file"};
 }
 
-// Immutable and append-only files are neither renamed nor replaced until they are neither. Returns
-// what rename did.
-Result<int> rename_protected(int folder, const std::string& from, const std::string& to,
-                             bool replace) {
-  const Result<OpenNode> source = open_file_to_read(folder, from.c_str());
+// A file whose protection is gone for a moment.
+struct Unprotected {
+  OpenNode file;
   std::uint32_t flags = 0;
   bool cleared = false;
-  if (source) {
-    flags = TRY(inode_flags(source->fd.get()));
-    cleared = clear_protection(source->fd.get()).value_or(false);
+
+  [[nodiscard]] Result<void> protect_again() const {
+    return cleared ? set_inode_flags(file.fd.get(), flags) : Result<void>{};
   }
-  int result = ::renameat(folder, from.c_str(), folder, to.c_str());
-  if (result != 0 && replace && remove_non_folder_at(folder, to)) {
-    result = ::renameat(folder, from.c_str(), folder, to.c_str());
-  }
-  if (cleared) TRY(set_inode_flags(source->fd.get(), flags));
+};
+
+Result<Unprotected> unprotect(int folder, const std::string& name) {
+  Unprotected found;
+  Result<OpenNode> file = open_file_to_read(folder, name.c_str());
+  if (!file) return found;
+  found.file = *std::move(file);
+  found.flags = TRY(inode_flags(found.file.fd.get()));
+  found.cleared = clear_protection(found.file.fd.get()).value_or(false);
+  return found;
+}
+
+// Immutable and append-only files are neither renamed nor replaced until they are neither. At no
+// moment there is nothing under the name `to` that had something. Returns what rename did.
+Result<int> rename_protected(int folder, const std::string& from, const std::string& to,
+                             bool replace) {
+  const Unprotected source = TRY(unprotect(folder, from));
+  const Unprotected replaced = replace ? TRY(unprotect(folder, to)) : Unprotected();
+  const int result = ::renameat(folder, from.c_str(), folder, to.c_str());
+  TRY(source.protect_again());
+  // Other names of the file keep its protection.
+  if (result != 0 || replaced.file.status.links > 1) TRY(replaced.protect_again());
   return result;
 }
 

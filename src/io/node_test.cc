@@ -225,5 +225,20 @@ TEST_F(ProtectedNode, IsRenamedAndReplacedAndKeepsItsFlags) {
   ASSERT_TRUE(remove_tree_at(folder(), "old"));
 }
 
+TEST_F(ProtectedNode, StaysWhereItCannotBeReplaced) {
+  fs::create_directory(in_tree("closed"));
+  const Fd closed = open_folder_path(in_tree("closed")).value();
+  for (const char* name : {"closed/new", "closed/old"}) {
+    std::ofstream(in_tree(name)) << name;
+    protect(in_tree(name));
+  }
+  protect(in_tree("closed"));
+  EXPECT_FALSE(rename_at(closed.get(), "new", "old"));
+  EXPECT_THAT(names_in(closed.get()).value(), UnorderedElementsAre("new", "old"));
+  EXPECT_TRUE(is_protected(in_tree("closed/old")));
+  EXPECT_TRUE(is_protected(in_tree("closed/new")));
+  ASSERT_TRUE(remove_tree_at(folder(), "closed"));
+}
+
 }  // namespace
 }  // namespace backstay::io

@@ -107,6 +107,7 @@ std::string_view trim(std::string_view line) {
 Result<void> PathFilter::add(std::string_view pattern, Case sensitivity) {
   std::string_view rest = pattern;
   Pattern parsed;
+  parsed.text = pattern;
   parsed.sensitivity = sensitivity;
   parsed.negated = rest.starts_with('!');
   if (parsed.negated) rest.remove_prefix(1);
@@ -138,6 +139,24 @@ bool PathFilter::matches(std::string_view path) const {
   };
   const auto last = std::find_if(patterns_.rbegin(), patterns_.rend(), matched);
   return last != patterns_.rend() && !last->negated;
+}
+
+void PathFilter::note_matching(std::string_view path, std::set<std::size_t>& seen) const {
+  for (std::size_t i = 0; i < patterns_.size(); ++i) {
+    const Pattern& pattern = patterns_[i];
+    if (pattern.negated || seen.contains(i)) continue;
+    if (match_components(pattern.components, pattern.anchored, pattern.sensitivity, path) ==
+        Outcome::kMatch)
+      seen.insert(i);
+  }
+}
+
+std::vector<std::string> PathFilter::not_among(const std::set<std::size_t>& seen) const {
+  std::vector<std::string> texts;
+  for (std::size_t i = 0; i < patterns_.size(); ++i) {
+    if (!patterns_[i].negated && !seen.contains(i)) texts.push_back(patterns_[i].text);
+  }
+  return texts;
 }
 
 bool PathFilter::may_match_below(std::string_view path) const {

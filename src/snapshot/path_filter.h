@@ -8,6 +8,7 @@
 // character.
 #pragma once
 
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -25,6 +26,12 @@ class PathFilter {
   // around a pattern do not count, unless a backslash stands before them.
   Result<void> add_lines(std::string_view text, Case sensitivity);
 
+  // Patterns that are not negated and not in `seen` yet and match `path`, or a folder above it, are
+  // added to it, by their numbers.
+  void note_matching(std::string_view path, std::set<std::size_t>& seen) const;
+  // Those that are not in `seen`, as they were given.
+  [[nodiscard]] std::vector<std::string> not_among(const std::set<std::size_t>& seen) const;
+
   [[nodiscard]] bool empty() const { return patterns_.empty(); }
   // True when the last pattern that matches `path` (absolute, or one of its parent folders) is
   // positive.
@@ -35,6 +42,7 @@ class PathFilter {
 
  private:
   struct Pattern {
+    std::string text;
     std::vector<std::string> components;
     bool anchored = false;
     bool negated = false;

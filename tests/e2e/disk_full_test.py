@@ -1,7 +1,9 @@
 """A full disk under the repository, and under the target of a restore."""
 import contextlib
 import os
+import signal
 import subprocess
+import time
 
 import program
 
@@ -62,6 +64,38 @@ class DiskFull(program.ProgramTest):
         result = self.run_for(1, "restore", "latest", "--target", self.target)
         self.assertRegex(result.err.decode(), "(?i)space|fit")
         self.assertEqual(os.listdir(self.target), [])
+
+    def into_full_disk(self, sizes, mebibytes):
+        """A snapshot of files of these sizes, and a disk for them."""
+        for name, size in sizes.items():
+            (self.source / name).write_bytes(os.urandom(size << 20))
+        self.init("--encryption", "none")
+        self.backup()
+        self.target = self.mount("small", mebibytes)
+        return ["restore", f"latest:{self.source}", "--target", self.target]
+
+    def test_a_file_without_room_beside_it_is_restored_after_any_kill(self):
+        restore = self.into_full_disk({"large": 32}, 48)
+        new, path = (self.source / "large").read_bytes(), self.target / "large"
+        for attempt in range(8):
+            old = os.urandom(32 << 20)
+            path.write_bytes(old)
+            process = self.start(*restore)
+            time.sleep(0.02 + 0.015 * attempt)
+            process.send_signal(signal.SIGKILL if attempt % 2 else signal.SIGTERM)
+            process.communicate()
+            if path.exists() and path.read_bytes() not in (old, new):
+                self.assertEqual(process.returncode, 130)
+                self.assertLessEqual(path.stat().st_mtime, 0)
+            self.run_for(0, *restore, "--overwrite", "always")
+            self.assertEqual(path.read_bytes(), new)
+            self.assertEqual(os.listdir(self.target), ["large"])
+
+    def test_files_that_are_replaced_leave_room_for_new_ones(self):
+        restore = self.into_full_disk({"a": 32, "b": 20, "c": 20}, 80)
+        (self.target / "a").write_bytes(os.urandom(32 << 20))
+        self.run_for(0, *restore)
+        self.assert_same_tree(self.source, self.target)
 
 
 if __name__ == "__main__":

@@ -178,6 +178,35 @@ class Restore(program.ProgramTest):
         self.into("--exclude", "*.txt", which=f"latest:{self.source}")
         self.assertEqual(names_below(self.target), ["a", "a/two.log", "b", "b/c", "four"])
 
+    def test_a_pattern_that_fits_nothing_is_named(self):
+        for options in ([], ["--dry-run"]):
+            result = self.run_for(0, "restore", "latest", "--target", self.target, *options,
+                                  "--include", "*.txt", "--include", "nosuch")
+            self.assertIn(b"nosuch", result.err)
+            self.assertNotIn(b"*.txt", result.err)
+        self.remove(self.target)
+        result = self.run_for(1, "restore", "latest", "--target", self.target, "-i", "nosuch")
+        self.assertIn(b"nosuch", result.err)
+        self.assertFalse(self.target.exists())
+
+    def test_backup_dry_run_and_restore_count_the_same_folders(self):
+        planned, done = self.into("--dry-run"), self.into()
+        self.assertEqual(planned["dirs_restored"], done["dirs_restored"])
+        self.assertEqual(done["dirs_restored"], self.backup()["dirs_total"])
+        again = self.into("--dry-run")
+        self.assertEqual((again["files_restored"], again["files_unchanged"]), (0, 4))
+        self.assertEqual(again["dirs_restored"], done["dirs_restored"])
+
+    def test_verify_names_a_file_that_failed_once(self):
+        self.into()
+        (self.restored / "four").unlink()
+        (self.restored / "four").mkdir()
+        (self.restored / "four/mine").write_bytes(b"x")
+        result = self.run_for(3, "--json", "restore", "latest", "--target", self.target, "--verify")
+        named = [one["path"] for one in result.lines() if one["type"] == "file_error"]
+        self.assertEqual(named, [f"{self.source}/four"])
+        self.assertEqual((result.last()["errors"], result.last()["files_failed"]), (1, 1))
+
     def test_a_second_restore_writes_only_what_differs(self):
         self.into()
         again = self.into("--overwrite", "if-changed")

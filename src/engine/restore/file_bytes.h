@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 
 #include "base/error.h"
 #include "chunk/chunk.h"
@@ -24,7 +25,18 @@ Result<void> write_zeros_at(int fd, std::uint64_t offset, std::uint64_t length, 
 // Changes only what is not as it should be; returns how many bytes that were.
 Result<std::uint64_t> update_zeros_at(int fd, const ZeroRange& range, const Site& site);
 
-// True when the file has exactly these bytes there.
+// How much of the file is not in holes.
+Result<std::uint64_t> data_bytes(int fd);
+
+// Whether nothing would be changed by that.
+Result<bool> range_is_right(int fd, const ZeroRange& range, const Site& site);
+
+// True when the file, whose size is right, has the bytes and the holes of the entry.
+Result<bool> has_content(int fd, const snapshot::Entry& entry, const Site& site);
+
+// The bytes of the chunk when the file has exactly these there.
+Result<std::optional<Bytes>> chunk_at(int fd, std::uint64_t offset, const chunk::ChunkRef& chunk,
+                                      const repo::Repository& repository);
 Result<bool> has_chunk_at(int fd, std::uint64_t offset, const chunk::ChunkRef& chunk,
                           const repo::Repository& repository);
 

@@ -7,6 +7,8 @@
 
 #include "base/try.h"
 #include "engine/restore/file_bytes.h"
+#include "io/attributes.h"
+#include "io/metadata.h"
 #include "snapshot/content.h"
 
 namespace backstay::engine::restoring {
@@ -17,12 +19,15 @@ using Existing = source::TargetTree::Existing;
 
 // A file with one of these inode flags (FS_IMMUTABLE_FL, FS_APPEND_FL) cannot be renamed.
 constexpr std::uint32_t kProtectingFlags = 0x10 | 0x20;
+// What is left free beside a file that is written anew.
+constexpr std::uint64_t kRoomBytes = 16 << 20;
 
 Error partly_updated(const FileJob& job, const Error& error) {
   Error told = error.clone();
-  if (!job.in_place()) return told;
+  if (!job.moved) return told;
   return std::move(told)
-      .with_context("updating the file in place, which now has bytes of both states")
+      .with_context(
+          "changing the file itself, for lack of room beside it: it now has bytes of both states")
       .with_hint("Restore the file from another snapshot, or remove it.");
 }
 
@@ -75,14 +80,9 @@ Result<void> FileWorker::put_in_place(FileJob& job, int fd) {
 Result<void> FileWorker::rename(FileJob& job) {
   if (job.temporary.empty()) return {};
   const source::TargetFolderPtr& folder = job.folder->folder();
-  Result<void> renamed = site_.target->rename(folder, job.temporary, job.name);
-  if (!renamed && renamed.error().code() == ErrorCode::kPermissionDenied) {
-    // What stands there may be protected, which remove() knows to undo.
-    TRY(site_.target->remove(folder, job.name));
-    renamed = site_.target->rename(folder, job.temporary, job.name);
-  }
-  if (renamed) job.temporary.clear();
-  return renamed;
+  TRY(site_.target->rename(folder, job.temporary, job.name));
+  job.temporary.clear();
+  return {};
 }
 
 void FileWorker::set_attributes(FileJob& job, int fd) {
@@ -113,20 +113,51 @@ void FileWorker::make_special(FileJob& job) {
 }
 
 Result<void> FileWorker::begin(FileJob& job) {
-  if (job.in_place()) {
-    job.changed = job.existing_bytes != job.entry.size_bytes;
-  } else {
-    job.temporary = site_.names.next();
-  }
-  const Existing existing = job.in_place() ? Existing::kKeepBytes : Existing::kReplace;
-  files_.keep(job, TRY(site_.target->open_for_write(job.folder->folder(), job.name_now(),
-                                                    job.entry.size_bytes, existing)));
+  job.temporary = site_.names.next();
+  if (job.action == Action::kUpdate) return begin_update(job);
+  files_.keep(job, TRY(site_.target->open_for_write(job.folder->folder(), job.temporary,
+                                                    job.entry.size_bytes, Existing::kReplace)));
   return {};
+}
+
+Result<void> FileWorker::begin_update(FileJob& job) {
+  const source::TargetFolderPtr& folder = job.folder->folder();
+  io::Fd fresh = TRY(site_.target->open_for_write(folder, job.temporary, 0, Existing::kReplace));
+  const Result<io::Fd> old = site_.target->open_for_read(folder, job.name);
+  job.has_old_bytes = old && io::clone_bytes(old->get(), fresh.get());
+  if (job.has_old_bytes || !old || TRY(has_room(fresh.get(), job))) {
+    TRY(io::set_size(fresh.get(), job.entry.size_bytes));
+    files_.keep(job, std::move(fresh));
+    return {};
+  }
+  job.existing_modified = TRY(io::full_status_of(old->get())).modified;
+  fresh.reset();
+  TRY(site_.target->rename(folder, job.name, job.temporary));
+  job.moved = job.has_old_bytes = true;
+  files_.keep(job, TRY(site_.target->open_for_write(folder, job.temporary, job.entry.size_bytes,
+                                                    Existing::kKeepBytes)));
+  job.changed = job.existing_bytes != job.entry.size_bytes;
+  return {};
+}
+
+// Files that are being written have not taken all of their space yet, and what the plan counted on
+// for files that grow or are new is not taken from them. Where nobody knows, there is room: a write
+// that fails leaves the old file as it is.
+Result<bool> FileWorker::has_room(int fd, FileJob& job) {
+  const Result<std::uint64_t> known =
+      site_.limits.free_bytes != nullptr ? site_.limits.free_bytes(fd) : io::free_bytes_of(fd);
+  const std::uint64_t reserved = reserved_bytes_.load(std::memory_order_relaxed);
+  const std::uint64_t spare = std::min(spare_bytes_, known.value_or(spare_bytes_));
+  if (spare < reserved || spare - reserved < kRoomBytes) return false;
+  if (spare - reserved - kRoomBytes < job.allocated_bytes) return false;
+  job.reserved_bytes = job.allocated_bytes;
+  reserved_bytes_.fetch_add(job.reserved_bytes, std::memory_order_relaxed);
+  return true;
 }
 
 Result<void> FileWorker::write(FileJob& job, std::uint64_t offset, ByteView bytes) {
   const FileHandle file = TRY(files_.get(job));
-  job.changed = true;
+  if (job.moved) job.changed = true;
   TRY(io::pwrite_full(file->get(), bytes, offset));
   site_.outcome.bytes_written.fetch_add(bytes.size(), std::memory_order_relaxed);
   site_.outcome.progress().bytes_done.fetch_add(bytes.size(), std::memory_order_relaxed);
@@ -135,9 +166,9 @@ Result<void> FileWorker::write(FileJob& job, std::uint64_t offset, ByteView byte
 
 Result<void> FileWorker::write_zeros(FileJob& job, const ZeroRange& range) {
   const FileHandle file = TRY(files_.get(job));
-  if (job.in_place()) {
+  if (job.has_old_bytes) {
+    if (job.moved && !range_is_right(file->get(), range, site_).value_or(false)) job.changed = true;
     const std::uint64_t changed = TRY(update_zeros_at(file->get(), range, site_));
-    if (changed > 0) job.changed = true;
     site_.outcome.bytes_written.fetch_add(changed, std::memory_order_relaxed);
   } else {
     TRY(write_zeros_at(file->get(), range.offset, range.length, site_));
@@ -147,12 +178,30 @@ Result<void> FileWorker::write_zeros(FileJob& job, const ZeroRange& range) {
   return {};
 }
 
-Result<bool> FileWorker::has_chunk(FileJob& job, std::uint64_t offset,
-                                   const chunk::ChunkRef& chunk) {
-  if (!job.is_whole)
-    return has_chunk_at(TRY(files_.get(job))->get(), offset, chunk, site_.repository);
-  const io::Fd fd = TRY(site_.target->open_for_read(job.folder->folder(), job.name));
-  return has_chunk_at(fd.get(), offset, chunk, site_.repository);
+// What the old file cannot give, because it cannot be read either, comes from the repository.
+Result<bool> FileWorker::reuse(FileJob& job, std::uint64_t offset, const chunk::ChunkRef& chunk) {
+  if (job.action != Action::kUpdate) return false;
+  const FileHandle file = TRY(files_.get(job));
+  if (job.has_old_bytes) {
+    const bool has = has_chunk_at(file->get(), offset, chunk, site_.repository).value_or(false);
+    if (has) site_.outcome.progress().bytes_done.fetch_add(chunk.length, std::memory_order_relaxed);
+    return has;
+  }
+  const Result<io::Fd> old = site_.target->open_for_read(job.folder->folder(), job.name);
+  if (!old) return false;
+  const Result<std::optional<Bytes>> bytes = chunk_at(old->get(), offset, chunk, site_.repository);
+  if (!bytes || !*bytes) return false;
+  TRY(io::pwrite_full(file->get(), **bytes, offset));
+  site_.outcome.progress().bytes_done.fetch_add(chunk.length, std::memory_order_relaxed);
+  return true;
+}
+
+bool FileWorker::is_right(const FileJob& job) {
+  if (job.action != Action::kUpdate || job.existing_bytes != job.entry.size_bytes) return false;
+  const Result<io::Fd> file = site_.target->open_for_read(job.folder->folder(), job.name);
+  if (!file) return false;
+  const Result<bool> right = has_content(file->get(), job.entry, site_);
+  return right && *right;
 }
 
 void FileWorker::finish_piece(FileJob& job) {
@@ -165,15 +214,36 @@ void FileWorker::finish_pieces(FileJob& job) {
     const Result<void> placed =
         file ? put_in_place(job, (*file)->get()) : std::unexpected(file.error().clone());
     if (!placed) job.fail(placed.error());
-  } else if (job.in_place() && job.changed) {
+  } else if (job.moved && job.changed) {
     job.fail(Error(ErrorCode::kCancelled, "the restore ended before the file was whole"));
   }
   files_.forget(job);
+  reserved_bytes_.fetch_sub(job.reserved_bytes, std::memory_order_relaxed);
   // What is still called by its temporary name is not whole.
-  if (!job.temporary.empty())
+  if (!job.temporary.empty() && job.moved) {
+    put_back(job);
+  } else if (!job.temporary.empty()) {
     static_cast<void>(site_.target->remove(job.folder->folder(), job.temporary));
+  }
   if (job.failed || site_.outcome.ending()) return abandon(job);
-  complete(job, !job.in_place() || job.changed);
+  complete(job, true);
+}
+
+// No rule takes a mixture for the file of the snapshot, nor for a newer one.
+void FileWorker::put_back(FileJob& job) {
+  const source::TargetFolderPtr& folder = job.folder->folder();
+  const auto mark = [&]() -> Result<void> {
+    const io::Fd file = TRY(site_.target->open_for_read(folder, job.temporary));
+    const Timestamp before{std::min<std::int64_t>(job.entry.modified.seconds, 1) - 1, 0};
+    return io::set_times({file.get()}, std::nullopt, job.changed ? before : job.existing_modified);
+  };
+  Result<void> done = mark();
+  const Result<void> renamed = site_.target->rename(folder, job.temporary, job.name);
+  if (!renamed) done = std::unexpected(renamed.error().clone());
+  if (!done)
+    site_.outcome.trouble(
+        job.path(), done.error().clone().with_context("giving the file its name back, which was " +
+                                                      job.temporary));
 }
 
 void FileWorker::complete(FileJob& job, bool was_written) {

@@ -1,9 +1,15 @@
 // A file on its way into the target, from the moment the walk meets it until it stands under its
 // name, or has failed.
 //
-// New files are written under a temporary name and renamed when they are whole, so a name of the
-// snapshot never shows half a file, whatever happens. Only large files that exist already are
-// written to in place; those are reported by name when they end up between two states.
+// Files are written under a temporary name and renamed when they are whole, so a name of the
+// snapshot never shows half a file, whatever happens, and what stood there before stays until then.
+// Of a file that exists already, chunks that it has are taken from it and not from the repository;
+// where the file system can share bytes between files, the new one begins as a clone of it.
+//
+// Only where there is no room for a second copy, the file that exists is changed itself, and for
+// that it gets the temporary name, so that no later run takes the mixture for either state. Should
+// it not become whole, it gets its name back, with a modification time that no rule trusts, and is
+// reported.
 #pragma once
 
 #include <atomic>
@@ -13,6 +19,7 @@
 #include <string>
 #include <vector>
 
+#include "base/clock.h"
 #include "chunk/chunk.h"
 #include "engine/restore/file_bytes.h"
 #include "engine/restore/folder_node.h"
@@ -39,9 +46,15 @@ struct FileJob {
   // more is counted while the walk still lists pieces.
   std::atomic<std::uint64_t> pieces_left{1};
   std::atomic<bool> failed{false};
-  std::atomic<bool> changed{false};  // in place: other than it was
+  std::atomic<bool> changed{false};  // moved: other than it was
 
-  [[nodiscard]] bool in_place() const { return action == Action::kUpdate && !is_whole; }
+  // Of a file written in pieces, from begin() on.
+  bool moved = false;                 // what has the temporary name is the file that was there
+  bool has_old_bytes = false;         // ... or a clone of it: only what differs is written
+  std::uint64_t allocated_bytes = 0;  // kUpdate: what it takes to write it anew
+  std::uint64_t reserved_bytes = 0;   // of the free space, while it is written
+  Timestamp existing_modified;        // moved: what it gets back if it was not changed
+
   [[nodiscard]] const std::string& name_now() const { return temporary.empty() ? name : temporary; }
   [[nodiscard]] std::string path() const { return folder->path_of(name); }
 
@@ -59,7 +72,9 @@ struct Segment {
 // What is done with jobs, on any thread. Failures go to the outcome.
 class FileWorker {
  public:
-  explicit FileWorker(Site& site) : site_(site), files_(site.limits.open_files) {}
+  // `spare_bytes` is what files may take for a time beside those that they replace.
+  FileWorker(Site& site, std::uint64_t spare_bytes)
+      : site_(site), spare_bytes_(spare_bytes), files_(site.limits.open_files) {}
 
   // ---- files written in one go
   void write_whole(FileJob& job, std::span<const Segment> segments);
@@ -75,8 +90,10 @@ class FileWorker {
   Result<void> begin(FileJob& job);
   Result<void> write(FileJob& job, std::uint64_t offset, ByteView bytes);
   Result<void> write_zeros(FileJob& job, const ZeroRange& range);
-  // True when the file that is updated has these bytes already.
-  Result<bool> has_chunk(FileJob& job, std::uint64_t offset, const chunk::ChunkRef& chunk);
+  // True when these bytes need not come from the repository: the file that was there has them.
+  Result<bool> reuse(FileJob& job, std::uint64_t offset, const chunk::ChunkRef& chunk);
+  // True when the file that is there is as it should be, attributes aside.
+  [[nodiscard]] bool is_right(const FileJob& job);
   void finish_piece(FileJob& job);
 
   // ---- any job that ended
@@ -87,13 +104,18 @@ class FileWorker {
   Result<void> fill(FileJob& job, int fd, std::span<const Segment> segments);
   void finish_pieces(FileJob& job);
   Result<void> put_in_place(FileJob& job, int fd);
+  Result<void> begin_update(FileJob& job);
+  Result<bool> has_room(int fd, FileJob& job);
+  void put_back(FileJob& job);
   Result<void> rename(FileJob& job);
   void set_attributes(FileJob& job, int fd);
   void make_link(LinkGroup& group, LinkGroup::State state, const LinkMember& member);
   void settle(FileJob& job, LinkGroup::State state);
 
   Site& site_;
+  const std::uint64_t spare_bytes_;
   OpenFiles files_;
+  std::atomic<std::uint64_t> reserved_bytes_{0};
 };
 
 }  // namespace backstay::engine::restoring

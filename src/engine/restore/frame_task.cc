@@ -82,33 +82,17 @@ class FrameRun {
       worker_.abandon(job);
       return false;
     }
-    if (job.action != Action::kUpdate || !is_equal(pieces)) return true;
+    if (!worker_.is_right(job)) return true;
     worker_.keep(job);
     return false;
-  }
-
-  // The file that exists has the same bytes. With zeros or holes it is written anew: that is cheap,
-  // and gives the same hole map.
-  bool is_equal(PieceSpan pieces) {
-    FileJob& job = *pieces.front().job;
-    std::uint64_t covered = 0;
-    for (const Piece& piece : pieces) covered += piece.chunk.length;
-    if (covered != job.entry.size_bytes || job.existing_bytes != covered) return false;
-    return std::ranges::all_of(pieces, [&](const Piece& piece) {
-      const Result<bool> has = worker_.has_chunk(job, piece.file_offset, piece.chunk);
-      return has.has_value() && *has;
-    });
   }
 
   // Of a file that is written in pieces.
   bool is_needed(const Piece& piece) {
     FileJob& job = *piece.job;
     if (job.failed || site_.outcome.ending()) return false;
-    if (!job.in_place()) return true;
-    const Result<bool> has = worker_.has_chunk(job, piece.file_offset, piece.chunk);
+    const Result<bool> has = worker_.reuse(job, piece.file_offset, piece.chunk);
     if (!has) job.fail(has.error());
-    if (has && *has)
-      site_.outcome.progress().bytes_done.fetch_add(piece.chunk.length, std::memory_order_relaxed);
     return has && !*has;
   }
 

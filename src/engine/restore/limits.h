@@ -18,6 +18,8 @@ struct Limits {
   std::size_t zero_buffer_bytes = 1 << 20;
   std::size_t read_ahead_bytes = 16 << 20;  // dump: plaintext that waits to be written
   std::size_t threads = 1;
+  // For tests: the free space around an open file; otherwise the file system is asked.
+  std::uint64_t (*free_bytes)(int fd) = nullptr;
 };
 
 // `memory_limit` of 0 means the default above; less makes the windows smaller, down to an eighth.

@@ -4,10 +4,12 @@
 
 #include <algorithm>
 #include <limits>
+#include <set>
 #include <utility>
 
 #include "base/byte_size.h"
 #include "base/try.h"
+#include "engine/restore/file_bytes.h"
 #include "engine/restore/kept_places.h"
 #include "engine/restore/link_groups.h"
 #include "engine/restore/target_walk.h"
@@ -30,27 +32,38 @@ void add_up(std::uint64_t& sum, std::uint64_t value) {
 
 class Planner final : public Visitor {
  public:
-  Planner(Site& site, PlanDepth depth) : site_(site), depth_(depth) {}
+  Planner(Site& site, PlanDepth depth) : site_(site), depth_(depth) {
+    if (site.target != nullptr) count_leftovers(site.target->root());
+  }
 
-  void target(FolderNode& /*node*/, const snapshot::Entry& /*entry*/) override {}
+  void target(FolderNode& node, const snapshot::Entry& /*entry*/) override {
+    note_selected(node.path());
+  }
+  void count_target() override { ++plan_.dirs; }
   Result<FolderNodePtr> folder(FolderVisit visit) override {
     ++plan_.dirs;
+    note_selected(visit.parent->path_of(visit.name));
     const bool is_there = visit.existing == EntryType::kDirectory;
     source::TargetFolderPtr folder =
         is_there ? TRY(site_.target->find_folder(visit.parent->folder(), visit.name)) : nullptr;
     auto node = std::make_shared<FolderNode>(std::move(visit.parent), std::move(visit.name),
                                              std::move(folder));
     if (node->folder() == nullptr) node->mark_new();
+    if (node->folder() != nullptr) count_leftovers(node->folder());
     return node;
   }
 
   Result<void> file(FileVisit visit) override {
     ++plan_.files;
+    note_selected(visit.folder->path_of(visit.name));
     const bool is_regular = visit.entry.type == EntryType::kFile;
     if (is_regular) add_up(plan_.bytes, visit.entry.size_bytes);
-    const bool is_kept = visit.action != Action::kWrite && visit.action != Action::kUpdate;
+    const bool is_left = visit.action == Action::kLeave;
+    const bool is_link = !is_left && is_further_name(visit);
+    const bool is_kept = is_left || visit.action == Action::kSame ||
+                         (!is_link && (visit.action == Action::kKeep || is_right(visit)));
     ++(is_kept ? plan_.files_unchanged : plan_.files_written);
-    if (!is_regular || is_kept || is_further_name(visit)) return {};
+    if (!is_regular || is_kept || is_link) return {};
     const Result<std::uint64_t> allocated = allocated_bytes(visit.entry);
     if (!allocated) {
       if (site_.outcome.ending()) return site_.outcome.status();
@@ -78,9 +91,41 @@ class Planner final : public Visitor {
     return {};
   }
 
-  [[nodiscard]] const Plan& plan() const { return plan_; }
+  [[nodiscard]] Plan finish() {
+    plan_.errors = site_.outcome.report().errors;
+    // What is below a folder that cannot be restored, or on a damaged page, was not looked at.
+    if (plan_.errors == 0) plan_.unmatched = site_.options.includes.not_among(seen_);
+    return std::move(plan_);
+  }
 
  private:
+  // What the restore removes on its way. After a kill where there was no room for a second copy it
+  // is the space that the file needs.
+  void count_leftovers(const source::TargetFolderPtr& folder) {
+    const auto names = site_.target->names(folder);
+    if (!names) return;
+    for (const std::string& name : *names) {
+      if (!site_.names.is_leftover(name)) continue;
+      const Result<io::Fd> file = site_.target->open_for_read(folder, name);
+      if (file) add_up(plan_.bytes_freed, data_bytes(file->get()).value_or(0));
+    }
+  }
+
+  void note_selected(const std::string& path) {
+    if (!site_.options.includes.empty()) site_.options.includes.note_matching(path, seen_);
+  }
+
+  // As the restore compares.
+  bool is_right(const FileVisit& visit) {
+    if (depth_ == PlanDepth::kTotals || visit.action != Action::kUpdate ||
+        visit.existing_bytes != visit.entry.size_bytes)
+      return false;
+    const Result<io::Fd> file = site_.target->open_for_read(visit.folder->folder(), visit.name);
+    if (!file) return false;
+    const Result<bool> right = has_content(file->get(), visit.entry, site_);
+    return right && *right;
+  }
+
   // A hard link to a file that was counted already.
   bool is_further_name(const FileVisit& visit) {
     if (visit.entry.links <= 1) return false;
@@ -108,6 +153,7 @@ class Planner final : public Visitor {
   PlanDepth depth_;
   Plan plan_;
   LinkGroups groups_;
+  std::set<std::size_t> seen_;  // patterns to include
 };
 
 }  // namespace
@@ -115,13 +161,20 @@ class Planner final : public Visitor {
 Result<Plan> make_plan(Site& site, PlanDepth depth) {
   Planner planner(site, depth);
   TRY(walk_target(site, planner, TreeDamage::kReport));
-  return planner.plan();
+  return planner.finish();
+}
+
+std::uint64_t spare_bytes(const Plan& plan, const std::string& target) {
+  const Result<std::uint64_t> free = io::free_bytes(target);
+  if (!free) return std::numeric_limits<std::uint64_t>::max();
+  return *free - std::min(*free, plan.bytes_needed);
 }
 
 Result<void> check_space(const Plan& plan, const std::string& target) {
   const Result<std::uint64_t> free = io::free_bytes(existing_folder(target));
   // Where nobody knows, the first write that does not fit tells.
-  if (!free || plan.bytes_needed <= *free) return {};
+  if (!free || plan.bytes_needed - std::min(plan.bytes_needed, plan.bytes_freed) <= *free)
+    return {};
   return std::unexpected(
       Error(ErrorCode::kNoSpace,
             fmt::format("{} are needed at {}, which has {} free",

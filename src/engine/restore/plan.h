@@ -2,6 +2,8 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
+#include <vector>
 
 #include "engine/restore/site.h"
 
@@ -12,9 +14,12 @@ struct Plan {
   std::uint64_t dirs = 0;
   std::uint64_t files_written = 0;  // those that the overwrite rule does not leave alone
   std::uint64_t files_unchanged = 0;
-  std::uint64_t bytes = 0;          // sizes of the regular files
-  std::uint64_t bytes_written = 0;  // allocated bytes of those that are written
-  std::uint64_t bytes_needed = 0;   // what the target grows by at least
+  std::uint64_t bytes = 0;             // sizes of the regular files
+  std::uint64_t bytes_written = 0;     // allocated bytes of those that are written
+  std::uint64_t bytes_needed = 0;      // what the target grows by at least
+  std::uint64_t bytes_freed = 0;       // by removing what a killed restore left
+  std::uint64_t errors = 0;            // met on the way: something may be missing above
+  std::vector<std::string> unmatched;  // patterns to include that fit nothing
 };
 
 // kFull also looks for every chunk in the index and reports files with missing ones: for dry runs.
@@ -23,5 +28,7 @@ Result<Plan> make_plan(Site& site, PlanDepth depth);
 
 // no_space when the plan surely does not fit. `target` may not exist yet.
 Result<void> check_space(const Plan& plan, const std::string& target);
+// What of the free space is left for a time: the plan does not need it.
+[[nodiscard]] std::uint64_t spare_bytes(const Plan& plan, const std::string& target);
 
 }  // namespace backstay::engine::restoring

@@ -38,9 +38,9 @@ struct Parts {
 
 }  // namespace
 
-RestoreRun::RestoreRun(Site& site)
+RestoreRun::RestoreRun(Site& site, std::uint64_t spare_bytes)
     : site_(site),
-      worker_(site),
+      worker_(site, spare_bytes),
       workers_(site.limits.threads, site.limits.window_pieces),
       window_(site, worker_, workers_) {}
 
@@ -55,8 +55,11 @@ Result<void> RestoreRun::run() {
 }
 
 void RestoreRun::target(FolderNode& node, const snapshot::Entry& entry) {
-  site_.outcome.dirs_restored.fetch_add(1, std::memory_order_relaxed);
   if (site_.options.overwrite != Overwrite::kNever) node.set_attributes_at_end(entry);
+}
+
+void RestoreRun::count_target() {
+  site_.outcome.dirs_restored.fetch_add(1, std::memory_order_relaxed);
 }
 
 Result<FolderNodePtr> RestoreRun::folder(FolderVisit visit) {
@@ -146,7 +149,9 @@ void RestoreRun::restore_bytes(const FileJobPtr& job) {
   const Result<void> placed = job->entry.content.level == 0 ? place_small(job) : place_large(job);
   if (!placed) job->fail(placed.error());
   // A file that never got a piece, or whose last piece is written already, is finished here.
-  if (!job->is_whole) {
+  if (placed && job->action == Action::kKeep) {
+    worker_.keep(*job);
+  } else if (!job->is_whole) {
     worker_.finish_piece(*job);
   } else if (!placed) {
     worker_.abandon(*job);
@@ -181,8 +186,15 @@ Result<void> RestoreRun::place_small(const FileJobPtr& job) {
 }
 
 Result<void> RestoreRun::place_large(const FileJobPtr& job) {
-  // Beyond this point the file that exists changes: it must not turn out then that chunks are gone.
-  if (job->in_place()) TRY(check_chunks(*job));
+  if (job->action == Action::kUpdate) {
+    if (worker_.is_right(*job)) {
+      job->action = Action::kKeep;
+      return {};
+    }
+    // Where there is no room, the file that exists changes: it must not turn out then that chunks
+    // are gone.
+    TRY(check_chunks(*job));
+  }
   TRY(worker_.begin(*job));
   site_.outcome.progress().set_current(job->path());
   return snapshot::for_each_extent(
@@ -190,10 +202,12 @@ Result<void> RestoreRun::place_large(const FileJobPtr& job) {
       [&](std::uint64_t offset, const Extent& extent) { return add_extent(job, offset, extent); });
 }
 
-Result<void> RestoreRun::check_chunks(const FileJob& job) {
+Result<void> RestoreRun::check_chunks(FileJob& job) {
   return snapshot::for_each_extent(job.entry.content, job.entry.size_bytes, site_.repository,
                                    [&](std::uint64_t, const Extent& extent) -> Result<void> {
                                      if (site_.outcome.ending()) return site_.outcome.status();
+                                     if (extent.kind != ExtentKind::kHole)
+                                       job.allocated_bytes += extent.length;
                                      if (extent.kind == ExtentKind::kChunk) TRY(locate(extent));
                                      return {};
                                    });
@@ -211,7 +225,7 @@ Result<void> RestoreRun::add_extent(const FileJobPtr& job, std::uint64_t offset,
                  .file_offset = offset,
                  .chunk = {.id = extent.id, .length = static_cast<std::uint32_t>(extent.length)},
                  .offset_in_frame = location.offset_in_frame});
-  } else if (extent.kind == ExtentKind::kZeros || job->in_place()) {
+  } else if (extent.kind == ExtentKind::kZeros || job->has_old_bytes) {
     const bool is_hole = extent.kind == ExtentKind::kHole;
     add_zeros(job, {.offset = offset,
                     .length = extent.length,

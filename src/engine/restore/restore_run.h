@@ -9,12 +9,14 @@ namespace backstay::engine::restoring {
 
 class RestoreRun final : public Visitor {
  public:
-  explicit RestoreRun(Site& site);
+  // `spare_bytes` of the target's free space are not needed for what is new in it.
+  RestoreRun(Site& site, std::uint64_t spare_bytes);
 
   // Restores the whole selection; returns when the last file is done.
   Result<void> run();
 
   void target(FolderNode& node, const snapshot::Entry& entry) override;
+  void count_target() override;
   Result<FolderNodePtr> folder(FolderVisit visit) override;
   Result<void> file(FileVisit visit) override;
   [[nodiscard]] bool wants_extras() const override { return true; }
@@ -32,7 +34,7 @@ class RestoreRun final : public Visitor {
   void restore_bytes(const FileJobPtr& job);
   Result<void> place_small(const FileJobPtr& job);
   Result<void> place_large(const FileJobPtr& job);
-  Result<void> check_chunks(const FileJob& job);
+  Result<void> check_chunks(FileJob& job);
   Result<void> add_extent(const FileJobPtr& job, std::uint64_t offset,
                           const snapshot::Extent& extent);
   void add_zeros(const FileJobPtr& job, ZeroRange range);

@@ -42,7 +42,10 @@ Result<std::optional<WalkItem>> SelectedWalk::next() {
     std::optional<snapshot::TreeItem> item = TRY(next_readable());
     if (!item || !snapshot::is_within(item->key, root_key_)) break;
     const bool is_folder = item->entry.type == EntryType::kDirectory;
-    if (item->key == root_key_ && is_folder) continue;
+    if (item->key == root_key_ && is_folder) {
+      met_root_ = root_choice_ == Choice::kTake;
+      continue;
+    }
     std::string path = snapshot::path_from_key(item->key);
     if (last_file_key_ && snapshot::is_within(item->key, *last_file_key_)) {
       report_(path, Error(ErrorCode::kCorruption,

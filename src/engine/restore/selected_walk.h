@@ -46,6 +46,8 @@ class SelectedWalk {
   Result<void> skip_below(std::string_view key);
   // True when pages could not be read: names may be missing that the snapshot has.
   [[nodiscard]] bool damaged() const { return damaged_; }
+  // True once the folder was met whose content goes straight into the target, if it is selected.
+  [[nodiscard]] bool met_root() const { return met_root_; }
 
  private:
   SelectedWalk(chunk::ChunkReader& pages, const snapshot::TreeRoot& root,
@@ -63,6 +65,7 @@ class SelectedWalk {
   Choice root_choice_ = Choice::kTake;
   std::optional<std::string> last_file_key_;  // nothing can be below it
   bool damaged_ = false;
+  bool met_root_ = false;
   bool finished_ = false;
 };
 

@@ -46,6 +46,7 @@ class TargetWalk {
       TRY(visit(std::move(*item)));
     }
     while (!levels_.empty()) leave();
+    if (walk_.met_root()) visitor_.count_target();
     return {};
   }
 

@@ -31,6 +31,8 @@ class Visitor {
   };
   // The target folder itself stands for a folder of the snapshot, which has this entry.
   virtual void target(FolderNode& node, const snapshot::Entry& entry) = 0;
+  // There is such a folder, also where its entry is not for the target: the root of a snapshot.
+  virtual void count_target() = 0;
   // The node for a folder that is entered. A failure is reported and leaves out what is inside.
   virtual Result<FolderNodePtr> folder(FolderVisit visit) = 0;
   // A failure ends the walk; trouble with the file itself goes to the outcome.

@@ -34,6 +34,7 @@ class Verifier final : public Visitor {
   }
 
   void target(FolderNode& /*node*/, const snapshot::Entry& /*entry*/) override {}
+  void count_target() override {}
   Result<FolderNodePtr> folder(FolderVisit visit) override {
     source::TargetFolderPtr folder =
         TRY(site_.target->find_folder(visit.parent->folder(), visit.name));

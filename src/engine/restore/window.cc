@@ -15,9 +15,7 @@ void run_loose(const LooseJob& job, FileWorker& worker, const Site& site) {
   if (job.file == nullptr) return worker.link(*job.group, job.member);
   FileJob& file = *job.file;
   if (site.outcome.ending()) return worker.abandon(file);
-  const bool is_empty_already =
-      file.action == Action::kUpdate && file.entry.size_bytes == 0 && file.existing_bytes == 0;
-  if (file.action == Action::kKeep || is_empty_already) return worker.keep(file);
+  if (file.action == Action::kKeep || worker.is_right(file)) return worker.keep(file);
   if (file.entry.type == snapshot::EntryType::kFile) return worker.write_whole(file, {});
   worker.make_special(file);
 }
@@ -100,11 +98,9 @@ void Window::hand_over_frames() {
       task.pieces.push_back(std::move(end->piece));
     begin = end;
     const std::size_t weight = task.pieces.size();
-    workers_.submit(
-        [task = std::move(task), &site = site_, &worker = worker_]() mutable {
-          run_frame_task(task, site, worker);
-        },
-        weight);
+    workers_.submit([task = std::move(task), &site = site_,
+                     &worker = worker_]() mutable { run_frame_task(task, site, worker); },
+                    weight);
   }
   placed_.clear();
 }

@@ -1,0 +1,52 @@
+"""A restore over files that exist, killed at any moment."""
+import os
+import random
+import signal
+import time
+
+import program
+
+
+class KilledRestore(program.ProgramTest):
+    def test_an_old_file_is_old_or_new_and_never_a_mixture(self):
+        old, new = os.urandom(24_000_000), os.urandom(24_000_000)
+        path = self.source / "large"
+        path.write_bytes(new)
+        os.utime(path, (1_600_000_000, 1_600_000_000))
+        self.init("--encryption", "none")
+        self.backup()
+        states = {old: 0, new: 0}
+        for attempt in range(12):
+            path.write_bytes(old)
+            os.utime(path, (1_500_000_000, 1_500_000_000))
+            process = self.start("restore", f"latest:{self.source}", "--target", self.source)
+            time.sleep(random.uniform(0, 0.12) if attempt else 0.05)
+            process.send_signal(signal.SIGKILL)
+            process.communicate()
+            now = path.read_bytes()
+            self.assertIn(now, states, "a mixture of both states")
+            states[now] += 1
+            self.run_for(0, "restore", f"latest:{self.source}", "--target", self.source,
+                         "--overwrite", "if-newer")
+            self.assertEqual(path.read_bytes(), new)
+            self.assertEqual(os.listdir(self.source), ["large"])
+
+    def test_damage_half_way_leaves_the_old_file(self):
+        path = self.source / "large"
+        path.write_bytes(os.urandom(24_000_000))
+        self.init("--encryption", "none")
+        self.backup()
+        packs = list(self.objects("data").values())
+        data = bytearray(packs[-1].read_bytes())
+        data[len(data) // 2] ^= 1
+        packs[-1].chmod(0o600)
+        packs[-1].write_bytes(data)
+        old = os.urandom(24_000_000)
+        path.write_bytes(old)
+        self.run_for(3, "restore", f"latest:{self.source}", "--target", self.source)
+        self.assertEqual(path.read_bytes(), old)
+        self.assertEqual(os.listdir(self.source), ["large"])
+
+
+if __name__ == "__main__":
+    program.main()
