@@ -78,8 +78,8 @@ bool Console::is_closed() {
 void Console::error(const Error& error) {
   say(Level::kError, error.describe(), error.hint());
 }
-void Console::warning(std::string_view message) {
-  say(Level::kWarning, message, "");
+void Console::warning(std::string_view message, std::string_view hint) {
+  say(Level::kWarning, message, hint);
 }
 void Console::note(std::string_view message) {
   if (!style_.quiet) say(Level::kInfo, message, "");

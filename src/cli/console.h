@@ -63,7 +63,7 @@ class Console {
   // What ended the command: "backstay: doing: what", "hint: ...".
   void error(const Error& error);
   // Trouble with one file or object, while the command goes on.
-  void warning(std::string_view message);
+  void warning(std::string_view message, std::string_view hint = "");
   // For people who watch: not with --quiet.
   void note(std::string_view message);
   // With -v.

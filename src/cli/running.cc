@@ -8,6 +8,12 @@
 
 namespace backstay::cli {
 
+namespace {
+
+constexpr std::size_t kHintsMax = 8;
+
+}  // namespace
+
 Running::Running(Context& context)
     : context_(context),
       activity_{
@@ -28,11 +34,19 @@ void Running::finish() {
   seconds_ = seconds();
 }
 
+// A thousand files may fail for the same reason.
+bool Running::is_new_hint(std::string_view hint) {
+  if (hint.empty()) return false;
+  const MutexLock lock(mutex_);
+  return hints_.size() < kHintsMax && hints_.emplace(hint).second;
+}
+
 void Running::report(const std::string& path, const Error& error) {
   ++reported_;
   const std::string what = error.describe();
   const bool named = what.find(path) != std::string::npos;
-  context_.console.warning(named ? what : fmt::format("{}: {}", path, what));
+  context_.console.warning(named ? what : fmt::format("{}: {}", path, what),
+                           is_new_hint(error.hint()) ? error.hint() : std::string_view());
   if (!context_.console.json()) return;
   json::Json line;
   line["type"] = "file_error";

@@ -5,8 +5,13 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
+#include <set>
+#include <string>
+#include <string_view>
 
+#include "base/mutex.h"
 #include "cli/command.h"
 #include "cli/progress_line.h"
 #include "engine/activity.h"
@@ -26,6 +31,8 @@ class Running {
 
  private:
   void report(const std::string& path, const Error& error);
+  // Each is told once.
+  bool is_new_hint(std::string_view hint) EXCLUDES(mutex_);
 
   Context& context_;
   engine::Progress progress_;
@@ -33,6 +40,8 @@ class Running {
   const std::chrono::steady_clock::time_point started_;
   double seconds_ = -1;
   std::atomic<std::uint64_t> reported_{0};
+  Mutex mutex_;
+  std::set<std::string, std::less<>> hints_ GUARDED_BY(mutex_);
   std::unique_ptr<ProgressLine> line_;
 };
 

@@ -504,16 +504,19 @@ TEST_F(DamageTest, SomethingBelowAFileIsLeftOut) {
   EXPECT_THAT(names(), ElementsAre("/file", "/next"));
 }
 
-TEST_F(DamageTest, DamagedTreePageIsReportedAndNothingIsDeleted) {
+class DamagedTreeTest : public DamageTest {
+ protected:
+  // Twenty folders of a hundred files; one page of several, not the root, is damaged.
+  void make_tree();
+};
+
+void DamagedTreeTest::make_tree() {
   for (int i = 1000; i < 3000; ++i) {
+    if (i % 100 == 0) add_folder("/d" + std::to_string(i / 100));
     Entry& file = add_file("/d" + std::to_string(i / 100) + "/f" + std::to_string(i), "");
     file.xattrs = {{.name = "user.filler", .value = Bytes(200, 7)}};
   }
   finish();
-  options_.delete_extra = true;
-  write("/d10/extra", "x");
-  write("/d29/extra", "x");
-  // One page of several, not the root.
   std::vector<chunk::ChunkRef> leaves;
   ASSERT_TRUE(snapshot::for_each_page(*repository_, snapshot_.tree,
                                       [&](const chunk::ChunkRef& page, std::uint8_t level) {
@@ -525,6 +528,13 @@ TEST_F(DamageTest, DamagedTreePageIsReportedAndNothingIsDeleted) {
   faults_.flip_byte(repo::object_name(repo::ObjectKind::kMetaPack, location->frame.pack),
                     location->frame.offset + 5);
   reopen();
+}
+
+TEST_F(DamagedTreeTest, IsReportedAndNothingIsDeleted) {
+  make_tree();
+  options_.delete_extra = true;
+  write("/d10/extra", "x");
+  write("/d29/extra", "x");
   const auto report = restore();
   ASSERT_TRUE(report) << report.error().describe();
   EXPECT_GE(report->errors, 1U);
@@ -533,6 +543,16 @@ TEST_F(DamageTest, DamagedTreePageIsReportedAndNothingIsDeleted) {
   EXPECT_TRUE(exists("/d29/extra"));
   EXPECT_TRUE(exists("/d10/f1000"));
   EXPECT_TRUE(exists("/d29/f2999"));
+}
+
+TEST_F(DamagedTreeTest, FoldersThatAreNotSelectedMayEndOnADamagedPage) {
+  make_tree();
+  ASSERT_TRUE(options_.includes.add("/d29", snapshot::Case::kSensitive));
+  const auto report = restore();
+  ASSERT_TRUE(report) << report.error().describe();
+  EXPECT_EQ(report->files_restored, 100U);
+  EXPECT_EQ(report->errors, 1U);
+  EXPECT_THAT(report->unmatched, IsEmpty());
 }
 
 // ---- stopping

@@ -36,6 +36,11 @@ Result<void> make_directory(const std::string& path, unsigned mode) {
   if (::mkdir(path.c_str(), mode) == 0) return {};
   const int error = errno;
   struct stat st {};
+  if (error == EEXIST && ::lstat(path.c_str(), &st) == 0 && S_ISLNK(st.st_mode) &&
+      ::stat(path.c_str(), &st) != 0)
+    return fail(
+        ErrorCode::kAlreadyExists,
+        fmt::format("creating folder {}: a symbolic link that leads nowhere is there", path));
   // Some file systems answer EROFS or EACCES for a folder that is there.
   if (::stat(path.c_str(), &st) == 0) {
     if (S_ISDIR(st.st_mode)) return {};

@@ -75,6 +75,19 @@ Error with_folder_hint(Error error, int folder) {
       .with_hint("Take that from the folder with 'chattr -ia FOLDER', then restore again.");
 }
 
+// The folder that is nearest to the target and open to be asked tells why.
+Error with_target_hint(Error error, const std::string& path) {
+  std::string above = path;
+  while (!above.empty()) {
+    const Result<io::Fd> folder = io::open_folder_path(above);
+    if (folder) return with_folder_hint(std::move(error), folder->get());
+    const std::size_t slash = above.find_last_of('/');
+    above.resize(slash == std::string::npos ? 0 : slash);
+  }
+  const Result<io::Fd> here = io::open_folder_path(path.starts_with('/') ? "/" : ".");
+  return here ? with_folder_hint(std::move(error), here->get()) : with_owner_hint(std::move(error));
+}
+
 // Calls `make` until it does not fail because the name is taken, and empties the name in between.
 template <typename Make>
 auto make_in_place(int folder, const std::string& name, Make make) -> decltype(make()) {
@@ -485,7 +498,7 @@ Result<std::unique_ptr<TargetTree>> TargetTree::open(const std::string& path, Op
   Result<io::Fd> root = open_root();
   if (!root) {
     return std::unexpected(
-        with_owner_hint(std::move(root).error().with_context("opening the target " + path)));
+        with_target_hint(std::move(root).error().with_context("opening the target"), path));
   }
   return std::make_unique<FolderTarget>(*std::move(root), std::move(options));
 }

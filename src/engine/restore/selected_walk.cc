@@ -13,6 +13,14 @@ namespace backstay::engine::restoring {
 using snapshot::Entry;
 using snapshot::EntryType;
 
+namespace {
+
+bool is_damage(const Error& error) {
+  return error.code() == ErrorCode::kCorruption || error.code() == ErrorCode::kNotFound;
+}
+
+}  // namespace
+
 Result<SelectedWalk> SelectedWalk::open(chunk::ChunkReader& pages,
                                         const snapshot::Snapshot& snapshot,
                                         const RestoreOptions& options, Report report) {
@@ -33,7 +41,7 @@ Result<SelectedWalk> SelectedWalk::open(chunk::ChunkReader& pages,
       is_folder ? walk.root_key_ : std::string(snapshot::parent_of_key(walk.root_key_));
   walk.root_choice_ = walk.choose(snapshot::path_from_key(walk.root_key_), is_folder);
   walk.finished_ = walk.root_choice_ == Choice::kLeave;
-  TRY(walk.cursor_.seek(walk.root_key_));
+  TRY(walk.go_to(walk.root_key_));
   return walk;
 }
 
@@ -50,7 +58,7 @@ Result<std::optional<WalkItem>> SelectedWalk::next() {
     if (last_file_key_ && snapshot::is_within(item->key, *last_file_key_)) {
       report_(path, Error(ErrorCode::kCorruption,
                           "the snapshot has something below a file; it is left out"));
-      TRY(cursor_.seek(snapshot::key_after_subtree(*last_file_key_)));
+      TRY(skip_below(*last_file_key_));
       continue;
     }
     const Choice choice = choose(path, is_folder);
@@ -63,15 +71,21 @@ Result<std::optional<WalkItem>> SelectedWalk::next() {
 }
 
 Result<void> SelectedWalk::skip_below(std::string_view key) {
-  return cursor_.seek(snapshot::key_after_subtree(key));
+  return go_to(snapshot::key_after_subtree(key));
+}
+
+// A damaged page on the way is met again, and reported, by whoever asks for the next item.
+Result<void> SelectedWalk::go_to(std::string_view key) {
+  Result<void> moved = cursor_.seek(key);
+  if (!moved && is_damage(moved.error())) return {};
+  return moved;
 }
 
 Result<std::optional<snapshot::TreeItem>> SelectedWalk::next_readable() {
   while (true) {
     Result<std::optional<snapshot::TreeItem>> item = cursor_.next();
     if (item) return item;
-    const ErrorCode code = item.error().code();
-    if (code != ErrorCode::kCorruption && code != ErrorCode::kNotFound) return item;
+    if (!is_damage(item.error())) return item;
     damaged_ = true;
     const std::string first = snapshot::path_from_key(cursor_.damaged_first_key());
     report_(first, std::move(item).error().with_context(

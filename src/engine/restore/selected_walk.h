@@ -54,6 +54,7 @@ class SelectedWalk {
                const RestoreOptions& options, Report report)
       : cursor_(pages, root), options_(options), report_(std::move(report)) {}
   Result<std::optional<snapshot::TreeItem>> next_readable();
+  Result<void> go_to(std::string_view key);
   [[nodiscard]] Choice choose(const std::string& path, bool is_folder) const;
 
   snapshot::TreeCursor cursor_;
