@@ -1,0 +1,70 @@
+// A backend that takes its time: so many bytes a second up and down, around one that works.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <stop_token>
+
+#include "backend/backend.h"
+#include "base/clock.h"
+#include "base/mutex.h"
+
+namespace backstay::backend {
+
+struct Rates {
+  std::uint64_t upload = 0;    // bytes a second; 0: no limit
+  std::uint64_t download = 0;  // bytes a second; 0: no limit
+};
+
+// Sleeps, or does not where nobody has time to wait any more.
+using Sleep = std::function<void(std::chrono::nanoseconds)>;
+
+// Thread-safe. A call goes through whole, and the calls after it wait until its bytes are paid for:
+// so the mean is kept however large an object is, and what was let through is never cut. Objects of
+// up to 4 KiB go up at once: leases, which must not become too old behind a queue of packs. A
+// barrier waits until all is paid for.
+class ThrottledBackend final : public Backend {
+ public:
+  // `clock` outlives this.
+  ThrottledBackend(std::unique_ptr<Backend> inner, Rates rates, const Clock& clock, Sleep sleep);
+
+  using Backend::put;
+  Result<void> put(std::string_view name, std::span<const ByteView> pieces) override;
+  Result<void> barrier() override;
+  Result<void> adopt(std::string_view name) override { return inner_->adopt(name); }
+  Result<Bytes> get(std::string_view name, std::uint64_t size_max) override;
+  Result<void> get_range(std::string_view name, std::uint64_t offset, MutableByteView out) override;
+  Result<ObjectInfo> head(std::string_view name) override { return inner_->head(name); }
+  Result<void> list(std::string_view prefix,
+                    const std::function<Result<void>(const ObjectInfo&)>& each) override {
+    return inner_->list(prefix, each);
+  }
+  Result<void> remove(std::string_view name) override { return inner_->remove(name); }
+  Result<Timestamp> store_time() override { return inner_->store_time(); }
+  [[nodiscard]] Capabilities capabilities() const override { return inner_->capabilities(); }
+  [[nodiscard]] std::string describe() const override { return inner_->describe(); }
+
+ private:
+  using Moment = std::chrono::steady_clock::time_point;
+  // One direction.
+  struct Lane {
+    const std::uint64_t rate;
+    Mutex mutex;
+    Moment free_at GUARDED_BY(mutex);  // when all bytes so far are paid for
+  };
+  void wait_for_turn(Lane& lane, std::uint64_t bytes);
+  // Of bytes whose number was not known before they came.
+  void charge(Lane& lane, std::uint64_t bytes);
+
+  const std::unique_ptr<Backend> inner_;
+  const Clock& clock_;
+  const Sleep sleep_;
+  Lane upload_;
+  Lane download_;
+};
+
+// Sleeps until a stop is requested: what is still to be stored then goes at full speed.
+[[nodiscard]] Sleep sleep_unless(std::stop_token stop);
+
+}  // namespace backstay::backend
