@@ -44,7 +44,7 @@ Result<void> make_directory(const std::string& path, unsigned mode) {
   // Some file systems answer EROFS or EACCES for a folder that is there.
   if (::stat(path.c_str(), &st) == 0) {
     if (S_ISDIR(st.st_mode)) return {};
-    return fail(ErrorCode::kInvalidArgument,
+    return fail(ErrorCode::kAlreadyExists,
                 fmt::format("creating folder {}: a file of that name is there", path));
   }
   return fail_io(error, "creating folder " + path);

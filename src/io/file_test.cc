@@ -156,7 +156,7 @@ TEST(MakeDirectories, MakesWhatIsMissingAndNothingOverAFile) {
   ASSERT_TRUE(make_directories(folder / "a/b//c/").has_value());
   ASSERT_TRUE(make_directories(folder / "a/b/c").has_value());
   ASSERT_TRUE(create(folder / "a/file", "x").has_value());
-  EXPECT_EQ(make_directories(folder / "a/file").error().code(), ErrorCode::kInvalidArgument);
+  EXPECT_EQ(make_directories(folder / "a/file").error().code(), ErrorCode::kAlreadyExists);
   EXPECT_FALSE(make_directories(folder / "a/file/b").has_value());
   struct stat st {};
   ASSERT_EQ(::stat((folder / "a/b/c").c_str(), &st), 0);
