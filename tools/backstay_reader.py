@@ -18,10 +18,15 @@ import re
 import resource
 import sys
 
-from reader.blake3 import blake3
-from reader.repository import (KINDS, Corruption, Record, Refused, Repository, Store, WrongKey,
-                               must, parse_header, parse_plain, parse_words, text)
-from reader.restorer import Restorer
+try:
+    from reader.blake3 import blake3
+    from reader.repository import (KINDS, Corruption, Record, Refused, Repository, Store, WrongKey,
+                                   must, parse_header, parse_plain, parse_words, text)
+    from reader.restorer import Restorer
+except ModuleNotFoundError as missing:
+    sys.exit(f"{sys.argv[0]}: {sys.executable} has no module {missing.name}\nhint: Install the "
+             "Debian packages python3-cryptography, python3-argon2 and python3-zstandard, and run "
+             "this with /usr/bin/python3.")
 
 
 def command_list(repository, _):

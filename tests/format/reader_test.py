@@ -231,5 +231,15 @@ class Repositories(unittest.TestCase):
         self.assertEqual(stat.S_IMODE((self.target / "set").stat().st_mode), 0o4755)
 
 
+class Start(unittest.TestCase):
+    def test_a_python_without_the_modules_is_told_which_packages_to_install(self):
+        # -S leaves nothing but the standard library and what lies beside the script.
+        run = subprocess.run([sys.executable, "-ESs", backstay_reader.__file__, "--help"],
+                             capture_output=True, check=False, text=True)
+        self.assertEqual(run.returncode, 1)
+        self.assertIn("python3-argon2", run.stderr)
+        self.assertNotIn("Traceback", run.stderr)
+
+
 if __name__ == "__main__":
     run_tests.main()
