@@ -1,6 +1,7 @@
 """What people see: questions on a terminal, the progress line, colours, names that play tricks; and
 that none of it reaches a pipe."""
 import os
+import pathlib
 import pty
 import re
 import select
@@ -165,6 +166,26 @@ class Terminal(program.ProgramTest):
             self.assertRegex(page, r'\A\.TH "BACKSTAY')
             self.assertIn("\n.SH NAME\n", page)
             self.assertNotRegex(page, r"(?m)^\.(?!nf|fi)[a-z]")
+            # Nothing that the help tells is missing there.
+            told = self.run_for(0, "help", *name).out.decode()
+            for option in re.findall(r"^ +(?:-\w, )?(--[a-z-]+)", told, re.M):
+                self.assertIn(option.replace("-", r"\-"), page)
+
+    def test_what_is_installed_is_what_the_program_prints(self):
+        build = pathlib.Path(program.BINARY).parent
+        if not (build / "CMakeCache.txt").exists():
+            self.skipTest("the program is not in its build folder")
+        subprocess.run(["cmake", "--install", build, "--prefix", self.folder / "usr"],
+                       check=True, stdout=subprocess.DEVNULL)
+        share = self.folder / "usr/share"
+        for file, words in (("man/man1/backstay.1", ["help", "--man"]),
+                            ("man/man1/backstay-self-test.1", ["help", "--man", "self-test"]),
+                            ("bash-completion/completions/backstay", ["completion", "bash"]),
+                            ("zsh/site-functions/_backstay", ["completion", "zsh"]),
+                            ("fish/vendor_completions.d/backstay.fish", ["completion", "fish"])):
+            self.assertEqual((share / file).read_bytes(), self.run_for(0, *words).out, file)
+        pages = self.run_for(0, "help").out.decode().split("Commands:\n")[1].split("\n\n")[0]
+        self.assertEqual(len(list((share / "man/man1").iterdir())), pages.count("\n  ") + 2)
 
 
 if __name__ == "__main__":
