@@ -52,6 +52,7 @@ void Running::report(const std::string& path, const Error& error) {
   line["type"] = "file_error";
   json::put_text(line, "path", path);
   line["message"] = what;
+  if (!error.hint().empty()) line["hint"] = error.hint();
   context_.console.print_json_now(line);
 }
 
