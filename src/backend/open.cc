@@ -65,7 +65,7 @@ Result<std::string> path_of(std::string_view url) {
   if (!scheme.empty()) {
     // Only the scheme is shown: the rest may hold credentials.
     return std::unexpected(
-        Error(ErrorCode::kUnsupported,
+        Error(ErrorCode::kInvalidArgument,
               fmt::format("repositories of the kind '{}:' are not supported", scheme))
             .with_hint("This version keeps repositories in folders: give /path or file:///path (or "
                        "./name for a name with a colon)."));

@@ -15,7 +15,7 @@ enum class OpenKind : std::uint8_t {
 };
 
 // Takes "/path", "relative/path" and "file:///path" (with %XX for bytes that a URL cannot hold).
-// `unsupported` for the other schemes of docs/cli.md, whose backends are not in this version.
+// `invalid_argument` for the other schemes of docs/cli.md, whose backends are not in this version.
 Result<std::unique_ptr<Backend>> open_backend(std::string_view url, OpenKind kind);
 
 // already_exists when the place for a new repository holds something else. Nothing there, an empty

@@ -68,7 +68,7 @@ TEST(OpenBackend, SaysWhichKindsWorkWithoutShowingCredentials) {
         "webdavs://SECRET", "backstay://SECRET", "placement:SECRET", "rest:http://SECRET"}) {
     const auto opened = open_backend(url, OpenKind::kOpen);
     ASSERT_FALSE(opened.has_value()) << url;
-    EXPECT_EQ(opened.error().code(), ErrorCode::kUnsupported) << url;
+    EXPECT_EQ(opened.error().code(), ErrorCode::kInvalidArgument) << url;
     EXPECT_EQ(opened.error().describe().find("SECRET"), std::string::npos) << url;
     EXPECT_NE(opened.error().hint().find("file:///"), std::string::npos) << url;
   }

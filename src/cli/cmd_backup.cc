@@ -53,8 +53,8 @@ Result<void> refuse_contradictions(const BackupArguments& arguments) {
   if (arguments.from_command && arguments.command.empty() && arguments.paths.empty()) {
     return wrong("--stdin-from-command needs a command after '--'");
   }
-  if (!arguments.from_command && !arguments.command.empty()) {
-    return wrong("a command after '--' needs --stdin-from-command");
+  if (arguments.engine.type == snapshot::BackupType::kFull && !arguments.parent.empty()) {
+    return wrong("a full backup compares with nothing: leave out --parent or --type full");
   }
   if (!stream && !lists && arguments.paths.empty()) return wrong("PATH is missing");
   return {};
@@ -81,6 +81,23 @@ Result<std::vector<std::string>> all_paths(const BackupArguments& arguments,
   const auto repeated = std::ranges::unique(given);
   given.erase(repeated.begin(), repeated.end());
   return given;
+}
+
+// People who give a link often mean what it leads to. Lists may name thousands on purpose, so only
+// the paths of the command line count.
+void tell_about_links(Console& console, std::vector<std::string> given,
+                      const std::vector<std::string>& all, const std::string& current) {
+  for (const std::string& link : links_on_the_way(all)) {
+    console.note(
+        fmt::format("{} is a symbolic link; it is recorded as the folder that it leads to", link));
+  }
+  for (std::string& path : given) path = snapshot::clean_path(path, current);
+  const std::vector<std::string> links = links_among(given);
+  if (links.empty()) return;
+  const std::string which = links.size() == 1 ? fmt::format("{} is a symbolic link", links.front())
+                                              : fmt::format("{} and {} more are symbolic links",
+                                                            links.front(), links.size() - 1);
+  console.note(which + ": the link itself is stored, not what it leads to");
 }
 
 // What the source reads: fills in the paths that name the series, and gives the way to open it.
@@ -112,6 +129,7 @@ Result<engine::OpenSource> choose_source(const Context& context, BackupArguments
   for (const std::string& place : options.never) {
     arguments.engine.places_left_out.push_back(snapshot::clean_path(place, current));
   }
+  tell_about_links(context.console, arguments.paths, options.paths, current);
   arguments.engine.paths = options.paths;
   return engine::OpenSource([options](source::SourceHooks hooks) {
     source::FileSourceOptions with_hooks = options;
@@ -136,7 +154,15 @@ Result<void> complete(const Context& context, BackupArguments& arguments,
   return {};
 }
 
+// Without a command to run, what stands after "--" are paths that may begin with a dash.
+void sort_trailing_words(BackupArguments& arguments) {
+  if (arguments.from_command) return;
+  arguments.paths.insert(arguments.paths.end(), arguments.command.begin(), arguments.command.end());
+  arguments.command.clear();
+}
+
 Result<ExitCode> run_backup(Context& context, BackupArguments& arguments) {
+  sort_trailing_words(arguments);
   TRY(refuse_contradictions(arguments));
   const auto repository = TRY(open_repository(context));
   TRY(complete(context, arguments, *repository));
@@ -241,7 +267,8 @@ Command backup_command() {
                      .set = add_path}},
       .options = backup_options(*arguments),
       .trailing = Argument{.name = "CMD ARG...",
-                           .help = "the command of --stdin-from-command",
+                           .help = "the command of --stdin-from-command; without that option, "
+                                   "paths that may begin with a dash",
                            .arity = Arity::kAny,
                            .set = add_word},
       .run = [arguments](Context& context) { return run_backup(context, *arguments); }};

@@ -41,7 +41,8 @@ repo::SlotInfo new_slot(const Context& context, repo::SlotKind kind, std::string
 
 Result<repo::Credential> new_passphrase(const Context& context, const KeyArguments& arguments) {
   if (arguments.new_password_file.empty()) {
-    return ask_new_passphrase("new passphrase", context.stop.get_token());
+    return ask_new_passphrase("new passphrase", "Give the new passphrase with --new-password-file.",
+                              context.stop.get_token());
   }
   std::string secret = TRY(read_secret_file(arguments.new_password_file, context.stop.get_token()));
   if (secret.empty()) return fail(ErrorCode::kInvalidArgument, "the new passphrase is empty");

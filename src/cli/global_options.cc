@@ -37,6 +37,28 @@ Option memory_limit(std::uint64_t& limit) {
   return option;
 }
 
+Option rate(std::string names, std::uint64_t& target, std::string help) {
+  Option option = size(std::move(names), target, std::move(help) + " (10M, 512KiB)");
+  option.set = [&target](std::string_view text) -> Result<void> {
+    target = TRY(parse_byte_size(text));
+    if (target > 0) return {};
+    return fail(ErrorCode::kInvalidArgument, "it must be more than nothing a second");
+  };
+  return option;
+}
+
+// Words that people will try because the manual of a later version has them.
+Option not_yet(std::string names, std::string value) {
+  return {.names = std::move(names),
+          .value = std::move(value),
+          .help = "not in this version: there are no configuration files yet",
+          .set = [](auto) -> Result<void> {
+            return std::unexpected(
+                Error(ErrorCode::kInvalidArgument, "this version has no configuration files yet")
+                    .with_hint("Give everything as options or in the environment."));
+          }};
+}
+
 }  // namespace
 
 std::vector<Option> global_option_table(GlobalOptions& to) {
@@ -72,6 +94,12 @@ std::vector<Option> global_option_table(GlobalOptions& to) {
       flag("--no-cache", to.no_cache, "keep no local copies; slower on large repositories"),
       number("--threads", "N", to.threads, {1, 1024}, "worker threads; one a processor by default"),
       memory_limit(to.memory_limit),
+      rate("--limit-upload", to.limit_upload, "write at most so much a second to the repository"),
+      rate("--limit-download", to.limit_download,
+           "read at most so much a second from the repository"),
+      flag("--nice", to.nice, "step back for others: low processor priority, idle disk priority"),
+      from_environment(not_yet("--config", "FILE"), "BACKSTAY_CONFIG"),
+      from_environment(not_yet("--profile", "NAME"), "BACKSTAY_PROFILE"),
   };
 }
 

@@ -25,8 +25,11 @@ struct GlobalOptions {
   LogFormat log_format = LogFormat::kText;
   std::string cache_directory;
   bool no_cache = false;
-  std::uint64_t threads = 0;       // 0: one a processor
-  std::uint64_t memory_limit = 0;  // bytes; 0: the default
+  std::uint64_t threads = 0;         // 0: one a processor
+  std::uint64_t memory_limit = 0;    // bytes; 0: the default
+  std::uint64_t limit_upload = 0;    // bytes a second; 0: none
+  std::uint64_t limit_download = 0;  // bytes a second; 0: none
+  bool nice = false;
 };
 
 // `target` outlives the table.

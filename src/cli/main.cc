@@ -15,6 +15,7 @@
 #include "cli/parser.h"
 #include "crypto/random.h"
 #include "io/machine.h"
+#include "io/priority.h"
 #include "io/signals.h"
 #include "io/terminal.h"
 #include "json/json.h"
@@ -81,6 +82,13 @@ ExitCode report_wrong_usage(Console& console, const Parsed& parsed, const Error&
   return code;
 }
 
+// What could never succeed as it was given is wrong usage, also when only the command noticed; a
+// file of patterns that cannot be read is not, although it is met while options are read.
+ExitCode report_ended(Console& console, const Parsed& parsed, const Error& error) {
+  const bool wrong_usage = error.code() == ErrorCode::kInvalidArgument;
+  return wrong_usage ? report_wrong_usage(console, parsed, error) : report(console, error);
+}
+
 ExitCode run(Context& context, const Parsed& parsed) {
   Console& console = context.console;
   if (parsed.wish == Wish::kHelp) {
@@ -88,17 +96,12 @@ ExitCode run(Context& context, const Parsed& parsed) {
         help_text(context.program, parsed.commands, io::terminal_width(console.streams().out)));
     return ExitCode::kDone;
   }
-  if (parsed.error) return report_wrong_usage(console, parsed, *parsed.error);
+  if (parsed.error) return report_ended(console, parsed, *parsed.error);
   const Command version = version_command();
   const Command& command = parsed.wish == Wish::kVersion ? version : *parsed.command();
   const Result<ExitCode> ended = command.run(context);
   if (ended) return *ended;
-  // What could never succeed as it was given is wrong usage, also when only the command noticed. A
-  // hint says more than the form of the whole command would.
-  if (ended.error().code() == ErrorCode::kInvalidArgument && ended.error().hint().empty()) {
-    return report_wrong_usage(console, parsed, ended.error());
-  }
-  return report(console, ended.error());
+  return report_ended(console, parsed, ended.error());
 }
 
 // A result that did not reach its reader is no success.
@@ -132,6 +135,12 @@ ExitCode main_of(const std::vector<std::string>& words) {
   if (parsed.error)
     options.json = options.json || std::ranges::find(words, "--json") != words.end();
   console.set_style(style_of(options, streams, environment));
+  // Before any worker starts, because threads inherit it.
+  if (options.nice) {
+    if (const auto lowered = io::lower_priority(); !lowered) {
+      console.warning(lowered.error().describe());
+    }
+  }
   Context context{program, options, environment, console, clock, rng, stop};
   return finish(console, run(context, parsed));
 }

@@ -42,13 +42,42 @@ Result<std::optional<repo::Credential>> recovery_key(const std::string& path,
       .recovery_key = TRY_DOING("reading the recovery key in " + path, crypto::from_words(words))};
 }
 
-Result<std::string> ask(const std::string& prompt, const std::stop_token& stop) {
+// Where a passphrase or key comes from.
+struct Origin {
+  enum class Kind : std::uint8_t { kRecoveryKeyFile, kFile, kCommand, kText };
+  Kind kind;
+  std::string name;   // of the option or variable
+  std::string value;  // the path, the command, or the secret itself
+};
+
+std::optional<Origin> credential_origin(const GlobalOptions& options,
+                                        const Environment& environment) {
+  using Kind = Origin::Kind;
+  const auto from_option = [](Kind kind, const char* name, const std::string& value) {
+    return value.empty() ? std::optional<Origin>() : Origin{kind, name, value};
+  };
+  const auto from_variable = [&](Kind kind, const char* name) {
+    const auto value = environment.get(name);
+    return value ? Origin{kind, name, *value} : std::optional<Origin>();
+  };
+  std::optional<Origin> found =
+      from_option(Kind::kRecoveryKeyFile, "--recovery-key-file", options.recovery_key_file);
+  if (!found) found = from_option(Kind::kFile, "--password-file", options.password_file);
+  if (!found) found = from_option(Kind::kCommand, "--password-command", options.password_command);
+  if (!found) found = from_variable(Kind::kRecoveryKeyFile, "BACKSTAY_RECOVERY_KEY_FILE");
+  if (!found) found = from_variable(Kind::kText, "BACKSTAY_PASSWORD");
+  if (!found) found = from_variable(Kind::kFile, "BACKSTAY_PASSWORD_FILE");
+  if (!found) found = from_variable(Kind::kCommand, "BACKSTAY_PASSWORD_COMMAND");
+  return found;
+}
+
+Result<std::string> ask(const std::string& prompt, const std::string& otherwise,
+                        const std::stop_token& stop) {
   Result<Bytes> answer = io::read_passphrase(prompt, stop);
   if (!answer && answer.error().code() == ErrorCode::kNotFound) {
     return std::unexpected(
         Error(ErrorCode::kNotFound, "no passphrase is given, and there is no terminal to ask on")
-            .with_hint(
-                "Give it with --password-file, with --password-command or in BACKSTAY_PASSWORD."));
+            .with_hint(otherwise));
   }
   Bytes typed = TRY(std::move(answer));
   std::string text(as_text(typed));
@@ -86,7 +115,7 @@ Result<std::string> read_secret_command(const std::string& command, const std::s
   const int status = TRY(child.wait(stop));
   if (status == 0) return without_line_end(printed);
   return std::unexpected(
-      Error(ErrorCode::kInvalidArgument,
+      Error(ErrorCode::kPermissionDenied,
             fmt::format("the password command {} ended with status {}", words[0], status))
           .with_hint("Run it by hand to see what is wrong with it."));
 }
@@ -102,25 +131,41 @@ Result<std::optional<repo::Credential>> given_credential(const GlobalOptions& op
         ErrorCode::kInvalidArgument,
         "only one of --password-file, --password-command and --recovery-key-file makes sense");
   }
-  if (!options.recovery_key_file.empty()) return recovery_key(options.recovery_key_file, stop);
-  if (!options.password_file.empty())
-    return passphrase(read_secret_file(options.password_file, stop));
-  if (!options.password_command.empty()) {
-    return passphrase(read_secret_command(options.password_command, stop));
-  }
-  if (const auto path = environment.get("BACKSTAY_RECOVERY_KEY_FILE"))
-    return recovery_key(*path, stop);
-  if (const auto text = environment.get("BACKSTAY_PASSWORD")) return passphrase(*text);
-  if (const auto path = environment.get("BACKSTAY_PASSWORD_FILE"))
-    return passphrase(read_secret_file(*path, stop));
-  if (const auto command = environment.get("BACKSTAY_PASSWORD_COMMAND")) {
-    return passphrase(read_secret_command(*command, stop));
+  const std::optional<Origin> origin = credential_origin(options, environment);
+  if (!origin) return std::nullopt;
+  switch (origin->kind) {
+    case Origin::Kind::kRecoveryKeyFile:
+      return recovery_key(origin->value, stop);
+    case Origin::Kind::kFile:
+      return passphrase(read_secret_file(origin->value, stop));
+    case Origin::Kind::kCommand:
+      return passphrase(read_secret_command(origin->value, stop));
+    case Origin::Kind::kText:
+      return passphrase(origin->value);
   }
   return std::nullopt;
 }
 
+std::string wrong_credential_hint(const GlobalOptions& options, const Environment& environment) {
+  const std::optional<Origin> origin = credential_origin(options, environment);
+  if (!origin) return "Try again, or type the words of a recovery key.";
+  switch (origin->kind) {
+    case Origin::Kind::kRecoveryKeyFile:
+      return fmt::format(
+          "Check that {} is the recovery key of this repository, or give a passphrase with "
+          "--password-file.",
+          origin->name);
+    case Origin::Kind::kText:
+    case Origin::Kind::kFile:
+    case Origin::Kind::kCommand:
+      break;
+  }
+  return fmt::format("Check {}, or open the repository with --recovery-key-file.", origin->name);
+}
+
 Result<repo::Credential> ask_credential(const std::string& place, const std::stop_token& stop) {
-  std::string text = TRY(ask(fmt::format("passphrase or recovery key for {}: ", place), stop));
+  std::string text = TRY(
+      ask(fmt::format("passphrase or recovery key for {}: ", place), kHowToGivePassphrase, stop));
   // Its check words tell a recovery key from any passphrase that only looks like one.
   if (auto key = crypto::from_words(text)) {
     return repo::Credential{.passphrase = {}, .recovery_key = std::move(*key)};
@@ -128,11 +173,11 @@ Result<repo::Credential> ask_credential(const std::string& place, const std::sto
   return repo::Credential{.passphrase = std::move(text), .recovery_key = {}};
 }
 
-Result<repo::Credential> ask_new_passphrase(const std::string& prompt,
+Result<repo::Credential> ask_new_passphrase(const std::string& prompt, const std::string& otherwise,
                                             const std::stop_token& stop) {
-  std::string first = TRY(ask(prompt + ": ", stop));
+  std::string first = TRY(ask(prompt + ": ", otherwise, stop));
   if (first.empty()) return std::unexpected(empty_passphrase());
-  const std::string second = TRY(ask(prompt + " again: ", stop));
+  const std::string second = TRY(ask(prompt + " again: ", otherwise, stop));
   if (first != second) {
     return std::unexpected(Error(ErrorCode::kInvalidArgument, "the two passphrases differ")
                                .with_hint("Start again, and type the same one twice."));

@@ -11,6 +11,10 @@
 
 namespace backstay::cli {
 
+// A hint, where there is no terminal to ask on.
+inline constexpr const char* kHowToGivePassphrase =
+    "Give it with --password-file, with --password-command or in BACKSTAY_PASSWORD.";
+
 // A file of one secret, without one trailing line end (docs/format.md section 4.4).
 Result<std::string> read_secret_file(const std::string& path, const std::stop_token& stop);
 // What a program prints, without one trailing line end. A program that fails is a failure.
@@ -24,9 +28,14 @@ Result<std::optional<repo::Credential>> given_credential(const GlobalOptions& op
                                                          const Environment& environment,
                                                          const std::stop_token& stop);
 
+// What to do when no key opens with what was given.
+[[nodiscard]] std::string wrong_credential_hint(const GlobalOptions& options,
+                                                const Environment& environment);
+
 // Asks on the terminal. The words of a recovery key are recognised as such.
 Result<repo::Credential> ask_credential(const std::string& place, const std::stop_token& stop);
-// Asks twice.
-Result<repo::Credential> ask_new_passphrase(const std::string& prompt, const std::stop_token& stop);
+// Asks twice. `otherwise` is the hint where there is no terminal.
+Result<repo::Credential> ask_new_passphrase(const std::string& prompt, const std::string& otherwise,
+                                            const std::stop_token& stop);
 
 }  // namespace backstay::cli

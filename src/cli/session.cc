@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "backend/open.h"
+#include "backend/throttled_backend.h"
 #include "base/try.h"
 #include "cli/console.h"
 #include "cli/global_options.h"
@@ -30,13 +31,22 @@ Error with_owner_hint(Error error) {
       "of those above it.");
 }
 
+std::unique_ptr<backend::Backend> throttled(const Context& context,
+                                            std::unique_ptr<backend::Backend> backend) {
+  const backend::Rates rates{.upload = context.options.limit_upload,
+                             .download = context.options.limit_download};
+  if (rates.upload == 0 && rates.download == 0) return backend;
+  return std::make_unique<backend::ThrottledBackend>(
+      std::move(backend), rates, context.clock, backend::sleep_unless(context.stop.get_token()));
+}
+
 Result<std::unique_ptr<backend::Backend>> open_existing(const Context& context) {
   const std::string url = TRY(repository_url(context));
   Result<std::unique_ptr<backend::Backend>> opened =
       backend::open_backend(url, backend::OpenKind::kOpen);
   if (!opened && opened.error().code() == ErrorCode::kNotFound) return no_repository(url);
   if (!opened) return std::unexpected(with_owner_hint(std::move(opened).error()));
-  return opened;
+  return throttled(context, *std::move(opened));
 }
 
 // The folder for this run, made when it is missing. A cache that cannot be had is no reason to
@@ -61,6 +71,14 @@ Result<std::unique_ptr<repo::Repository>> open_with(const Context& context,
   const repo::OpenOptions options{.cache_directory = prepared_cache(context)};
   return repo::Repository::open(std::move(backend), credential, options,
                                 {context.clock, context.rng});
+}
+
+// Only here is it known where the key came from.
+Result<std::unique_ptr<repo::Repository>> with_key_hint(
+    const Context& context, Result<std::unique_ptr<repo::Repository>> opened) {
+  if (opened || opened.error().code() != ErrorCode::kWrongKey) return opened;
+  return std::unexpected(std::move(opened).error().with_hint(
+      wrong_credential_hint(context.options, context.environment)));
 }
 
 }  // namespace
@@ -104,14 +122,14 @@ Result<std::unique_ptr<repo::Repository>> open_repository(const Context& context
   if (const auto given = TRY(given_credential(context.options, context.environment, stop))) {
     Result<std::unique_ptr<repo::Repository>> opened =
         open_with(context, std::move(store.backend), *given);
-    return TRY_DOING(doing, std::move(opened));
+    return TRY_DOING(doing, with_key_hint(context, std::move(opened)));
   }
   for (int attempt = 1;; ++attempt) {
     const repo::Credential typed = TRY(ask_credential(place, stop));
     Result<std::unique_ptr<repo::Repository>> opened =
         open_with(context, std::move(store.backend), typed);
     if (opened || opened.error().code() != ErrorCode::kWrongKey || attempt == kAttempts) {
-      return TRY_DOING(doing, std::move(opened));
+      return TRY_DOING(doing, with_key_hint(context, std::move(opened)));
     }
     context.console.warning("no key slot opens with that, try again");
     store.backend = TRY(open_existing(context));
@@ -123,7 +141,7 @@ Result<repo::Credential> new_credential(const Context& context) {
   if (auto given = TRY(given_credential(context.options, context.environment, stop))) {
     return std::move(*given);
   }
-  return ask_new_passphrase("new passphrase", stop);
+  return ask_new_passphrase("new passphrase", kHowToGivePassphrase, stop);
 }
 
 std::string cache_folder(const GlobalOptions& options, const Environment& environment) {

@@ -4,6 +4,8 @@
 #include <glob.h>
 
 #include <algorithm>
+#include <iterator>
+#include <set>
 
 #include "base/byte_size.h"
 #include "base/try.h"
@@ -32,6 +34,14 @@ std::vector<std::string> pieces(std::string_view text, char end) {
     text.remove_prefix(std::min(length + 1, text.size()));
   }
   return out;
+}
+
+// Whether it is a symbolic link that leads to a file or folder.
+bool is_link(const std::string& path) {
+  const auto itself = io::file_info(path, io::Links::kStay);
+  if (!itself || itself->is_directory || itself->is_regular) return false;
+  const auto target = io::file_info(path);
+  return target && (target->is_directory || target->is_regular);
 }
 
 SetValue add_pattern(Patterns& target, snapshot::Case sensitivity) {
@@ -79,6 +89,27 @@ std::vector<std::string> expand_glob(const std::string& pattern) {
   ::globfree(&found);
   if (paths.empty()) paths.push_back(pattern);
   return paths;
+}
+
+std::vector<std::string> links_on_the_way(const std::vector<std::string>& paths) {
+  std::set<std::string> seen;
+  std::vector<std::string> links;
+  for (const std::string& path : paths) {
+    for (std::size_t end = path.find('/', 1); end != std::string::npos;
+         end = path.find('/', end + 1)) {
+      std::string above = path.substr(0, end);
+      if (std::ranges::binary_search(paths, above)) break;
+      if (!seen.insert(above).second) continue;
+      if (is_link(above)) links.push_back(std::move(above));
+    }
+  }
+  return links;
+}
+
+std::vector<std::string> links_among(const std::vector<std::string>& paths) {
+  std::vector<std::string> links;
+  std::ranges::copy_if(paths, std::back_inserter(links), is_link);
+  return links;
 }
 
 Result<std::string> read_list(const std::string& path, const std::stop_token& stop) {

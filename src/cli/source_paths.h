@@ -16,6 +16,11 @@ namespace backstay::cli {
 [[nodiscard]] std::vector<std::string> names_of_raw_list(std::string_view bytes);
 // Files that a glob pattern names; the text itself when it is no pattern or nothing fits it.
 [[nodiscard]] std::vector<std::string> expand_glob(const std::string& pattern);
+// Symbolic links above the paths (absolute, clean, sorted), which a backup follows. A link inside
+// another given path is kept as a link and does not count.
+[[nodiscard]] std::vector<std::string> links_on_the_way(const std::vector<std::string>& paths);
+// Those of the paths that are symbolic links to something that is there.
+[[nodiscard]] std::vector<std::string> links_among(const std::vector<std::string>& paths);
 // A list from a file, or from standard input for "-".
 Result<std::string> read_list(const std::string& path, const std::stop_token& stop);
 

@@ -34,6 +34,22 @@ TEST(Printable, KeepsLinesOfMessages) {
   EXPECT_EQ(printable_message("one\ntwo \\ \x1b[2J"), "one\ntwo \\ \\x1b[2J");
 }
 
+TEST(BackupText, CountsFilesThatChangedApartFromThoseThatCouldNotBeRead) {
+  engine::BackupReport report;
+  report.id = snapshot::SnapshotId{};
+  report.snapshot.status = snapshot::Status::kPartial;
+  const auto said = [&](std::uint64_t errors, std::uint64_t changed) {
+    report.snapshot.stats.errors = errors;
+    report.changed_while_read = changed;
+    const std::string text = backup_text(report, false, 1);
+    const std::size_t but = text.find(", but ");
+    return but == std::string::npos ? text : text.substr(but);
+  };
+  EXPECT_EQ(said(2, 2), ", but 2 files changed while being read\n");
+  EXPECT_EQ(said(2, 0), ", but 2 items could not be read\n");
+  EXPECT_EQ(said(3, 1), ", but 2 items could not be read, and 1 file changed while being read\n");
+}
+
 TEST(Table, AlignsColumnsByWidthOnTheTerminal) {
   Table table({{"Name"}, {"Size", Align::kRight}, {"Path"}});
   table.add({"a", "5 B", "/x\n/yy"});

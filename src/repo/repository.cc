@@ -55,9 +55,7 @@ Result<Keyring> open_any_slot(const std::vector<Bytes>& slots, const std::vector
   if (!trouble && refused == 0) trouble = std::move(unknown);
   if (trouble) return std::unexpected(std::move(*trouble).with_context("opening the key slots"));
   if (slots.empty()) return fail(ErrorCode::kCorruption, "the repository has no key slot");
-  return std::unexpected(
-      Error(ErrorCode::kWrongKey, "wrong password or key")
-          .with_hint("Check --password-file, or open the repository with --recovery-key-file."));
+  return fail(ErrorCode::kWrongKey, "wrong password or key");
 }
 
 std::unexpected<Error> already_a_repository(const backend::Backend& backend) {

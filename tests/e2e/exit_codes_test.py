@@ -1,6 +1,7 @@
 """Exit codes and messages: docs and users' scripts rely on them."""
 import json
 import os
+import time
 
 import program
 
@@ -67,6 +68,105 @@ class ExitCodes(program.ProgramTest):
         self.run_for(1, "ls", "latest~5")
         self.run_for(2, "ls", "0")
         self.run_for(1, "dump", "latest", "/no/such/file")
+
+    def test_wrong_usage_that_only_the_command_notices_shows_the_right_form_too(self):
+        self.init()
+        for arguments in (["ls", "0"], ["-r", "s3://bucket/x", "snapshots"],
+                          ["backup", "--type", "full", "--parent", "latest", self.source],
+                          ["backup", "--stdin", "--", self.source], ["--config", "x", "version"],
+                          ["--profile", "x", "version"], ["--limit-upload", "0", "version"]):
+            result = self.run_for(2, *arguments)
+            self.assertIn(b"\nusage: backstay", result.err, str(result))
+        self.assertIn(b"folder", self.run_for(2, "-r", "s3://bucket/x", "snapshots").err)
+
+    def test_a_configuration_that_this_version_cannot_read_is_never_ignored(self):
+        self.init()
+        for name in ("BACKSTAY_CONFIG", "BACKSTAY_PROFILE"):
+            result = self.run_for(2, "snapshots", env=self.environment(**{name: "x"}))
+            self.assertIn(name.encode(), result.err)
+            self.assertIn(b"no configuration files yet", result.err)
+
+    def test_trouble_with_a_file_comes_with_a_hint_once(self):
+        self.fill(3)
+        self.init()
+        result = self.run_for(3, "--json", "backup", self.source, "/no/such", "/no/other")
+        self.assertEqual(result.err.count(b"hint: Check the spelling of the path."), 1)
+        hints = [line["hint"] for line in result.lines() if line["type"] == "file_error"]
+        self.assertEqual(hints, ["Check the spelling of the path."] * 2)
+
+    def test_what_fails_although_it_was_said_rightly_ends_with_1_and_shows_no_form(self):
+        self.fill(3)
+        self.init()
+        self.backup()
+        env = self.environment()
+        del env["BACKSTAY_PASSWORD"]
+        taken = self.source / "folder1/file1"
+        for arguments in (["--password-command", "false", "snapshots"],
+                          ["--password-command", "/no/such/program", "snapshots"],
+                          ["--password-file", "/no/such/file", "snapshots"]):
+            self.assertNotIn(b"usage:", self.run_for(1, *arguments, env=env).err)
+        for arguments in (["backup", "--exclude-file", "/no/such/file", self.source],
+                          ["backup", "--files-from", "/no/such/file"],
+                          ["restore", "latest", "--target", taken]):
+            self.assertNotIn(b"usage:", self.run_for(1, *arguments).err)
+
+    def test_two_dashes_end_the_options_of_a_backup(self):
+        self.init()
+        (self.source / "-n").write_bytes(b"x")
+        result = self.run_for(0, "--json", "backup", "--", "-n", cwd=self.source)
+        self.assertEqual(result.last()["files_total"], 1)
+        self.assertIn(b"/source/-n", self.run_for(0, "ls", "latest").out)
+
+    def test_the_hint_for_a_wrong_key_names_where_it_came_from(self):
+        self.init()
+        wrong, words = self.folder / "wrong", self.folder / "words"
+        wrong.write_text("wrong\n")
+        words.write_bytes(self.run_for(0, "key", "recovery").out)
+        keys = self.run_for(0, "--json", "key", "list").lines()
+        recovery, = [key["id"] for key in keys if key.get("kind") == "recovery key"]
+        self.run_for(0, "key", "remove", recovery)
+        env = self.environment(BACKSTAY_PASSWORD="wrong")
+        self.assertIn(b"Check BACKSTAY_PASSWORD,", self.run_for(12, "snapshots", env=env).err)
+        said = self.run_for(12, "--password-file", wrong, "snapshots").err
+        self.assertIn(b"Check --password-file,", said)
+        said = self.run_for(12, "--password-command", f"cat {wrong}", "snapshots").err
+        self.assertIn(b"Check --password-command,", said)
+        said = self.run_for(12, "--recovery-key-file", words, "snapshots").err
+        self.assertIn(b"Check that --recovery-key-file is", said)
+
+    def test_a_new_password_without_a_terminal_is_asked_for_in_a_file(self):
+        self.init()
+        result = self.run_for(1, "key", "add", start_new_session=True)
+        self.assertIn(b"--new-password-file", result.err)
+        self.assertNotIn(b"BACKSTAY_PASSWORD", result.err)
+
+    def test_limits_of_speed_slow_down_and_change_nothing_else(self):
+        (self.source / "noise").write_bytes(data := os.urandom(3 << 20))
+        self.init()
+        summary = self.backup("--limit-upload", "4MiB", self.source)
+        self.assertGreater(summary["seconds"], 0.5)
+        dumped = self.run_for(0, "--limit-download", "100MiB", "dump", "latest",
+                              self.source / "noise").out
+        self.assertEqual(dumped, data)
+
+    def test_nice_lowers_the_priority_of_all_workers(self):
+        self.init()
+        out, kept_open = os.pipe()
+        process = self.start("--nice", "backup", "--stdin", stdin=out)
+        for _ in range(500):
+            if self.objects("leases"):
+                break
+            time.sleep(0.02)
+        own = os.getpriority(os.PRIO_PROCESS, 0)
+        time.sleep(0.2)
+        threads = [int(one) for one in os.listdir(f"/proc/{process.pid}/task")]
+        nice = [os.getpriority(os.PRIO_PROCESS, thread) for thread in threads]
+        os.close(out)
+        os.close(kept_open)
+        process.communicate()
+        self.assertEqual(process.returncode, 0)
+        # The thread that watches for signals was there before and has nothing to do.
+        self.assertEqual(sorted(nice)[-len(nice) + 1:], [max(own, 10)] * (len(nice) - 1))
 
     def test_the_environment_gives_repository_and_password(self):
         self.init()

@@ -106,6 +106,33 @@ class Backup(program.ProgramTest):
         self.run_for(0, "backup", "--files-from-raw", "-", input=raw)
         self.assertEqual(names_below(self.restore()), ["one", "two"])
 
+    def test_a_link_on_the_way_to_a_path_is_followed_and_said(self):
+        self.fill(3)
+        link = self.folder / "link"
+        link.symlink_to(self.source)
+        self.init()
+        said = self.run_for(0, "backup", link / "folder1").err.decode()
+        self.assertIn(f"{link} is a symbolic link; it is recorded as the folder", said)
+        self.assertEqual(self.run_for(0, "backup", "-n", self.source / "folder1").err, b"")
+        # Inside another path the link stays a link, so nothing can lie below it.
+        said = self.run_for(3, "backup", "-n", self.folder, link / "folder1").err
+        self.assertNotIn(b"symbolic link;", said)
+        self.assertIn(b"give the path that it leads to", said)
+
+    def test_a_path_that_is_a_link_is_stored_as_a_link_and_said(self):
+        link, other, loose = (self.folder / name for name in ("link", "other", "loose"))
+        link.symlink_to(self.source)
+        other.symlink_to(self.source)
+        loose.symlink_to("nowhere")
+        self.init()
+        said = self.run_for(0, "backup", link).err.decode()
+        self.assertIn(f"{link} is a symbolic link: the link itself is stored, not what it leads to",
+                      said)
+        said = self.run_for(0, "backup", "-n", link, other).err.decode()
+        self.assertIn(f"{link} and 1 more are symbolic links: ", said)
+        for quiet in (["-q", "backup", "-n", link], ["backup", "-n", loose, self.source]):
+            self.assertEqual(self.run_for(0, *quiet).err, b"")
+
     def test_a_dry_run_stores_nothing(self):
         self.fill()
         self.init()
