@@ -23,6 +23,16 @@ std::string_view parent_of(std::string_view path) {
   return path.substr(0, slash == 0 && path.size() > 1 ? 1 : slash);
 }
 
+// Packs of data are read again by a restore or a check only: there they need not push out what
+// others have in the page cache.
+io::Durability durability_of(std::string_view name, std::span<const ByteView> pieces) {
+  constexpr std::size_t kUncachedFrom = 1024 * 1024;
+  std::size_t total = 0;
+  for (const ByteView piece : pieces) total += piece.size();
+  const bool large_pack = name.starts_with("data/") && total >= kUncachedFrom;
+  return large_pack ? io::Durability::kSyncedUncached : io::Durability::kSynced;
+}
+
 // Nobody else would ever take them away. Failures are no matter: the repository may be read-only.
 void remove_leftovers(const std::string& root) {
   const auto names = io::list_directory(root);
@@ -82,10 +92,11 @@ std::string LocalBackend::path_of(std::string_view name) const {
 Result<void> LocalBackend::put(std::string_view name, std::span<const ByteView> pieces) {
   TRY(validate_name(name));
   const std::string path = path_of(name);
-  Result<void> created = io::create_file(path, pieces, io::Durability::kSynced, root_);
+  const io::Durability durability = durability_of(name, pieces);
+  Result<void> created = io::create_file(path, pieces, durability, root_);
   if (!created && created.error().code() == ErrorCode::kNotFound) {
     TRY(make_folders_for(name));
-    created = io::create_file(path, pieces, io::Durability::kSynced, root_);
+    created = io::create_file(path, pieces, durability, root_);
   }
   if (created) touch_folder_of(name);
   return created;

@@ -9,6 +9,7 @@
 #include <bit>
 #include <cmath>
 
+#include "base/page_buffer.h"
 #include "base/try.h"
 
 namespace backstay::compress {
@@ -66,7 +67,7 @@ Result<void> check_one_frame(ByteView packed, std::size_t expected_size) {
 struct ZstdCodec::State {
   std::unique_ptr<ZSTD_CCtx, ZstdDelete> packer;
   std::unique_ptr<ZSTD_DCtx, ZstdDelete> unpacker;
-  Bytes scratch;  // where frames are packed
+  PageBuffer scratch;  // where frames are packed
 
   Result<void> prepare_packer(int level, std::size_t raw_bytes) {
     if (packer == nullptr) {
@@ -113,15 +114,14 @@ Result<ByteView> ZstdCodec::compress(ByteView raw, int level) {
   TRY(state_->prepare_packer(level, raw.size()));
   // zstd stops by itself when it would need more room than makes compression worth while.
   const std::size_t worth_while = raw.size() - raw.size() / 32;
-  Bytes& scratch = state_->scratch;
-  if (scratch.size() < worth_while) scratch.resize(worth_while);
+  const MutableByteView scratch = state_->scratch.room_for(worth_while);
   const std::size_t size =
       ZSTD_compress2(state_->packer.get(), scratch.data(), worth_while, raw.data(), raw.size());
   if (ZSTD_isError(size) != 0) {
     if (ZSTD_getErrorCode(size) == ZSTD_error_dstSize_tooSmall) return ByteView();
     return zstd_failed(size, ErrorCode::kInternal);
   }
-  return ByteView(scratch).first(size);
+  return scratch.first(size);
 }
 
 // Decoding in one call uses `out` as the window: however large a window the frame asks for, zstd

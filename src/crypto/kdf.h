@@ -10,7 +10,7 @@
 namespace backstay::crypto {
 
 struct Argon2Parameters {
-  std::uint32_t memory_kib = 64 * 1024;
+  std::uint32_t memory_kib = 48 * 1024;
   std::uint32_t passes = 3;
 };
 inline constexpr std::size_t kArgon2SaltSize = 16;

@@ -14,13 +14,13 @@ repo::Config usual() {
   config.cut = {};
   config.fixed_piece_bytes = 32 * 1024;
   config.pack_bytes = 16 * 1024 * 1024;
-  config.frame_bytes = 512 * 1024;
+  config.frame_bytes = 1024 * 1024;
   return config;
 }
 
 TEST(MemoryPlan, StaysWithinTheLimitDownToItsLeast) {
   const std::uint64_t least = plan_memory(usual(), 64, 1, 0).total_bytes;
-  EXPECT_LE(least, 48 * kMiB);
+  EXPECT_LE(least, 56 * kMiB);
   for (const std::size_t threads : {1U, 2U, 8U, 64U}) {
     for (std::uint64_t limit = least; limit < 4 * kGiB; limit += limit / 3) {
       for (const std::uint64_t chunks : {0ULL, 10'000'000ULL}) {

@@ -53,7 +53,11 @@ struct FileInfo {
 // itself is described: neither a folder nor a regular file.
 enum class Links : std::uint8_t { kFollow, kStay };
 
-enum class Durability : std::uint8_t { kSynced, kUnsynced };
+enum class Durability : std::uint8_t {
+  kUnsynced,
+  kSynced,
+  kSyncedUncached,  // and past the page cache where the file system can
+};
 
 // ---- whole files and folders by path: for the repository, the cache and key files
 Result<void> make_directories(const std::string& path, unsigned mode = 0700);

@@ -66,18 +66,13 @@ class TemporaryFile {
   std::string path_;
 };
 
-// A file this large is a pack of data: only a restore or a check will read it again.
-constexpr std::size_t kDirectFrom = 6 * 1024 * 1024;
-
 Result<void> write_pieces(int fd, std::span<const ByteView> pieces, Durability durability) {
-  std::size_t total = 0;
-  for (const ByteView piece : pieces) total += piece.size();
-  if (total >= kDirectFrom && durability == Durability::kSynced) {
+  if (durability == Durability::kSyncedUncached) {
     TRY(write_direct(fd, pieces));
   } else {
     for (const ByteView piece : pieces) TRY(write_full(fd, piece));
   }
-  if (durability == Durability::kSynced && ::fdatasync(fd) != 0) return fail_io(errno, "syncing");
+  if (durability != Durability::kUnsynced && ::fdatasync(fd) != 0) return fail_io(errno, "syncing");
   return {};
 }
 

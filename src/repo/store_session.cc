@@ -66,13 +66,7 @@ class Claims {
 struct FrameEncoder::State {
   crypto::Aead aead;
   compress::ZstdCodec codec;
-  Bytes check;
-
-  // Room to decode into. Never shrinks, so that it is not filled anew for every frame.
-  MutableByteView scratch(std::size_t bytes) {
-    if (check.size() < bytes) check.resize(bytes);
-    return MutableByteView(check).first(bytes);
-  }
+  PageBuffer decoded;
 };
 
 FrameEncoder::FrameEncoder() : state_(std::make_unique<State>()) {}
@@ -88,7 +82,10 @@ struct StoreSession::State {
   std::vector<std::jthread> uploaders;
 
   Mutex packs_mutex;
+  CondVar buffer_back;
   std::vector<PageBuffer> spare_buffers GUARDED_BY(packs_mutex);
+  std::uint64_t buffer_bytes GUARDED_BY(packs_mutex) = 0;  // of all, spare or not
+  std::size_t packs_leaving GUARDED_BY(packs_mutex) = 0;   // full, and not stored yet
   std::array<std::array<std::unique_ptr<OpenPack>, kOpenPacksPerKind>, 2> open
       GUARDED_BY(packs_mutex);
 
@@ -125,6 +122,8 @@ struct StoreSession::State {
   void fail_with(Error error) {
     note_failure(std::move(error));
     finished.abort();
+    const MutexLock lock(packs_mutex);
+    buffer_back.notify_all();
   }
   Result<void> check_failure() {
     if (!failed) return {};
@@ -135,9 +134,9 @@ struct StoreSession::State {
   struct Placed {
     OpenPack* pack = nullptr;
     OpenPack::Reservation reservation;
-    std::unique_ptr<OpenPack> full;  // a pack that this frame did not fit into, or filled
   };
-  PageBuffer buffer_of(std::size_t bytes) REQUIRES(packs_mutex);
+  using Slot = std::unique_ptr<OpenPack>;
+  std::optional<PageBuffer> buffer_of(std::size_t bytes) REQUIRES(packs_mutex);
   void keep_buffer(PageBuffer buffer) EXCLUDES(packs_mutex);
   Result<Placed> place(PackKind kind, FrameRecord record) EXCLUDES(packs_mutex);
   Result<PackedFrame> pack_frame(const RawFrame& frame, FrameEncoder::State& encoder);
@@ -195,7 +194,7 @@ Result<PackedFrame> StoreSession::State::pack_frame(const RawFrame& frame,
     packed = {.bytes = frame.bytes, .codec = compress::Codec::kStored};
     return packed;
   }
-  const MutableByteView check = encoder.scratch(frame.bytes.size());
+  const MutableByteView check = encoder.decoded.room_for(frame.bytes.size());
   const auto decoded = encoder.codec.decompress(packed.bytes, check);
   if (!decoded || !same_bytes(check, frame.bytes)) {
     return std::unexpected(
@@ -205,34 +204,61 @@ Result<PackedFrame> StoreSession::State::pack_frame(const RawFrame& frame,
   return packed;
 }
 
-PageBuffer StoreSession::State::buffer_of(std::size_t bytes) {
+// Nothing when memory_bound() is reached and a pack on its way to the store will give its buffer
+// back. Where none is on its way, the bound gives in: a frame may be larger than a whole pack.
+std::optional<PageBuffer> StoreSession::State::buffer_of(std::size_t bytes) {
   const auto spare = std::ranges::find(spare_buffers, bytes, &PageBuffer::size);
-  if (spare == spare_buffers.end()) return PageBuffer(bytes);
-  PageBuffer buffer = std::move(*spare);
-  spare_buffers.erase(spare);
-  return buffer;
+  if (spare != spare_buffers.end()) {
+    PageBuffer buffer = std::move(*spare);
+    spare_buffers.erase(spare);
+    return buffer;
+  }
+  while (!spare_buffers.empty() && buffer_bytes + bytes > memory_bound(options)) {
+    buffer_bytes -= spare_buffers.back().size();
+    spare_buffers.pop_back();
+  }
+  if (packs_leaving > 0 && buffer_bytes + bytes > memory_bound(options)) return std::nullopt;
+  buffer_bytes += bytes;
+  return PageBuffer(bytes);
 }
 
-// A new buffer is made only when there is no spare one, so memory_bound() holds with the spares.
 void StoreSession::State::keep_buffer(PageBuffer buffer) {
   const MutexLock lock(packs_mutex);
+  --packs_leaving;
   spare_buffers.push_back(std::move(buffer));
+  buffer_back.notify_all();
 }
 
+// Who waits here holds neither a pack nor a place in one, so that the uploader never waits for a
+// writer that waits for the uploader.
 Result<StoreSession::State::Placed> StoreSession::State::place(PackKind kind, FrameRecord record) {
-  const std::size_t slot = repository.world().rng.below(kOpenPacksPerKind);
-  const MutexLock lock(packs_mutex);
-  std::unique_ptr<OpenPack>& pack = open[kind == PackKind::kMeta ? 1 : 0][slot];
-  Placed placed;
-  if (pack != nullptr && !pack->fits(record)) placed.full = std::exchange(pack, nullptr);
-  if (pack == nullptr) {
-    const std::size_t capacity = std::max(capacity_of(kind), kHeaderSize + record.sealed_length);
-    pack = TRY(OpenPack::create(kind, buffer_of(capacity), repository.keyring(),
-                                repository.config(), repository.world().rng));
+  Slot& pack =
+      open[kind == PackKind::kMeta ? 1 : 0][repository.world().rng.below(kOpenPacksPerKind)];
+  const std::size_t capacity = std::max(capacity_of(kind), kHeaderSize + record.sealed_length);
+  while (true) {
+    Slot full;
+    {
+      const MutexLock lock(packs_mutex);
+      if (failed) break;
+      if (pack == nullptr) {
+        auto buffer = buffer_of(capacity);
+        if (!buffer) {
+          buffer_back.wait(packs_mutex);
+          continue;
+        }
+        pack = TRY(OpenPack::create(kind, std::move(*buffer), repository.keyring(),
+                                    repository.config(), repository.world().rng));
+      }
+      if (pack->fits(record)) {
+        return Placed{.pack = pack.get(), .reservation = pack->reserve(std::move(record))};
+      }
+      full = std::exchange(pack, nullptr);
+      ++packs_leaving;
+    }
+    if (!finished.push(std::move(full))) break;
   }
-  placed.pack = pack.get();
-  placed.reservation = pack->reserve(std::move(record));
-  return placed;
+  TRY(check_failure());
+  return fail(ErrorCode::kInternal, "the store session has ended");
 }
 
 Result<void> StoreSession::State::seal(const RawFrame& frame, const PackedFrame& packed,
@@ -247,7 +273,7 @@ Result<void> StoreSession::State::seal(const RawFrame& frame, const PackedFrame&
   OpenPack& pack = *placed.pack;
   auto sealed = encoder.aead.seal(pack.suite(), pack.key(), nonce.view(), packed.bytes,
                                   placed.reservation.place);
-  const MutableByteView check = encoder.scratch(packed.bytes.size());
+  const MutableByteView check = encoder.decoded.room_for(packed.bytes.size());
   if (sealed) {
     sealed =
         encoder.aead.open(pack.suite(), pack.key(), nonce.view(), placed.reservation.place, check);
@@ -258,10 +284,7 @@ Result<void> StoreSession::State::seal(const RawFrame& frame, const PackedFrame&
                      .with_hint("Test this machine's memory: faulty memory is the usual cause."));
   }
   pack.written();
-  TRY(check_failure());
-  // Only now, so that the uploader never waits for a worker that waits for the uploader.
-  if (placed.full != nullptr && !finished.push(std::move(placed.full))) return check_failure();
-  return {};
+  return check_failure();
 }
 
 Result<void> StoreSession::add(const RawFrame& frame, FrameEncoder& encoder) {
@@ -359,6 +382,7 @@ Result<void> StoreSession::flush() {
         if (pack != nullptr) last.push_back(std::move(pack));
       }
     }
+    state_->packs_leaving += last.size();
   }
   for (auto& pack : last) {
     if (!state_->finished.push(std::move(pack))) break;

@@ -13,10 +13,10 @@
 
 namespace backstay::repo {
 
-// A frame on its way: plaintext of one or more chunks, one after another.
+// A frame on its way: plaintext of one or more chunks, one after another. Borrows the bytes.
 struct RawFrame {
   PackKind kind = PackKind::kData;
-  Bytes bytes;
+  ByteView bytes;
   std::vector<chunk::ChunkRef> chunks;
 };
 

@@ -65,7 +65,7 @@ ContentReader::ContentReader(const ReadTools& tools)
 
 Result<void> ContentReader::read(source::SourceItem& item) {
   const auto file = TRY(tools_.source.open(item));
-  if (buffer_.empty()) buffer_.resize(tools_.buffer_bytes);
+  if (buffer_.size() == 0) buffer_ = PageBuffer(tools_.buffer_bytes);
   Open open{.file = *file,
             .content = snapshot::ContentBuilder(tools_.lists),
             .size_hint = item.entry.size_bytes,
@@ -107,7 +107,7 @@ Result<void> ContentReader::read_run(Open& open, const source::FileRun& run) {
     const bool at_end = TRY(fill(open));
     if (open.first_bytes && open.filled > 0) {
       open.first_bytes = false;
-      const ByteView start = ByteView(buffer_).first(open.filled);
+      const ByteView start = buffer_.bytes().first(open.filled);
       if (tools_.cutting == Cutting::kAuto)
         open.fixed = has_fixed_pages(start, open.name, open.size_hint);
     }
@@ -125,7 +125,7 @@ Result<void> ContentReader::read_run(Open& open, const source::FileRun& run) {
 Result<bool> ContentReader::fill(Open& open) {
   while (open.filled < buffer_.size()) {
     if (tools_.activity.stop.stop_requested()) return std::unexpected(stopped());
-    const std::size_t got = TRY(open.file.read(MutableByteView(buffer_).subspan(open.filled)));
+    const std::size_t got = TRY(open.file.read(buffer_.bytes().subspan(open.filled)));
     if (got == 0) return true;
     open.filled += got;
     tools_.bytes_read += got;
@@ -136,7 +136,7 @@ Result<bool> ContentReader::fill(Open& open) {
 
 void ContentReader::cut(Open& open, bool at_end) {
   lengths_.clear();
-  const ByteView data = ByteView(buffer_).first(open.filled);
+  const ByteView data = buffer_.bytes().first(open.filled);
   if (!open.fixed) {
     open.covered = tools_.chunker.cut(data, at_end, lengths_);
     return;
@@ -156,7 +156,7 @@ void ContentReader::cut(Open& open, bool at_end) {
 Result<void> ContentReader::store_pieces(Open& open) {
   std::size_t at = 0;
   for (const std::uint32_t length : lengths_) {
-    TRY(store_piece(open, ByteView(buffer_).subspan(at, length)));
+    TRY(store_piece(open, buffer_.bytes().subspan(at, length)));
     at += length;
   }
   return {};

@@ -6,6 +6,7 @@
 #include <stop_token>
 #include <vector>
 
+#include "base/page_buffer.h"
 #include "chunk/content_chunker.h"
 #include "engine/activity.h"
 #include "engine/backup.h"
@@ -50,7 +51,7 @@ class ContentReader {
 
   ReadTools tools_;
   FrameGroup group_;
-  Bytes buffer_;
+  PageBuffer buffer_;
   std::vector<std::uint32_t> lengths_;
 };
 

@@ -14,23 +14,37 @@ constexpr std::uint32_t kMetaFrameMax = 512 * 1024;
 
 EncoderPool::EncoderPool(repo::StoreSession& session, std::size_t threads, std::size_t queue_bytes,
                          std::function<void(Error)> on_failure)
-    : session_(session), on_failure_(std::move(on_failure)), queue_(queue_bytes) {
+    : session_(session),
+      on_failure_(std::move(on_failure)),
+      ring_(queue_bytes),
+      queue_(queue_bytes) {
   for (std::size_t i = 0; i < threads; ++i) threads_.emplace_back([this] { encode_all(); });
 }
 
+// The threads end first: what they hold lies in the ring.
 EncoderPool::~EncoderPool() {
+  abort();
+  threads_.clear();
+}
+
+void EncoderPool::abort() {
+  ring_.abort();
   queue_.abort();
 }
 
-bool EncoderPool::push(repo::RawFrame frame) {
-  const std::size_t weight = frame.bytes.size();
-  return queue_.push(std::move(frame), weight);
+bool EncoderPool::push(repo::PackKind kind, ByteView plaintext,
+                       std::vector<chunk::ChunkRef> chunks) {
+  auto block = ring_.take(plaintext.size());
+  if (!block) return false;
+  std::ranges::copy(plaintext, block->bytes().begin());
+  repo::RawFrame frame{.kind = kind, .bytes = block->bytes(), .chunks = std::move(chunks)};
+  return queue_.push({.plaintext = std::move(*block), .frame = std::move(frame)});
 }
 
 void EncoderPool::encode_all() {
   repo::FrameEncoder encoder;
-  while (const auto frame = queue_.pop()) {
-    auto added = session_.add(*frame, encoder);
+  while (const auto waiting = queue_.pop()) {
+    auto added = session_.add(waiting->frame, encoder);
     if (!added) {
       on_failure_(std::move(added).error());
       return;
@@ -44,21 +58,19 @@ void EncoderPool::drain() {
 }
 
 bool FrameGroup::add(const chunk::ChunkRef& ref, ByteView plaintext) {
-  if (plaintext.size() >= frame_bytes_ / 2) {
-    return encoders_.push({.kind = kind_, .bytes = to_owned(plaintext), .chunks = {ref}});
-  }
-  if (frame_.bytes.size() + plaintext.size() > frame_bytes_ && !flush()) return false;
-  if (frame_.bytes.empty()) frame_.bytes.reserve(frame_bytes_);
-  append(frame_.bytes, plaintext);
-  frame_.chunks.push_back(ref);
+  if (plaintext.size() >= frame_bytes_ / 2) return encoders_.push(kind_, plaintext, {ref});
+  if (plaintext_.size() + plaintext.size() > frame_bytes_ && !flush()) return false;
+  if (plaintext_.capacity() == 0) plaintext_.reserve(frame_bytes_);
+  append(plaintext_, plaintext);
+  chunks_.push_back(ref);
   return true;
 }
 
 bool FrameGroup::flush() {
-  if (frame_.chunks.empty()) return true;
-  repo::RawFrame full = std::exchange(frame_, {});
-  full.kind = kind_;
-  return encoders_.push(std::move(full));
+  if (chunks_.empty()) return true;
+  const bool pushed = encoders_.push(kind_, plaintext_, std::exchange(chunks_, {}));
+  plaintext_.clear();
+  return pushed;
 }
 
 MetaWriter::MetaWriter(const repo::Repository& repository, repo::StoreSession& session,

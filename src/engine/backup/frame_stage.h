@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/bounded_queue.h"
+#include "base/byte_ring.h"
 #include "base/mutex.h"
 #include "chunk/chunk.h"
 #include "repo/store_session.h"
@@ -17,21 +18,27 @@ namespace backstay::engine::backup_stages {
 // Worker threads that compress, verify and seal. A failure stops the stage and is told once.
 class EncoderPool {
  public:
+  // `queue_bytes` is the room for plaintext from push() until it is in a pack.
   EncoderPool(repo::StoreSession& session, std::size_t threads, std::size_t queue_bytes,
               std::function<void(Error)> on_failure);
   ~EncoderPool();
-  // Waits while the queue is full. False when the stage has stopped.
-  bool push(repo::RawFrame frame);
+  // Copies the plaintext; waits while there is no room for it. False when the stage has stopped.
+  bool push(repo::PackKind kind, ByteView plaintext, std::vector<chunk::ChunkRef> chunks);
   // Waits until all frames are in packs.
   void drain();
-  void abort() { queue_.abort(); }
+  void abort();
 
  private:
+  struct Waiting {
+    ByteRing::Block plaintext;
+    repo::RawFrame frame;
+  };
   void encode_all();
 
   repo::StoreSession& session_;
   std::function<void(Error)> on_failure_;
-  BoundedQueue<repo::RawFrame> queue_;
+  ByteRing ring_;
+  BoundedQueue<Waiting> queue_;  // the ring is its limit
   std::vector<std::jthread> threads_;
 };
 
@@ -49,7 +56,8 @@ class FrameGroup {
   EncoderPool& encoders_;
   repo::PackKind kind_;
   std::size_t frame_bytes_;
-  repo::RawFrame frame_;
+  Bytes plaintext_;  // keeps its memory
+  std::vector<chunk::ChunkRef> chunks_;
 };
 
 // Tree pages and content lists: found when they are stored already, else grouped into metadata

@@ -9,18 +9,19 @@ namespace backstay::engine::backup_stages {
 
 namespace {
 
-constexpr std::uint64_t kDefaultLimit = 128 * kMiB;
+constexpr std::uint64_t kDefaultLimit = 120 * kMiB;
 constexpr std::uint64_t kBase =
-    12 * kMiB;  // the program, its libraries, stacks, the index filter of a small repository
+    22 * kMiB;  // the program and its libraries, stacks, the heap of a run of a million files:
+                // claims of chunks and entries since the last checkpoint, the index filter
 constexpr std::uint64_t kCodecContexts = 2 * kMiB;  // zstd at the fast levels, one a thread
 constexpr std::uint64_t kEntryInFlight = 1024;
 
 std::uint64_t sum_of(const MemoryPlan& plan, const repo::Config& config) {
   const std::uint64_t chunk = config.cut.max_bytes;
-  const std::uint64_t reader = plan.read_buffer_bytes + config.frame_bytes + chunk;
-  // An encoder holds the plaintext, the packed form and what it decoded to compare.
+  const std::uint64_t reader = plan.read_buffer_bytes + config.frame_bytes;
+  // An encoder holds the packed form and what it decoded to compare; the plaintext is in the queue.
   const std::uint64_t encoder =
-      3 * std::max<std::uint64_t>(chunk, config.frame_bytes) + kCodecContexts;
+      2 * std::max<std::uint64_t>(chunk, config.frame_bytes) + kCodecContexts;
   return kBase + plan.readers * reader + plan.encoders * encoder + plan.frame_queue_bytes +
          plan.entries_in_flight * kEntryInFlight + repo::StoreSession::memory_bound(plan.store);
 }
@@ -30,6 +31,13 @@ std::uint64_t sum_of(const MemoryPlan& plan, const repo::Config& config) {
 std::size_t read_buffer_least(const repo::Config& config) {
   return std::max<std::size_t>(config.cut.max_bytes + kMiB,
                                2 * std::size_t{config.fixed_piece_bytes});
+}
+
+// Frames of data find room in the queue's ring, also behind another one of the greatest size.
+std::size_t frame_queue_least(const repo::Config& config) {
+  const std::size_t frame =
+      std::max<std::size_t>({config.cut.max_bytes, config.frame_bytes, config.fixed_piece_bytes});
+  return frame + std::min<std::size_t>(frame, kMiB);
 }
 
 // Packs grow with the repository, so that their number stays handy (docs/format.md section 5.4).
@@ -53,7 +61,8 @@ MemoryPlan plan_memory(const repo::Config& config, std::size_t threads, std::uin
   plan.readers = plan.encoders = threads != 0 ? threads : processors;
   plan.read_buffer_bytes =
       std::max<std::size_t>(2 * config.cut.max_bytes, read_buffer_least(config));
-  plan.frame_queue_bytes = 8 * kMiB;
+  const std::size_t queue_least = frame_queue_least(config);
+  plan.frame_queue_bytes = std::max<std::size_t>(16 * kMiB, queue_least);
   plan.store.compression = config.compression;
   plan.store.pack_bytes = pack_bytes_for(config, indexed_chunks);
   plan.store.uploads = 1;
@@ -61,8 +70,8 @@ MemoryPlan plan_memory(const repo::Config& config, std::size_t threads, std::uin
   while (sum_of(plan, config) > limit) {
     if (plan.store.pack_bytes > 8 * kMiB)
       plan.store.pack_bytes /= 2;
-    else if (plan.frame_queue_bytes > 2 * kMiB)
-      plan.frame_queue_bytes /= 2;
+    else if (plan.frame_queue_bytes > queue_least)
+      plan.frame_queue_bytes = std::max(plan.frame_queue_bytes / 2, queue_least);
     else if (plan.readers > 1)
       plan.readers -= 1;
     else if (plan.encoders > 1)

@@ -92,10 +92,13 @@ class RestoreFixture : public testing::Test {
     repo::StoreSession& session = open_session();
     repo::FrameEncoder encoder;
     repo::RawFrame frame;
+    Bytes plaintext;
     const auto flush = [&] {
       if (frame.chunks.empty()) return;
+      frame.bytes = plaintext;
       EXPECT_TRUE(session.add(frame, encoder));
       frame = {};
+      plaintext.clear();
     };
     for (std::size_t at = 0; at < text.size(); at += kChunkBytes) {
       const ByteView chunk = as_bytes(text.substr(at, kChunkBytes));
@@ -105,7 +108,7 @@ class RestoreFixture : public testing::Test {
                          .id = id,
                          .list_length = 0});
       if (!session.claim(id)) continue;
-      append(frame.bytes, chunk);
+      append(plaintext, chunk);
       frame.chunks.push_back({.id = id, .length = static_cast<std::uint32_t>(chunk.size())});
       if (frame.chunks.size() == kChunksInFrame) flush();
     }
@@ -142,7 +145,7 @@ class RestoreFixture : public testing::Test {
       const chunk::ChunkRef ref{.id = repository_.chunk_id(plaintext),
                                 .length = static_cast<std::uint32_t>(plaintext.size())};
       if (!session_.claim(ref.id)) return ref;
-      TRY(session_.add({repo::PackKind::kMeta, to_owned(plaintext), {ref}}, encoder_));
+      TRY(session_.add({repo::PackKind::kMeta, plaintext, {ref}}, encoder_));
       return ref;
     }
 
