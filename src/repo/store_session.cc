@@ -232,14 +232,14 @@ void StoreSession::State::keep_buffer(PageBuffer buffer) {
 // Who waits here holds neither a pack nor a place in one, so that the uploader never waits for a
 // writer that waits for the uploader.
 Result<StoreSession::State::Placed> StoreSession::State::place(PackKind kind, FrameRecord record) {
-  Slot& pack =
-      open[kind == PackKind::kMeta ? 1 : 0][repository.world().rng.below(kOpenPacksPerKind)];
+  const std::size_t slot = repository.world().rng.below(kOpenPacksPerKind);
   const std::size_t capacity = std::max(capacity_of(kind), kHeaderSize + record.sealed_length);
   while (true) {
     Slot full;
     {
       const MutexLock lock(packs_mutex);
       if (failed) break;
+      Slot& pack = open[kind == PackKind::kMeta ? 1 : 0][slot];
       if (pack == nullptr) {
         auto buffer = buffer_of(capacity);
         if (!buffer) {
