@@ -1,5 +1,6 @@
 """The command line of bench/compare, and the order of the whole."""
 import argparse
+import contextlib
 import datetime
 import json
 import os
@@ -153,6 +154,9 @@ class Run:
         finally:
             for corpus in self.chosen:
                 self.drop(corpus)
+            for folder in (self.turns.work / "corpora", self.turns.work):
+                with contextlib.suppress(OSError):
+                    folder.rmdir()  # only when nothing is kept there
             self.save()
 
     def drop(self, corpus):

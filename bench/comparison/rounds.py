@@ -81,8 +81,10 @@ class Turns:
     @contextlib.contextmanager
     def folder(self):
         """Repositories and restored trees live here, and nothing of them is left."""
+        for old in self.work.glob("run-*"):
+            if not os.path.exists(f"/proc/{old.name.removeprefix('run-')}"):
+                corpora.remove(old)  # of a run that was killed
         self.run_folder = self.work / f"run-{os.getpid()}"
-        corpora.remove(self.run_folder)
         self.run_folder.mkdir(parents=True)
         try:
             yield
