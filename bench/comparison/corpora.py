@@ -15,7 +15,7 @@ import subprocess
 
 MIB = 1 << 20
 GIB = 1 << 30
-GENERATOR = 1  # counts up when a generator changes what it makes
+GENERATOR = 2  # counts up when a generator changes what it makes
 
 
 class Trouble(Exception):

@@ -39,7 +39,7 @@ class Databases(Corpus):
         shutil.copy2(first / "shop.sqlite", second / "shop.sqlite")
         change_sqlite(second / "shop.sqlite", rng)
         share = changed_share(first / "shop.sqlite", second / "shop.sqlite")
-        facts = {"changed share of SQLite's pages": round(share, 4)}
+        facts = {"changed share of SQLite's pages": f"{100 * share:.1f} %"}
         if self.parameters()["postgres"]:
             try:
                 make_postgres(self.folder, first / "postgres", second / "postgres",

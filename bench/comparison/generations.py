@@ -107,7 +107,7 @@ def run(command, folder):
 class DiskImage(Corpus):
     """A raw ext4 image filled with files of /usr. Each later generation is the one before with
     one in a hundred blocks of 4 KiB written anew, in runs of 1 to 16 blocks, half with random
-    bytes and half with the content of other blocks, and with a few extents of 1 to 4 MiB that
+    bytes and half with the content of other blocks, and with a few extents of up to 1 MiB that
     changed places."""
     key, title = "V", "a disk image, three generations"
     page_profiles = True
@@ -126,21 +126,21 @@ class DiskImage(Corpus):
         rng = random.Random(self.parameters()["seed"])
         image = self.folder / "1/disk.img"
         image.parent.mkdir()
-        self.make_image(image)
+        self.make_image(image, rng)
         changed = []
         for number in range(2, self.parameters()["generations"] + 1):
             later = self.folder / f"{number}/disk.img"
             later.parent.mkdir()
             run(["cp", "--sparse=always", "--reflink=auto", str(image), str(later)], self.folder)
             self.write_to(later, rng)
-            changed.append(round(changed_share(image, later), 4))
+            changed.append(f"{100 * changed_share(image, later):.1f} %")
             image = later
         return {"changed share of blocks": changed}
 
-    def make_image(self, image):
+    def make_image(self, image, rng):
         content = self.folder / "content"
         remove(content)
-        copy_some_files("/usr", content, self.expected_bytes() * 3 // 4)
+        copy_some_files("/usr", content, self.expected_bytes() * 3 // 4, rng)
         size = self.expected_bytes() // 1024
         make = ["/sbin/mke2fs", "-q", "-F", "-t", "ext4", "-m", "0", "-N", "400000",
                 "-U", "6261636b-7374-6179-2d62-656e63680001", "-d", str(content), str(image),
@@ -167,7 +167,7 @@ class DiskImage(Corpus):
 
 
 def swap_extents(file, blocks, rng):
-    count = rng.randint(1, 4) * MIB // BLOCK
+    count = rng.randint(64, 256)
     first, second = (rng.randrange(blocks // 2 - count) + half * blocks // 2 for half in (0, 1))
     pieces = []
     for at in (first, second):
@@ -191,24 +191,30 @@ def changed_share(before, after):
     return changed / max(blocks, 1)
 
 
-def copy_some_files(source, target, wanted):
-    """Regular files in the order of their names: of every folder the first 200, until there is
-    enough."""
+def copy_some_files(source, target, wanted, rng):
+    """The regular files of folders drawn at random, at most 200 of each, until there is enough."""
+    every = sorted(folder for folder, _, names in os.walk(source) if names)
+    rng.shuffle(every)
     copied = 0
-    for folder, folders, names in os.walk(source):
-        folders.sort()
+    for folder in every:
         into = pathlib.Path(target) / os.path.relpath(folder, source)
-        for name in sorted(names)[:200]:
-            path = os.path.join(folder, name)
-            if os.path.islink(path) or not os.path.isfile(path):
-                continue
-            try:
-                with open(path, "rb") as file:
-                    content = file.read(64 * MIB)
-            except OSError:
+        for name in sorted(os.listdir(folder))[:200]:
+            content = read_some(os.path.join(folder, name), 64 * MIB)
+            if content is None:
                 continue
             into.mkdir(parents=True, exist_ok=True)
             (into / name).write_bytes(content)
             copied += len(content) + BLOCK
             if copied >= wanted:
                 return
+
+
+def read_some(path, most):
+    """Nothing when it is no regular file or cannot be read."""
+    if os.path.islink(path) or not os.path.isfile(path):
+        return None
+    try:
+        with open(path, "rb") as file:
+            return file.read(most)
+    except OSError:
+        return None

@@ -88,8 +88,10 @@ def sizes_figure(plot, results, corpora):
                                  squeeze=False)
     panels = [axes for row in grid for axes in row]
     for axes, corpus in zip(panels, corpora):
-        tools = {key: entry for key, entry in results["summary"][corpus].items()
-                 if entry["repository_bytes"] and key != "cp"}
+        summary = results["summary"][corpus]
+        most = max(len(entry["repository_bytes"]) for entry in summary.values())
+        tools = {key: entry for key, entry in summary.items()
+                 if key != "cp" and len(entry["repository_bytes"]) == most > 0}
         last = {key: entry["repository_bytes"][-1] / 1e6 for key, entry in tools.items()}
         bars(axes, results, last, "MB")
         grown = [key for key, entry in tools.items() if len(entry["repository_bytes"]) > 1]

@@ -101,9 +101,9 @@ class Turns:
         if corpora.free_bytes(self.work) < needed:
             raise corpora.Trouble(f"corpus {corpus.key} needs {needed / 1e9:.1f} GB for "
                                   f"a repository and a restored tree in {self.work}")
-        print(f"   {facts['files']} files, {facts['bytes'] / 1e9:.2f} GB; "
-              f"as tar {facts['tar_bytes'] / 1e9:.2f} GB, "
-              f"with zstd -1 {facts['tar_zstd_bytes'] / 1e9:.2f} GB", flush=True)
+        print(f"   {facts['files']:,} files, {facts['bytes'] / 1e6:,.0f} MB; "
+              f"as tar {facts['tar_bytes'] / 1e6:,.0f} MB, "
+              f"with zstd -1 {facts['tar_zstd_bytes'] / 1e6:,.0f} MB", flush=True)
 
     def round(self, corpus, number, every_tool):
         tools = [tool for tool in every_tool if number == 1 or not tool.slow]
@@ -181,7 +181,7 @@ class Turn:
         note = ""
         if cost.code in self.tool.partial_codes:
             note = f"  (exit {cost.code}: {cost.said})"
-        print(f"   round {self.number}  {self.tool.title:<20}{name:<8}{cost.wall:9.2f} s"
+        print(f"   round {self.number}  {self.tool.title:<22}{name:<8}{cost.wall:9.2f} s"
               f"{cost.user + cost.system:9.2f} CPU-s{cost.peak_kib / 1024:8.0f} MiB{note}",
               flush=True)
         if cost.code != 0 and cost.code not in self.tool.partial_codes:
