@@ -161,7 +161,7 @@ class RandomFile(Corpus):
     key, title = "L", "one file of random bytes"
 
     def parameters(self):
-        return {"bytes": 8 * GIB if self.full else GIB, "seed": 20240601}
+        return {"bytes": 8 * GIB if self.full else GIB // 2, "seed": 20240601}
 
     def expected_bytes(self):
         return self.parameters()["bytes"]

@@ -157,6 +157,7 @@ def corpus_line(results, corpus):
 def trouble_lines(results):
     lines = [f"{tool_title(results, key)} was left out: {why}"
              for key, why in results["left_out"].items()]
+    lines += [f"no time was left for corpus {key}" for key in results.get("no_time", [])]
     return lines + [f"corpus {trouble['corpus']}: {trouble['what']}"
                     for trouble in results["trouble"] if not trouble.get("tool")]
 

@@ -39,7 +39,8 @@ class Tool:
     packages = ()
     settings = ""
     encrypted = False
-    slow = False           # one round, and only with --full
+    quick = True           # false: left out with --quick
+    slow = False           # one round only
     steps = ("first", "next", "again", "restore", "check")
     stores = True          # false: a plain copy, whose size says nothing about compression
     partial_codes = ()     # exit codes of a run that went on past a file it could not read
@@ -201,6 +202,7 @@ class TarZstd(Tool):
 
 class Copy(Tool):
     key, title, program = "cp", "cp -a", "cp"
+    quick = False
     settings = "cp -a, then sync; neither packed nor encrypted"
     steps = ("first",)
     stores = False
@@ -214,7 +216,7 @@ class Copy(Tool):
 class Casync(Tool):
     key, title, program, packages = "casync", "casync", "casync", ("casync",)
     settings = "--with=unix, zstd; not encrypted"
-    slow = True
+    quick, slow = False, True
     steps = ("first", "restore")
 
     def names(self, place):
@@ -234,7 +236,7 @@ class Casync(Tool):
 class Bup(Tool):
     key, title, program, packages = "bup", "bup", "bup", ("bup",)
     settings = "zlib level 1; not encrypted"
-    slow = True
+    quick, slow = False, True
     steps = ("first", "restore")
 
     def environment(self, place):
@@ -258,7 +260,7 @@ class Duplicity(Tool):
     key, title, program, packages = "duplicity", "duplicity", "duplicity", ("duplicity", "gnupg")
     settings = "defaults (gzip inside GnuPG, symmetric)"
     encrypted = True
-    slow = True
+    quick, slow = False, True
     steps = ("first", "restore")
 
     def environment(self, place):
