@@ -155,12 +155,12 @@ class Run:
                     if all(later is not corpus for later, _ in pairs[at + 1:]):
                         self.drop(corpus)
         finally:
+            self.save()
             for corpus in self.chosen:
                 self.drop(corpus)
             for folder in (self.turns.work / "corpora", self.turns.work):
                 with contextlib.suppress(OSError):
                     folder.rmdir()  # only when nothing is kept there
-            self.save()
 
     def drop(self, corpus):
         if not self.given.keep:
