@@ -61,6 +61,10 @@ Blake3Stream::Blake3Stream() : state_(std::make_unique<State>()) {
   blake3_hasher_init(&state_->hasher);
 }
 
+Blake3Stream::Blake3Stream(const Secret& key) : state_(std::make_unique<State>()) {
+  blake3_hasher_init_keyed(&state_->hasher, key.view().data());
+}
+
 Blake3Stream::~Blake3Stream() = default;
 
 void Blake3Stream::update(ByteView input) {

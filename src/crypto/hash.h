@@ -26,6 +26,7 @@ void blake3_keyed_xof(const Secret& key, ByteView input, MutableByteView out);
 class Blake3Stream {
  public:
   Blake3Stream();
+  explicit Blake3Stream(const Secret& key);  // gives what blake3_keyed() gives
   ~Blake3Stream();
   Blake3Stream(const Blake3Stream&) = delete;
   Blake3Stream& operator=(const Blake3Stream&) = delete;

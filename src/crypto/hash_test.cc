@@ -66,6 +66,17 @@ TEST(Blake3, ExtendsKeyedOutputAsPublished) {
             "331a3fb6cf349a3a70e49990f98f");
 }
 
+TEST(Blake3Stream, WithAKeyEqualsTheKeyedHashOfTheWhole) {
+  SeededRng rng(11);
+  const Secret key = Secret::random(rng);
+  Bytes input(5000);
+  rng.fill(input);
+  Blake3Stream stream(key);
+  stream.update(ByteView(input).first(1777));
+  stream.update(ByteView(input).subspan(1777));
+  EXPECT_EQ(stream.finish(), blake3_keyed(key, input));
+}
+
 TEST(Blake3Stream, EqualsTheHashOfTheWhole) {
   const Bytes input = vector_input(50'000);
   SeededRng rng(1);

@@ -107,6 +107,9 @@ class MappedFile {
   MappedFile(const MappedFile&) = delete;
   MappedFile& operator=(const MappedFile&) = delete;
   [[nodiscard]] ByteView bytes() const { return bytes_; }
+  // What was read so far does not count as resident any more; it comes back when it is looked at,
+  // mostly from the page cache. Thread-safe, also while others read.
+  void forget_pages() const;
 
  private:
   explicit MappedFile(ByteView bytes) : bytes_(bytes) {}

@@ -142,6 +142,17 @@ TEST(PreadFull, StopsAtTheEndAndRefusesOffsetsBeyondAllFiles) {
             ErrorCode::kInvalidArgument);
 }
 
+TEST(MappedFile, ShowsTheSameBytesAfterItsPagesAreForgotten) {
+  const TemporaryFolder folder;
+  const Bytes bytes(100'000, 7);
+  const ByteView pieces[] = {bytes};
+  ASSERT_TRUE(create_file(folder / "a", pieces, Durability::kUnsynced));
+  const auto file = MappedFile::open(folder / "a").value();
+  EXPECT_TRUE(same_bytes(file->bytes(), bytes));
+  file->forget_pages();
+  EXPECT_TRUE(same_bytes(file->bytes(), bytes));
+}
+
 TEST(MappedFile, ShowsTheBytesAndTakesAnEmptyFile) {
   const TemporaryFolder folder;
   ASSERT_TRUE(create(folder / "a", "mapped").has_value());

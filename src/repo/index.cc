@@ -67,7 +67,7 @@ struct Index::State {
     bool vanished = false;  // a run was gone when it was asked for
   };
   Listing take_in(const std::vector<ObjectId>& listed, std::map<ObjectId, RunPtr>& known);
-  Result<RunPtr> put(const Bytes& object, std::uint64_t& stored);
+  Result<RunPtr> put(Bytes object, std::uint64_t& stored);
   Result<Bytes> run_of(std::vector<PackEntries> packs, std::vector<ObjectId> supersedes);
   // Calls `each` for every place in a pack that is not condemned, until it returns false.
   template <typename Each>
@@ -98,9 +98,9 @@ Index::~Index() = default;
 Result<RunPtr> Index::State::fetch(const ObjectId& id) {
   if (auto cached = cache.load(id)) return std::move(*cached);
   const std::string name = object_name(ObjectKind::kIndexRun, id);
-  const Bytes stored = TRY(get_object(store, name, kRunObjectMax));
+  Bytes stored = TRY(get_object(store, name, kRunObjectMax));
   if (id_of(stored) != id) return fail(ErrorCode::kCorruption, "its bytes do not match its name");
-  Bytes body = TRY(open_index_object(stored, keyring, config.id));
+  Bytes body = TRY(open_index_object_in_place(std::move(stored), keyring, config.id));
   return cache.keep(id, std::move(body));
 }
 
@@ -225,10 +225,14 @@ bool Index::contains(const chunk::ChunkId& id) const {
   return found;
 }
 
-// Stores the finished writer's object, and opens it again from what was stored.
-Result<RunPtr> Index::State::put(const Bytes& object, std::uint64_t& stored) {
-  Bytes body =
-      TRY_DOING("verifying a new index run", open_index_object(object, keyring, config.id));
+void Index::forget_pages() const {
+  for (const RunPtr& run : *state_->current()) run->forget_pages();
+}
+
+// Stores the finished writer's object, and opens it again from what was stored. It may be large, so
+// it is in memory once.
+Result<RunPtr> Index::State::put(Bytes object, std::uint64_t& stored) {
+  TRY_DOING("verifying a new index run", verify_index_object(object, keyring, config.id));
   const ObjectId id = id_of(object);
   const auto put = store.put(object_name(ObjectKind::kIndexRun, id), object);
   if (!put && put.error().code() != ErrorCode::kAlreadyExists) {
@@ -236,6 +240,7 @@ Result<RunPtr> Index::State::put(const Bytes& object, std::uint64_t& stored) {
   }
   TRY(store.barrier());
   stored += object.size();
+  Bytes body = TRY(open_index_object_in_place(std::move(object), keyring, config.id));
   return cache.keep(id, std::move(body));
 }
 
@@ -264,8 +269,10 @@ Result<void> Index::State::merge(const RunSet& chosen, std::uint64_t& stored) {
   IndexRunWriter::Head head = merge.head(options.generation, lingering);
   auto writer = TRY(IndexRunWriter::create(keyring, config, rng, head));
   while (const auto entry = merge.next()) TRY(writer->add(*entry));
-  const Bytes object = TRY(writer->finish());
-  RunPtr merged = TRY(put(object, stored));
+  Bytes object = TRY(writer->finish());
+  writer.reset();
+  for (const RunPtr& run : chosen) run->forget_pages();
+  RunPtr merged = TRY(put(std::move(object), stored));
   append(merged);
   remove_superseded(merged);
   return {};
@@ -309,8 +316,8 @@ Result<void> Index::State::merge_where_due(std::uint64_t& stored) {
 
 Result<std::uint64_t> Index::add(std::vector<PackEntries> packs, std::vector<ObjectId> replaced) {
   std::uint64_t stored = 0;
-  const Bytes object = TRY(state_->run_of(std::move(packs), std::move(replaced)));
-  const RunPtr run = TRY(state_->put(object, stored));
+  Bytes object = TRY(state_->run_of(std::move(packs), std::move(replaced)));
+  const RunPtr run = TRY(state_->put(std::move(object), stored));
   state_->append(run);
   state_->remove_superseded(run);
   TRY(state_->merge_where_due(stored));
@@ -354,7 +361,9 @@ void Index::for_each_entry(
     for (std::uint64_t i = 0; i < run->size(); ++i) {
       const IndexRun::Entry entry = run->entry(i);
       each(entry.id, run->location(entry));
+      run->pass(i);
     }
+    run->forget_pages();
   }
 }
 

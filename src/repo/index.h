@@ -52,6 +52,9 @@ class Index {
   [[nodiscard]] bool contains(const chunk::ChunkId& id) const;
   [[nodiscard]] bool is_condemned(const ObjectId& pack) const;
 
+  // What was looked up so far does not stay resident (io::MappedFile::forget_pages). Thread-safe.
+  void forget_pages() const;
+
   // Stores a run for packs that are durable already, makes it durable and findable, and merges
   // where the rule of section 5.5 asks for it. Returns the bytes stored. `replaced` are damaged
   // runs that the new one takes the place of. One thread at a time.

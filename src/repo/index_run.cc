@@ -145,8 +145,10 @@ Result<void> IndexRun::parse() {
       return fail(ErrorCode::kCorruption, fmt::format("entry {} of the index run is damaged", i));
     }
     before = raw;
+    pass(i);
   }
   build_filter();
+  forget_pages();
   return {};
 }
 
@@ -158,6 +160,7 @@ void IndexRun::build_filter() {
     std::memcpy(id.data(), entries_.data() + i * kIndexEntrySize, id.size());
     const FilterProbe probe(id, filter_.size());
     for (std::size_t word = 0; word < 8; ++word) filter_[probe.block][word] |= probe.bits[word];
+    pass(i);
   }
 }
 
@@ -319,26 +322,61 @@ Result<Bytes> IndexRunWriter::finish() {
   return std::move(state_->object);
 }
 
-Result<Bytes> open_index_object(ByteView stored, const Keyring& keyring,
-                                const RepositoryId& repository) {
+namespace {
+
+// Calls `open` for every sealed segment with its place in the object.
+template <typename Open>
+Result<void> for_each_segment(ByteView stored, const Keyring& keyring,
+                              const RepositoryId& repository, const Open& open) {
   const Header header = TRY(decode_header(stored, ObjectKind::kIndexRun, repository));
   const crypto::Secret key = TRY(keyring.object_key(stored));
   crypto::Aead aead;
-  Bytes body;
-  body.reserve(stored.size());
   for (std::size_t offset = kHeaderSize; offset < stored.size();) {
     const std::size_t sealed =
         std::min(kIndexSegmentSize + crypto::kTagSize, stored.size() - offset);
     if (sealed <= crypto::kTagSize)
       return fail(ErrorCode::kCorruption, "the index run is cut short");
-    const std::size_t at = body.size();
-    body.resize(at + sealed - crypto::kTagSize);
-    TRY_DOING("opening the index run",
-              aead.open(header.suite, key, Nonce(offset, Purpose::kIndexSegment).view(),
-                        stored.subspan(offset, sealed), MutableByteView(body).subspan(at)));
+    const auto open_into = [&](MutableByteView out) {
+      return aead.open(header.suite, key, Nonce(offset, Purpose::kIndexSegment).view(),
+                       stored.subspan(offset, sealed), out);
+    };
+    TRY_DOING("opening the index run", open(offset, sealed - crypto::kTagSize, open_into));
     offset += sealed;
   }
-  return body;
+  return {};
+}
+
+}  // namespace
+
+// Each segment is opened where it stands and moved to the front, where room was made by those
+// before it.
+Result<Bytes> open_index_object_in_place(Bytes stored, const Keyring& keyring,
+                                         const RepositoryId& repository) {
+  std::size_t body = 0;
+  const auto open = [&](std::size_t offset, std::size_t length,
+                        const auto& open_into) -> Result<void> {
+    TRY(open_into(MutableByteView(stored).subspan(offset, length)));
+    std::memmove(stored.data() + body, stored.data() + offset, length);
+    body += length;
+    return {};
+  };
+  TRY(for_each_segment(stored, keyring, repository, open));
+  stored.resize(body);
+  return stored;
+}
+
+Result<Bytes> open_index_object(ByteView stored, const Keyring& keyring,
+                                const RepositoryId& repository) {
+  return open_index_object_in_place(to_owned(stored), keyring, repository);
+}
+
+Result<void> verify_index_object(ByteView stored, const Keyring& keyring,
+                                 const RepositoryId& repository) {
+  Bytes scratch(kIndexSegmentSize);
+  return for_each_segment(stored, keyring, repository,
+                          [&](std::size_t, std::size_t length, const auto& open_into) {
+                            return open_into(MutableByteView(scratch).first(length));
+                          });
 }
 
 }  // namespace backstay::repo

@@ -3,8 +3,10 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <fstream>
 #include <set>
 
+#include "io/testing/temporary_folder.h"
 #include "repo/testing/runs.h"
 
 namespace backstay::repo {
@@ -149,7 +151,52 @@ TEST(IndexRun, KeepsAFilterOfLessThanTwoBytesAnEntry) {
   EXPECT_LT(run_of(ids)->filter_bytes(), 2 * ids.size());
 }
 
+// Resident pages of files, of this process.
+std::uint64_t resident_file_pages() {
+  std::ifstream statm("/proc/self/statm");
+  std::uint64_t size = 0;
+  std::uint64_t resident = 0;
+  std::uint64_t shared = 0;
+  statm >> size >> resident >> shared;
+  return shared;
+}
+
+TEST(IndexRun, ThatIsMappedDoesNotStayResidentAfterItWasCheckedAndPassed) {
+  RunMaker maker;
+  const Bytes object = maker.object({some_pack(1, 200'000, 10)});
+  const Bytes body = *open_index_object(object, maker.keyring, maker.config.id);
+  const io::TemporaryFolder folder;
+  const ByteView pieces[] = {body};
+  ASSERT_EQ(problem(io::create_file(folder / "run", pieces, io::Durability::kUnsynced)), "");
+  auto file = io::MappedFile::open(folder / "run");
+  ASSERT_EQ(problem(file), "");
+  const ByteView mapped = (*file)->bytes();
+  const std::uint64_t before = resident_file_pages();
+  const auto opened = IndexRun::open(id_of(object), std::move(*file), mapped);
+  ASSERT_EQ(problem(opened), "");
+  const IndexRun& run = **opened;
+  std::set<IdPrefix> ids;
+  for (std::uint64_t i = 0; i < run.size(); ++i) {
+    ids.insert(run.entry(i).id);
+    run.pass(i);
+  }
+  EXPECT_EQ(ids.size(), 200'000U);
+  // The whole are 1,953 pages, what lies between two passes 640.
+  EXPECT_LT(resident_file_pages(), before + 1000);
+  EXPECT_TRUE(run.find(*ids.begin()).has_value());
+}
+
 // ---- damage
+
+TEST(IndexRunObject, OpensInPlaceToTheSameBytesAndVerifies) {
+  RunMaker maker;
+  Bytes object = maker.object({some_pack(1, 60'000, 10)});
+  EXPECT_EQ(problem(verify_index_object(object, maker.keyring, maker.config.id)), "");
+  EXPECT_EQ(*open_index_object_in_place(object, maker.keyring, maker.config.id),
+            *open_index_object(object, maker.keyring, maker.config.id));
+  object.back() ^= 1;
+  EXPECT_EQ(code_of(verify_index_object(object, maker.keyring, maker.config.id)), "corruption");
+}
 
 TEST(IndexRunObject, WithAnyByteChangedIsRefused) {
   RunMaker maker;

@@ -19,10 +19,24 @@ std::string RunCache::path_of(const ObjectId& id) const {
   return directory_ + "/" + id.hex();
 }
 
+namespace {
+
+constexpr std::size_t kSealPiece = 4 * 1024 * 1024;
+
+}  // namespace
+
 // Of this run: a file that stands under another one's name does not fit.
-crypto::Digest RunCache::seal_of(const ObjectId& id, ByteView body) const {
+crypto::Digest RunCache::seal_of(const ObjectId& id, ByteView body,
+                                 const io::MappedFile* file) const {
   const crypto::Digest key = crypto::blake3_keyed(key_, id.view());
-  return crypto::blake3_keyed(crypto::Secret::from_bytes(key.view()).value(), body);
+  crypto::Blake3Stream seal(crypto::Secret::from_bytes(key.view()).value());
+  while (!body.empty()) {
+    const ByteView piece = body.first(std::min(body.size(), kSealPiece));
+    seal.update(piece);
+    body = body.subspan(piece.size());
+    if (file != nullptr) file->forget_pages();
+  }
+  return seal.finish();
 }
 
 std::optional<std::shared_ptr<const IndexRun>> RunCache::load(const ObjectId& id) const {
@@ -32,7 +46,8 @@ std::optional<std::shared_ptr<const IndexRun>> RunCache::load(const ObjectId& id
   const ByteView bytes = (*file)->bytes();
   if (bytes.size() > crypto::Digest::kSize) {
     const ByteView body = bytes.first(bytes.size() - crypto::Digest::kSize);
-    if (std::ranges::equal(seal_of(id, body).bytes, bytes.last(crypto::Digest::kSize))) {
+    if (std::ranges::equal(seal_of(id, body, file->get()).bytes,
+                           bytes.last(crypto::Digest::kSize))) {
       auto run = IndexRun::open(id, std::move(*file), body);
       if (run) return std::move(*run);
     }
@@ -43,7 +58,7 @@ std::optional<std::shared_ptr<const IndexRun>> RunCache::load(const ObjectId& id
 
 Result<std::shared_ptr<const IndexRun>> RunCache::keep(const ObjectId& id, Bytes body) const {
   if (!directory_.empty()) {
-    const crypto::Digest digest = seal_of(id, body);
+    const crypto::Digest digest = seal_of(id, body, nullptr);
     const ByteView pieces[] = {body, digest.view()};
     const auto written = io::create_file(path_of(id), pieces, io::Durability::kUnsynced);
     if (written || written.error().code() == ErrorCode::kAlreadyExists) {

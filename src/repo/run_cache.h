@@ -27,7 +27,9 @@ class RunCache {
 
  private:
   [[nodiscard]] std::string path_of(const ObjectId& id) const;
-  [[nodiscard]] crypto::Digest seal_of(const ObjectId& id, ByteView body) const;
+  // Of `file` when it is mapped: then its pages do not stay resident.
+  [[nodiscard]] crypto::Digest seal_of(const ObjectId& id, ByteView body,
+                                       const io::MappedFile* file) const;
 
   std::string directory_;
   crypto::Secret key_;

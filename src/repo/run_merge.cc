@@ -54,6 +54,7 @@ RunMerge::RunMerge(std::vector<std::shared_ptr<const IndexRun>> runs) {
 }
 
 void RunMerge::load(Cursor& cursor) {
+  if (cursor.at > 0) cursor.run->pass(cursor.at - 1);
   if (cursor.at == cursor.run->size()) {
     cursor.entry.reset();
     return;
