@@ -51,6 +51,7 @@ struct Index::State {
   // Runs that another one supersedes and that are still in the store. For load() and add() only.
   std::unordered_set<ObjectId> lingering;
 
+  // Kept by the caller while he goes through it: `for (... : *current())` would not keep it.
   std::shared_ptr<const RunSet> current() const EXCLUDES(mutex) {
     const MutexLock lock(mutex);
     return runs;
@@ -150,7 +151,8 @@ Index::State::Listing Index::State::take_in(const std::vector<ObjectId>& listed,
 
 Result<void> Index::load(const DamagedRun& damaged) {
   std::map<ObjectId, RunPtr> known;
-  for (const RunPtr& run : *state_->current()) known.emplace(run->id(), run);
+  const auto live = state_->current();
+  for (const RunPtr& run : *live) known.emplace(run->id(), run);
   std::vector<ObjectId> listed = TRY(list_runs(state_->store));
   State::Listing listing = state_->take_in(listed, known);
   for (int attempt = 1; listing.vanished && attempt < kListingTries; ++attempt) {
@@ -226,7 +228,8 @@ bool Index::contains(const chunk::ChunkId& id) const {
 }
 
 void Index::forget_pages() const {
-  for (const RunPtr& run : *state_->current()) run->forget_pages();
+  const auto live = state_->current();
+  for (const RunPtr& run : *live) run->forget_pages();
 }
 
 // Stores the finished writer's object, and opens it again from what was stored. It may be large, so
@@ -295,9 +298,13 @@ static RunSet choose_merge(const RunSet& live, std::uint64_t entries_max) {
   std::map<unsigned, RunSet> classes;
   for (const RunPtr& run : live) classes[size_class(run->size())].push_back(run);
   for (auto& [size, runs] : classes) {
+    if (runs.size() < kMergeAt) continue;
+    // Eight of them, and not all: where more stand there than may be merged, none ever would be.
+    std::ranges::sort(runs, {}, &IndexRun::size);
+    runs.resize(kMergeAt);
     std::uint64_t sum = 0;
     for (const RunPtr& run : runs) sum += run->size();
-    if (runs.size() >= kMergeAt && sum <= entries_max) return runs;
+    if (sum <= entries_max) return runs;
   }
   if (live.size() <= kLiveRunsMax) return {};
   RunSet smallest = live;
@@ -333,7 +340,8 @@ Result<void> Index::add_unstored(std::vector<PackEntries> packs) {
 
 Index::Totals Index::totals() const {
   Totals totals;
-  for (const RunPtr& run : *state_->current()) {
+  const auto live = state_->current();
+  for (const RunPtr& run : *live) {
     ++totals.runs;
     totals.entries += run->size();
     totals.filter_bytes += run->filter_bytes();
@@ -345,7 +353,8 @@ Index::Totals Index::totals() const {
 std::vector<Index::Pack> Index::packs() const {
   std::unordered_set<ObjectId> seen;
   std::vector<Pack> packs;
-  for (const RunPtr& run : *state_->current()) {
+  const auto live = state_->current();
+  for (const RunPtr& run : *live) {
     for (std::size_t i = 0; i < run->pack_count(); ++i) {
       const ObjectId id = run->pack_id(i);
       if (state_->condemned.contains(id) || !seen.insert(id).second) continue;
@@ -357,7 +366,8 @@ std::vector<Index::Pack> Index::packs() const {
 
 void Index::for_each_entry(
     const std::function<void(const IdPrefix&, const ChunkLocation&)>& each) const {
-  for (const RunPtr& run : *state_->current()) {
+  const auto live = state_->current();
+  for (const RunPtr& run : *live) {
     for (std::uint64_t i = 0; i < run->size(); ++i) {
       const IndexRun::Entry entry = run->entry(i);
       each(entry.id, run->location(entry));

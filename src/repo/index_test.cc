@@ -105,6 +105,38 @@ TEST_F(IndexOfRuns, KeepsFewRunsWhereTheyMayNotGrow) {
   EXPECT_EQ(missing(*fresh(), 1, 400, 3), 0U);
 }
 
+TEST_F(IndexOfRuns, IsReadByOthersWhileRunsAreAddedAndMerged) {
+  const auto index = make();
+  std::atomic<bool> done{false};
+  std::jthread reader([&] {
+    while (!done) {
+      index->forget_pages();
+      std::uint64_t entries = 0;
+      index->for_each_entry([&](const IdPrefix&, const ChunkLocation&) { ++entries; });
+      EXPECT_LE(entries, 600U);
+      EXPECT_LE(index->packs().size(), 300U);
+      EXPECT_LE(index->totals().entries, 600U);
+    }
+  });
+  for (std::uint64_t pack = 1; pack <= 300; ++pack) add(*index, pack, 2);
+  done = true;
+  reader.join();
+  EXPECT_EQ(missing(*index, 1, 300, 2), 0U);
+}
+
+// Seven large runs that must not be merged do not keep the smaller ones of their class from it.
+TEST_F(IndexOfRuns, MergesTheEightSmallestOfAClassAlsoWhereAllOfItWouldBeTooMany) {
+  Index::Options options;
+  options.merged_entries_max = 80;
+  const auto index = make(memory_, options);
+  for (std::uint64_t pack = 1; pack <= 7; ++pack) add(*index, pack, 60);
+  for (std::uint64_t pack = 8; pack <= 14; ++pack) add(*index, pack, 9);
+  EXPECT_EQ(index->totals().runs, 14U);
+  add(*index, 15, 9);
+  EXPECT_EQ(index->totals().runs, 8U);
+  EXPECT_EQ(index->totals().entries, 7U * 60 + 8 * 9);
+}
+
 TEST_F(IndexOfRuns, OfOneWriterLoadsWhileAnotherMerges) {
   std::atomic<bool> done{false};
   std::jthread writer([&] {

@@ -24,8 +24,8 @@ namespace {
 constexpr std::size_t kOpenPacksPerKind = 2;  // docs/format.md section 5.4
 // Claims between two calls of Index::forget_pages(). New chunks seldom get past the filters, but
 // each one that does brings 64 KiB of a mapped run into memory, and soon all of it: 40 bytes a
-// chunk. Faults for 1,024 claims that are all found cost about a millisecond.
-constexpr std::uint64_t kForgetAfterClaims = 1024;
+// chunk. Faults for 256 claims that are all found cost about half a millisecond.
+constexpr std::uint64_t kForgetAfterClaims = 256;
 constexpr std::uint32_t kMetaPackDivisor =
     4;  // metadata packs are smaller: they are written less often
 

@@ -41,8 +41,9 @@ class StoreSession {
     std::size_t uploads = 2;                      // packs being put at once
     std::uint64_t checkpoint_bytes =
         512 * 1024 * 1024;  // an index run is written after so many stored bytes
-    std::uint64_t checkpoint_entries = 128 * 1024;  // or so many chunks
-    std::chrono::seconds checkpoint_interval{20};   // or so much time
+    std::uint64_t checkpoint_entries =
+        96 * 1024;  // or so many chunks; eight such runs and what a pack adds stay mergeable
+    std::chrono::seconds checkpoint_interval{20};  // or so much time
   };
   // Everything is checked before it leaves, nothing is stored in dry runs.
   enum class Mode : std::uint8_t { kStore, kDryRun };
