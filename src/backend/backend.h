@@ -52,7 +52,8 @@ class Backend {
 
   // The whole object; invalid_argument when it is larger than `size_max`.
   virtual Result<Bytes> get(std::string_view name, std::uint64_t size_max) = 0;
-  // Exactly out.size() bytes from `offset`; corruption when the object ends before that.
+  // Exactly out.size() bytes from `offset`; corruption when the object ends before that. Of both:
+  // corruption when the medium cannot give back this object although the store answers.
   virtual Result<void> get_range(std::string_view name, std::uint64_t offset,
                                  MutableByteView out) = 0;
 

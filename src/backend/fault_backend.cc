@@ -39,6 +39,11 @@ void FaultBackend::truncate(std::string_view name, std::uint64_t size) {
   damage_[std::string(name)].size_max = size;
 }
 
+void FaultBackend::fail_reads(std::string_view name, ErrorCode code) {
+  const MutexLock lock(mutex_);
+  damage_[std::string(name)].unreadable = code;
+}
+
 std::uint64_t FaultBackend::calls() const {
   const MutexLock lock(mutex_);
   return calls_;
@@ -151,8 +156,9 @@ ObjectInfo FaultBackend::damaged(ObjectInfo info) const {
 
 Result<Bytes> FaultBackend::get(std::string_view name, std::uint64_t size_max) {
   TRY(reading(fmt::format("get {}", name)));
-  Bytes bytes = TRY(inner_.get(name, size_max));
   const Damage damage = damage_of(name);
+  if (damage.unreadable) return fail(*damage.unreadable, fmt::format("{} is unreadable", name));
+  Bytes bytes = TRY(inner_.get(name, size_max));
   if (damage.size_max && *damage.size_max < bytes.size()) bytes.resize(*damage.size_max);
   for (const std::uint64_t offset : damage.flipped) {
     if (offset < bytes.size()) bytes[offset] ^= kAllBits;
@@ -163,8 +169,9 @@ Result<Bytes> FaultBackend::get(std::string_view name, std::uint64_t size_max) {
 Result<void> FaultBackend::get_range(std::string_view name, std::uint64_t offset,
                                      MutableByteView out) {
   TRY(reading(fmt::format("get_range {} {}+{}", name, offset, out.size())));
-  TRY(inner_.get_range(name, offset, out));
   const Damage damage = damage_of(name);
+  if (damage.unreadable) return fail(*damage.unreadable, fmt::format("{} is unreadable", name));
+  TRY(inner_.get_range(name, offset, out));
   if (damage.size_max && offset + out.size() > *damage.size_max) {
     return fail(ErrorCode::kCorruption,
                 fmt::format("object {} ends at {}", name, *damage.size_max));

@@ -41,6 +41,8 @@ class FaultBackend final : public Backend {
   void flip_byte(std::string_view name, std::uint64_t offset);
   // `name` seems to end after `size` bytes.
   void truncate(std::string_view name, std::uint64_t size);
+  // Every read of the bytes of `name` fails with `code`; it is still listed.
+  void fail_reads(std::string_view name, ErrorCode code);
 
   [[nodiscard]] std::uint64_t calls() const;
   [[nodiscard]] bool crashed() const;
@@ -73,6 +75,7 @@ class FaultBackend final : public Backend {
   struct Damage {
     std::optional<std::uint64_t> size_max;
     std::set<std::uint64_t> flipped;
+    std::optional<ErrorCode> unreadable;
   };
 
   std::optional<Fault> fault_of_call(std::string doing, Change change) EXCLUDES(mutex_);

@@ -2,6 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <array>
+#include <cerrno>
+
 #include "base/try.h"
 #include "io/file.h"
 
@@ -10,6 +14,9 @@ namespace {
 
 // A temporary file of a crash is removed at this age: no put takes as long.
 constexpr std::int64_t kLeftoverAgeSeconds = 24 * 60 * 60;
+
+// What systems say of blocks that cannot be read, or whose checksum is wrong.
+constexpr std::array kMediumErrors{EIO, EUCLEAN, EBADMSG, ENODATA, EILSEQ};
 
 std::string without_trailing_slashes(std::string path) {
   while (path.size() > 1 && path.ends_with('/')) path.pop_back();
@@ -161,27 +168,60 @@ void LocalBackend::end_barrier(const Result<void>& synced) {
   barrier_ended_.notify_all();
 }
 
+// Whether the disk is there at all: the config is asked for past the cache.
+bool LocalBackend::answers() const {
+  const auto fd = io::open_file(path_of("config"), io::OpenMode::kReadObject);
+  if (!fd) return false;
+  io::forget_cached(fd->get());
+  std::array<std::uint8_t, 1> byte{};
+  return io::pread_full(fd->get(), byte, 0).has_value();
+}
+
+// A bad sector is damage of one object; a disk that was pulled out is a store that does not answer.
+Error LocalBackend::judge_read(Error error) const {
+  const bool bad_medium =
+      std::ranges::find(kMediumErrors, error.system_error()) != kMediumErrors.end();
+  if (bad_medium && answers()) return {ErrorCode::kCorruption, error.describe()};
+  return judge_access(std::move(error));
+}
+
+// Where all of the repository is closed to this user, whoever opens it says so.
+Error LocalBackend::judge_access(Error error) const {
+  if (error.code() != ErrorCode::kPermissionDenied || !answers()) return error;
+  return std::move(error).with_hint(fmt::format(
+      "A run as another user may have made it: give all of {} back to the user of this repository, "
+      "for example with chown -R as root.",
+      root_));
+}
+
 Result<Bytes> LocalBackend::get(std::string_view name, std::uint64_t size_max) {
   TRY(validate_name(name));
   const std::string path = path_of(name);
-  const io::Fd fd = TRY(io::open_file(path, io::OpenMode::kReadObject));
-  return TRY_DOING("reading " + path, io::read_open_file(fd.get(), size_max));
+  const auto read = [&]() -> Result<Bytes> {
+    const io::Fd fd = TRY(io::open_file(path, io::OpenMode::kReadObject));
+    return TRY_DOING("reading " + path, io::read_open_file(fd.get(), size_max));
+  };
+  auto bytes = read();
+  if (!bytes) return std::unexpected(judge_read(std::move(bytes).error()));
+  return bytes;
 }
 
 Result<void> LocalBackend::get_range(std::string_view name, std::uint64_t offset,
                                      MutableByteView out) {
   TRY(validate_name(name));
   const std::string path = path_of(name);
-  const std::shared_ptr<const DescriptorCache::OpenObject> object = TRY(descriptors_.open(path));
-  std::size_t got = 0;
-  const bool inside = offset <= object->size && out.size() <= object->size - offset;
-  if (inside) {
-    got = TRY_DOING("reading " + path, io::pread_full(object->fd.get(), out, offset));
-  }
-  if (inside && got == out.size()) return {};
+  auto object = descriptors_.open(path);
+  if (!object) return std::unexpected(judge_read(std::move(object).error()));
+  const std::uint64_t size = (*object)->size;
+  Result<std::size_t> got = 0;
+  const bool inside = offset <= size && out.size() <= size - offset;
+  if (inside) got = io::pread_full((*object)->fd.get(), out, offset);
+  if (!got)
+    return std::unexpected(judge_read(std::move(got).error().with_context("reading " + path)));
+  if (inside && *got == out.size()) return {};
   return fail(ErrorCode::kCorruption,
               fmt::format("reading {}: it ends at {}, before {} + {} bytes", path,
-                          inside ? offset + got : object->size, offset, out.size()));
+                          inside ? offset + *got : size, offset, out.size()));
 }
 
 Result<ObjectInfo> LocalBackend::head(std::string_view name) {
@@ -214,7 +254,7 @@ Result<void> LocalBackend::list_folder(
   const auto names = io::list_directory(path_of(folder));
   if (!names) {
     if (names.error().code() == ErrorCode::kNotFound) return {};
-    return std::unexpected(names.error().clone());
+    return std::unexpected(judge_access(names.error().clone()));
   }
   for (const std::string& last : *names) {
     const std::string name = folder + last;
@@ -222,7 +262,7 @@ Result<void> LocalBackend::list_folder(
     const auto info = io::file_info(path_of(name), io::Links::kStay);
     if (!info) {
       if (info.error().code() == ErrorCode::kNotFound) continue;
-      return std::unexpected(info.error().clone());
+      return std::unexpected(judge_access(info.error().clone()));
     }
     if (info->is_directory) folders_below.push_back(name + "/");
     if (info->is_regular) TRY(each({name, info->size, info->modified}));

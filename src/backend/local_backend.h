@@ -48,6 +48,9 @@ class LocalBackend final : public Backend {
   Result<void> make_folders_for(std::string_view name);
   Result<void> list_folder(const std::string& folder, std::vector<std::string>& folders_below,
                            const std::function<Result<void>(const ObjectInfo&)>& each) const;
+  [[nodiscard]] Error judge_read(Error error) const;
+  [[nodiscard]] Error judge_access(Error error) const;
+  [[nodiscard]] bool answers() const;
   void touch_folder_of(std::string_view name) EXCLUDES(mutex_);
   Result<std::set<std::string>> begin_barrier() EXCLUDES(mutex_);
   void end_barrier(const Result<void>& synced) EXCLUDES(mutex_);

@@ -39,10 +39,15 @@ std::string_view to_string(ErrorCode code) {
 }
 
 Error::Error(ErrorCode code, std::string message, std::source_location where)
-    : state_(std::make_unique<State>(State{code, std::move(message), {}, {}, where})) {}
+    : state_(std::make_unique<State>(State{code, std::move(message), {}, {}, where, 0})) {}
 
 Error&& Error::with_context(std::string doing) && {
   state_->context.push_back(std::move(doing));
+  return std::move(*this);
+}
+
+Error&& Error::with_system_error(int error_number) && {
+  state_->system_error = error_number;
   return std::move(*this);
 }
 
@@ -99,7 +104,8 @@ static ErrorCode code_of_errno(int error_number) {
 
 std::unexpected<Error> fail_errno(int error_number, std::string what, std::source_location where) {
   what += ": " + std::generic_category().message(error_number);
-  return fail(code_of_errno(error_number), std::move(what), where);
+  return std::unexpected(
+      Error(code_of_errno(error_number), std::move(what), where).with_system_error(error_number));
 }
 
 }  // namespace backstay

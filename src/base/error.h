@@ -46,9 +46,12 @@ class [[nodiscard]] Error {
   // What the reader of the error should do next: a full sentence, or empty.
   [[nodiscard]] const std::string& hint() const { return state_->hint; }
   [[nodiscard]] const std::source_location& where() const { return state_->where; }
+  // The errno of the system call that failed; 0 where it was none.
+  [[nodiscard]] int system_error() const { return state_->system_error; }
 
   // Adds what the caller was doing; the outermost context is added last and printed first.
   Error&& with_context(std::string doing) &&;
+  Error&& with_system_error(int error_number) &&;
   // The first hint given stays: it was given where most was known.
   Error&& with_hint(std::string hint) &&;
 
@@ -65,6 +68,7 @@ class [[nodiscard]] Error {
     std::string hint;
     std::vector<std::string> context;
     std::source_location where;
+    int system_error = 0;
   };
   std::unique_ptr<State> state_;
 };

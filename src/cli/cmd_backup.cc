@@ -15,6 +15,7 @@
 #include "cli/source_paths.h"
 #include "engine/backup.h"
 #include "io/machine.h"
+#include "io/stream.h"
 #include "json/json.h"
 #include "snapshot/tree_key.h"
 #include "source/file_source.h"
@@ -104,6 +105,11 @@ void tell_about_links(Console& console, std::vector<std::string> given,
 Result<engine::OpenSource> choose_source(const Context& context, BackupArguments& arguments,
                                          const repo::Repository& repository) {
   if (arguments.from_stdin || arguments.from_command) {
+    if (arguments.from_stdin && !io::is_readable(0)) {
+      return std::unexpected(
+          Error(ErrorCode::kInvalidArgument, "standard input is closed: there is nothing to store")
+              .with_hint("Give it a pipe or a file, or </dev/null for a file that is empty."));
+    }
     source::StreamSourceOptions stream;
     stream.path = snapshot::clean_path(arguments.stdin_filename, "/");
     if (arguments.from_command) {

@@ -24,10 +24,11 @@ namespace backstay::cli {
 namespace {
 
 // A standard stream that was closed would be taken by the next file that is opened, and results
-// would be written into that file.
+// would be written into that file. Reading from a closed input fails as before: it is not empty.
 void fill_standard_streams() {
   for (int fd = 0; fd <= 2; ++fd) {
-    if (::fcntl(fd, F_GETFD) < 0 && ::open("/dev/null", O_RDWR) != fd) std::abort();
+    const int mode = fd == 0 ? O_WRONLY : O_RDWR;
+    if (::fcntl(fd, F_GETFD) < 0 && ::open("/dev/null", mode) != fd) std::abort();
   }
 }
 

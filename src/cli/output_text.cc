@@ -235,13 +235,13 @@ std::string check_text(const engine::CheckReport& report, double seconds) {
                                               grouped(report.packs_read),
                                               format_byte_size(report.bytes_read))});
   if (report.packs_unindexed > 0) {
-    facts.push_back({"left over", fmt::format("{} of interrupted runs, which do no harm and which "
-                                              "the next backup uses",
+    facts.push_back({"left over", fmt::format("{} that no index run names: the next backup uses "
+                                              "what is whole of them",
                                               counted(report.packs_unindexed, "pack"))});
   }
   if (report.packs_replaced > 0) {
-    facts.push_back({"replaced", fmt::format("{} lost or damaged, of which nothing is needed any "
-                                             "more: it is stored elsewhere",
+    facts.push_back({"replaced", fmt::format("{} lost or damaged, of which no snapshot needs "
+                                             "anything that is not stored elsewhere",
                                              counted(report.packs_replaced, "pack"))});
   }
   facts.push_back({"time", format_duration(seconds)});

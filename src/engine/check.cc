@@ -67,8 +67,7 @@ Result<void> finish(CheckReport& report, bool complete, DamageLog& log, const Ac
 
 // Packs that the index names against those that are there.
 void check_presence(const std::vector<repo::Index::Pack>& packs,
-                    const std::vector<StoredObject>& objects, PackStates& states, DamageLog& log,
-                    CheckReport& report) {
+                    const std::vector<StoredObject>& objects, PackStates& states, DamageLog& log) {
   std::unordered_map<std::string, std::uint64_t> present;
   for (const StoredObject& object : objects) {
     if (object.kind == ObjectKind::kDataPack || object.kind == ObjectKind::kMetaPack)
@@ -91,7 +90,6 @@ void check_presence(const std::vector<repo::Index::Pack>& packs,
   }
   states.bad = states.lost;
   states.bad.insert(states.marked.begin(), states.marked.end());
-  report.packs_unindexed = present.size();
 }
 
 // Adds what is damaged to the log. A failure means that the store could not be asked.
@@ -126,6 +124,7 @@ struct CheckRun {
   std::function<bool()> stop_early;
   DamageLog log;
   PackStates states;
+  std::vector<repo::Index::Pack> closed;  // strays whose directories are damaged
   CheckReport report;
 };
 
@@ -166,17 +165,46 @@ Result<bool> read_packs(CheckRun& run, const std::vector<repo::Index::Pack>& pac
 // The packs that no run names, into the index for the time of this check: what snapshots need of
 // them is not lost.
 Result<void> take_in_strays(CheckRun& run, const repo::PackSurvey& survey) {
-  const auto recovered = TRY(run.repository.recover_now(survey.strays));
+  const auto recovered = TRY(run.repository.recover_now(survey));
   run.states.strays.insert(recovered.packs.begin(), recovered.packs.end());
+  std::vector<repo::Index::Pack> strays = survey.strays;
+  strays.insert(strays.end(), survey.marked_strays.begin(), survey.marked_strays.end());
+  for (const auto& [id, error] : recovered.unreadable) {
+    const ErrorCode code = error.code();
+    if (code == ErrorCode::kNotFound) continue;  // removed after the listing
+    if (!repo::is_damage(code)) {
+      return std::unexpected(error.clone().with_context("reading packs that no index run names"));
+    }
+    const repo::Index::Pack& pack = *std::ranges::find(strays, id, &repo::Index::Pack::id);
+    // Of a later version, perhaps: whole, and what is in it cannot be said.
+    const bool strange = code != ErrorCode::kCorruption;
+    if (strange && repo::verify_name(run.repository.store(), repo::object_kind(pack.kind), id)) {
+      continue;
+    }
+    run.log.add(name_of(pack), error.describe());
+    run.states.strays.insert(id);
+    run.states.bad.insert(id);
+    run.closed.push_back(pack);
+  }
   return {};
 }
 
-std::vector<repo::Index::Pack> packs_to_read(CheckRun& run, bool with_strays) {
+// Those that the index names, and by now the strays.
+std::vector<repo::Index::Pack> all_packs(const CheckRun& run) {
   std::vector<repo::Index::Pack> packs = run.repository.index().packs();
-  if (!with_strays) {
-    std::erase_if(packs, [&](const auto& pack) { return run.states.strays.contains(pack.id); });
+  packs.insert(packs.end(), run.closed.begin(), run.closed.end());
+  return packs;
+}
+
+// What is left over and not known to be damaged.
+std::uint64_t usable_strays(const CheckRun& run, const repo::PackSurvey& survey) {
+  std::uint64_t count = 0;
+  for (const auto* packs : {&survey.strays, &survey.marked_strays}) {
+    for (const repo::Index::Pack& pack : *packs) {
+      if (!run.states.bad.contains(pack.id)) ++count;
+    }
   }
-  return choose_packs(std::move(packs), run.options.read_data, run.repository.world().rng);
+  return count;
 }
 
 // Those that an earlier check marked and this one did not find whole again.
@@ -229,6 +257,7 @@ Result<CheckReport> check(repo::Repository& repository, const CheckOptions& opti
                .stop_early = deadline(options, activity),
                .log = {},
                .states = {},
+               .closed = {},
                .report = {}};
   const auto lease = take_lease(repository, activity);
 
@@ -252,15 +281,15 @@ Result<CheckReport> check(repo::Repository& repository, const CheckOptions& opti
   run.states.marked.insert(survey.marked.begin(), survey.marked.end());
   const auto objects = TRY_DOING("listing the repository", list_objects(repository.store()));
   TRY(check_small_objects(repository.store(), objects, run.log, run.report));
-  check_presence(packs, objects, run.states, run.log, run.report);
+  check_presence(packs, objects, run.states, run.log);
   TRY(take_in_strays(run, survey));
 
   bool complete = true;
   if (options.read_data.mode != ReadData::Mode::kNone) {
-    const bool index_is_lost = !index_is_whole || packs.empty();
-    complete = TRY(read_packs(run, packs_to_read(run, index_is_lost)));
+    complete = TRY(
+        read_packs(run, choose_packs(all_packs(run), options.read_data, repository.world().rng)));
   }
-  name_marked(packs, run);
+  name_marked(all_packs(run), run);
   repository.index().distrust({run.states.bad.begin(), run.states.bad.end()});
 
   TreeCheck trees(repository, run.log, activity, run.states.bad, run.states.strays);
@@ -274,9 +303,10 @@ Result<CheckReport> check(repo::Repository& repository, const CheckOptions& opti
                 "are, and the next backup brings them into the index");
   }
   if (complete) {
-    run.report.packs_replaced = check_stages::drop_replaced(repository.index().packs(), run.states,
-                                                            trees.needed(), run.log);
+    run.report.packs_replaced =
+        check_stages::drop_replaced(all_packs(run), run.states, trees.needed(), run.log);
   }
+  run.report.packs_unindexed = usable_strays(run, survey);
   if (!run.log.empty()) {
     for (const repo::StoredSnapshot& snapshot : snapshots) TRY(trees.name_affected(snapshot));
   }

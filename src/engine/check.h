@@ -46,8 +46,10 @@ struct CheckReport {
   std::uint64_t chunks = 0;
   std::uint64_t pages = 0;
   std::uint64_t objects_verified = 0;
-  std::uint64_t packs_unindexed = 0;  // left by interrupted runs: harmless, used by the next backup
-  // Lost or known to be damaged, and without use: what snapshots need of them is stored elsewhere.
+  // In no index run and not known to be damaged: the next backup uses what is whole of them.
+  std::uint64_t packs_unindexed = 0;
+  // Lost or damaged, and without use: what snapshots need of them, if anything, is stored
+  // elsewhere.
   std::uint64_t packs_replaced = 0;
   bool stopped_by_time = false;
   std::vector<Damage> damages;

@@ -290,12 +290,13 @@ TEST_F(Check, TakesALostIndexRunAsOneDamage) {
   EXPECT_EQ(report.damages[0].affected_total, 0U) << all_of(report);
 }
 
-TEST_F(Check, CountsPacksThatNobodyKnows) {
+TEST_F(Check, SaysThatAPackThatNobodyKnowsIsCorrupt) {
   const Bytes pack = memory_.objects().at(names("data/").front());
   const std::string other = "data/ab/ab" + std::string(62, '0');
   ASSERT_EQ(problem(memory_.put(other, pack)), "");
   const CheckReport report = check_well();
-  EXPECT_EQ(report.packs_unindexed, 1U);
+  EXPECT_EQ(report.packs_unindexed, 0U);
+  EXPECT_EQ(report.packs_replaced, 1U);
   EXPECT_EQ(all_of(report), "");
 }
 

@@ -208,6 +208,10 @@ Result<void> pwrite_full(int fd, ByteView bytes, std::uint64_t offset) {
   return {};
 }
 
+void forget_cached(int fd) {
+  static_cast<void>(::posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED));
+}
+
 Result<Bytes> read_open_file(int fd, std::uint64_t size_max) {
   const auto too_large = [&] {
     return fail(ErrorCode::kInvalidArgument, fmt::format("it is larger than {} bytes", size_max));

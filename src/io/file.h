@@ -96,6 +96,8 @@ Result<Bytes> read_open_file(int fd, std::uint64_t size_max);
 // reads.
 Result<std::size_t> read_full(int fd, MutableByteView out);
 Result<std::size_t> pread_full(int fd, MutableByteView out, std::uint64_t offset);
+// The next read of the file asks the medium again, as far as the system allows.
+void forget_cached(int fd);
 Result<void> write_full(int fd, ByteView bytes);
 Result<void> pwrite_full(int fd, ByteView bytes, std::uint64_t offset);
 

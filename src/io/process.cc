@@ -42,7 +42,7 @@ class SpawnSettings {
     sigset_t ignored_by_us;
     ::sigemptyset(&none);
     ::sigemptyset(&ignored_by_us);
-    ::sigaddset(&ignored_by_us, SIGPIPE);
+    for (const int signal : {SIGPIPE, SIGXFSZ}) ::sigaddset(&ignored_by_us, signal);
     int error = ::posix_spawn_file_actions_addopen(&files_, 0, "/dev/null", O_RDONLY, 0);
     if (error == 0) error = ::posix_spawn_file_actions_adddup2(&files_, out, 1);
     if (error == 0) error = ::posix_spawnattr_setsigmask(&attributes_, &none);

@@ -44,7 +44,7 @@ Result<std::unique_ptr<InterruptWatch>> InterruptWatch::start(std::stop_source s
   }
   struct sigaction ignore {};
   ignore.sa_handler = SIG_IGN;  // NOLINT
-  ::sigaction(SIGPIPE, &ignore, nullptr);
+  for (const int signal : {SIGPIPE, SIGXFSZ}) ::sigaction(signal, &ignore, nullptr);
   return std::unique_ptr<InterruptWatch>(
       new InterruptWatch(std::move(stop), std::move(signals), std::move(wake), before));
 }

@@ -15,8 +15,8 @@ namespace backstay::io {
 // Made in main() before any thread starts, because threads inherit which signals are blocked. From
 // then on SIGINT, SIGTERM and SIGHUP (a closed terminal) request a stop; a second SIGINT or SIGTERM
 // ends the process at once with exit code 130. A signal that was ignored when the program started
-// (nohup, jobs in the background) stays ignored. SIGPIPE is ignored: a write to a closed pipe fails
-// instead.
+// (nohup, jobs in the background) stays ignored. SIGPIPE and SIGXFSZ are ignored: a write to a
+// closed pipe, or past the largest size that a file may have, fails instead.
 class InterruptWatch {
  public:
   static Result<std::unique_ptr<InterruptWatch>> start(std::stop_source stop);

@@ -41,6 +41,16 @@ TEST(InterruptWatch, AsksToStopAtTheFirstSignalOfEachKind) {
   }
 }
 
+TEST(InterruptWatch, TurnsTheSignalOfALimitedFileIntoAFailure) {
+  EXPECT_EQ(in_child([] {
+              const auto watch = InterruptWatch::start(std::stop_source());
+              ::kill(::getpid(), SIGXFSZ);
+              ::kill(::getpid(), SIGPIPE);
+              return watch ? 42 : 1;
+            }),
+            42);
+}
+
 TEST(InterruptWatch, EndsTheProcessAtTheSecondInterrupt) {
   for (const int signal : {SIGINT, SIGTERM}) {
     EXPECT_EQ(in_child([signal] {

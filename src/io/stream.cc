@@ -30,6 +30,11 @@ bool can_wait(int fd) {
 
 }  // namespace
 
+bool is_readable(int fd) {
+  const int flags = ::fcntl(fd, F_GETFL);
+  return flags >= 0 && (flags & O_ACCMODE) != O_WRONLY;
+}
+
 Result<std::size_t> read_stream(int fd, MutableByteView out, const std::stop_token& stop) {
   for (;;) {
     TRY(wait_readable(fd, stop));

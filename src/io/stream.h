@@ -12,6 +12,8 @@
 
 namespace backstay::io {
 
+// Whether the descriptor is open, and for reading.
+[[nodiscard]] bool is_readable(int fd);
 // At least one byte; 0 at the end.
 Result<std::size_t> read_stream(int fd, MutableByteView out, const std::stop_token& stop);
 // Everything up to the end; invalid_argument when it is more than `size_max`.

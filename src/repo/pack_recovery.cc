@@ -38,6 +38,11 @@ Result<PackEntries> read_entries(backend::Backend& store, const Keyring& keyring
 
 using Outcome = std::optional<Result<PackEntries>>;
 
+// Of one pack; any other failure is that of the store.
+bool is_of_the_pack(ErrorCode code) {
+  return is_damage(code) || code == ErrorCode::kNotFound || code == ErrorCode::kPermissionDenied;
+}
+
 }  // namespace
 
 Result<void> verify_name(backend::Backend& store, ObjectKind kind, const ObjectId& id) {
@@ -52,6 +57,12 @@ Result<void> verify_name(backend::Backend& store, ObjectKind kind, const ObjectI
   }
   if (digest.finish().bytes == id.bytes) return {};
   return fail(ErrorCode::kCorruption, "its bytes do not match its name");
+}
+
+void RecoveredPacks::append(RecoveredPacks more) {
+  packs.insert(packs.end(), more.packs.begin(), more.packs.end());
+  chunks += more.chunks;
+  for (auto& one : more.unreadable) unreadable.push_back(std::move(one));
 }
 
 Result<RecoveredPacks> recover_packs(
@@ -79,7 +90,7 @@ Result<RecoveredPacks> recover_packs(
         entries += one->chunks.size();
         recovered.chunks += one->chunks.size();
         portion.push_back(std::move(*one));
-      } else if (is_damage(one.error().code()) || one.error().code() == ErrorCode::kNotFound) {
+      } else if (is_of_the_pack(one.error().code())) {
         recovered.unreadable.emplace_back(packs[begin + i].id, std::move(one).error());
       } else {
         return std::unexpected(std::move(one).error().with_context("reading packs' directories"));

@@ -21,7 +21,10 @@ enum class PackDepth : std::uint8_t {
 struct RecoveredPacks {
   std::vector<ObjectId> packs;
   std::uint64_t chunks = 0;
-  std::vector<std::pair<ObjectId, Error>> unreadable;  // gone meanwhile, damaged, or torn
+  // Gone meanwhile, damaged, torn, or closed to this user.
+  std::vector<std::pair<ObjectId, Error>> unreadable;
+
+  void append(RecoveredPacks more);
 };
 // Reads the directories of the packs, some at a time, and gives what they hold to `take` in
 // portions of about a million entries. A failure means that the store could not be asked, or is

@@ -38,11 +38,13 @@ Result<PackSurvey> survey_packs(backend::Backend& store, const Index& index) {
     if (!whole) survey.lost.push_back(pack.id);
     if (it != present.end()) present.erase(it);
   }
-  for (const ObjectId& pack : survey.marked) present.erase(pack);
+  const std::unordered_set<ObjectId> marked(survey.marked.begin(), survey.marked.end());
   for (const auto& [id, pack] : present) {
-    if (!index.is_condemned(id)) survey.strays.push_back(pack);
+    if (index.is_condemned(id)) continue;
+    (marked.contains(id) ? survey.marked_strays : survey.strays).push_back(pack);
   }
   std::ranges::sort(survey.strays, {}, &Index::Pack::id);
+  std::ranges::sort(survey.marked_strays, {}, &Index::Pack::id);
   return survey;
 }
 

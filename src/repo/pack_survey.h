@@ -10,9 +10,10 @@
 namespace backstay::repo {
 
 struct PackSurvey {
-  std::vector<ObjectId> lost;       // in the index, but not there, or of another length
-  std::vector<ObjectId> marked;     // a check found them damaged
-  std::vector<Index::Pack> strays;  // there, whole by what is known, and in no run
+  std::vector<ObjectId> lost;              // in the index, but not there, or of another length
+  std::vector<ObjectId> marked;            // a check found them damaged
+  std::vector<Index::Pack> strays;         // there, whole by what is known, and in no run
+  std::vector<Index::Pack> marked_strays;  // there, marked, and in no run: the last choice
 };
 // After the index was loaded: what it names was durable before.
 Result<PackSurvey> survey_packs(backend::Backend& store, const Index& index);

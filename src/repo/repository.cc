@@ -12,7 +12,6 @@
 #include "repo/generation.h"
 #include "repo/object_key_cache.h"
 #include "repo/pack.h"
-#include "repo/pack_survey.h"
 
 namespace backstay::repo {
 
@@ -383,11 +382,16 @@ void Repository::recover_when_needed(Recovery told) {
   if (state_->scan == State::Scan::kNotWanted) state_->scan = State::Scan::kWanted;
 }
 
-Result<RecoveredPacks> Repository::recover_now(const std::vector<Index::Pack>& strays) {
-  return recover_packs(*state_->backend, state_->keyring, state_->config.id, strays,
-                       PackDepth::kDirectory, [&](std::vector<PackEntries> packs) {
-                         return state_->index->add_unstored(std::move(packs));
-                       });
+Result<RecoveredPacks> Repository::recover_now(const PackSurvey& survey) {
+  RecoveredPacks recovered;
+  // Readers ask the places of a chunk in the order in which they came into the index.
+  for (const auto* packs : {&survey.strays, &survey.marked_strays}) {
+    recovered.append(TRY(recover_packs(*state_->backend, state_->keyring, state_->config.id, *packs,
+                                       PackDepth::kDirectory, [&](std::vector<PackEntries> found) {
+                                         return state_->index->add_unstored(std::move(found));
+                                       })));
+  }
+  return recovered;
 }
 
 // The first that misses a chunk looks for it, the others wait. A failure is that of the store.
@@ -400,7 +404,7 @@ Result<void> Repository::State::scan_once(Repository& repository) {
   }
   const auto recover = [&]() -> Result<RecoveredPacks> {
     const PackSurvey survey = TRY(survey_packs(*backend, *index));
-    return repository.recover_now(survey.strays);
+    return repository.recover_now(survey);
   };
   auto recovered = recover();
   if (recovered && !recovered->packs.empty()) told_of_scan(*recovered);
@@ -420,9 +424,17 @@ Result<std::optional<ChunkLocation>> Repository::locate(const chunk::ChunkId& id
 
 Result<Bytes> Repository::read_elsewhere(const chunk::ChunkRef& ref, const FrameLocation& bad,
                                          Error error) {
-  for (const ChunkLocation& at : state_->index->find_all(ref.id)) {
-    if (at.frame == bad) continue;
-    if (auto bytes = read_at(ref, at)) return bytes;
+  const auto from_any = [&]() -> std::optional<Bytes> {
+    for (const ChunkLocation& at : state_->index->find_all(ref.id)) {
+      if (at.frame == bad) continue;
+      if (auto bytes = read_at(ref, at)) return std::move(*bytes);
+    }
+    return std::nullopt;
+  };
+  if (auto bytes = from_any()) return std::move(*bytes);
+  // The failure to tell is that of the place that was known.
+  if (state_->scan_once(*this)) {
+    if (auto bytes = from_any()) return std::move(*bytes);
   }
   return std::unexpected(std::move(error));
 }

@@ -18,6 +18,7 @@
 #include "repo/index.h"
 #include "repo/key_slot.h"
 #include "repo/pack_recovery.h"
+#include "repo/pack_survey.h"
 #include "snapshot/snapshot.h"
 
 namespace backstay::repo {
@@ -94,12 +95,13 @@ class Repository final : public chunk::ChunkReader {
   // names: once, when the first such chunk is met, and `told` hears of it before it is read.
   using Recovery = std::function<void(const RecoveredPacks&)>;
   void recover_when_needed(Recovery told);
-  // The same at once; for commands that want to know all.
-  Result<RecoveredPacks> recover_now(const std::vector<Index::Pack>& strays);
+  // The same at once; for commands that want to know all. What is in marked packs comes last.
+  Result<RecoveredPacks> recover_now(const PackSurvey& survey);
 
   // Where a chunk is: in the index, or found as above. Nothing when it is nowhere. Thread-safe.
   Result<std::optional<ChunkLocation>> locate(const chunk::ChunkId& id);
-  // From any of its places: when one is damaged or lost, from the next.
+  // From any of its places: when one is damaged or lost, from the next, at last from packs that no
+  // run names.
   Result<Bytes> read(const chunk::ChunkRef& ref) override;
   // A chunk that could not be had from `bad` because of `error`, from any other place; that error
   // when there is none.

@@ -1,6 +1,8 @@
 """Exit codes and messages: docs and users' scripts rely on them."""
 import json
 import os
+import resource
+import subprocess
 import time
 
 import program
@@ -198,6 +200,20 @@ class ExitCodes(program.ProgramTest):
         name = self.source / "folder1/file1"
         self.assertEqual(self.run_for(0, "dump", "latest", name).out, name.read_bytes())
         self.assertEqual(self.run_for(0, "-q", "snapshots").err, b"")
+
+    def test_a_limit_of_the_size_of_files_is_an_error_with_its_reason(self):
+        (self.source / "large").write_bytes(os.urandom(4 << 20))
+        self.init()
+        limit = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20))
+        result = self.run_for(1, "backup", self.source, preexec_fn=limit)
+        self.assertIn(b"File too large", result.err)
+
+    def test_a_closed_standard_input_is_not_an_empty_file(self):
+        self.init()
+        result = self.run_for(2, "backup", "--stdin", preexec_fn=lambda: os.close(0))
+        self.assertIn(b"standard input is closed", result.err)
+        self.assertEqual(self.objects("snapshots"), {})
+        self.run_for(0, "backup", "--stdin", stdin=subprocess.DEVNULL)
 
 
 class Keys(program.ProgramTest):

@@ -1,8 +1,10 @@
 """Repositories that lost something: what the next check says, what the next backup mends, and what
 a restore gets back all the same."""
 import os
+import pathlib
 import shutil
 import signal
+import subprocess
 import time
 
 import program
@@ -126,6 +128,113 @@ class Healing(program.ProgramTest):
         self.assertLess(stored, 124 * MEBIBYTE - kept * 0.9)
         self.assertEqual(self.assert_checked().last()["packs_unindexed"], 0)
         self.assert_restored()
+
+    # ---- marks
+    def files_restored(self, which):
+        self.remove(self.target)
+        result = self.run_any("restore", which, "--target", self.target)
+        self.assertIn(result.code, (0, 3), str(result))
+        where = pathlib.Path(str(self.target) + str(self.source))
+        return {path.name: path.read_bytes() for path in where.iterdir()}
+
+    def test_a_mark_and_a_damaged_index_lose_no_whole_file(self):
+        for i in range(40):
+            (self.source / f"file{i}").write_bytes(os.urandom(100_000))
+        first = self.backup()["snapshot_id"]
+        self.change(self.largest("data"), 1000)
+        self.run_for(13, "check", "--read-data")
+        before = self.files_restored(first)
+        self.assertGreater(len(before), 30)
+        whole = {name: path.read_bytes() for name, path in self.objects("index").items()}
+        for lost in (True, False):
+            for name in whole:
+                (self.repository / name).unlink() if lost else self.change(name)
+            self.clear_cache()
+            self.assertEqual(self.files_restored(first), before)
+            result = self.run_for(13, "check")
+            self.assertNotIn(b"no damage found", result.out)
+            other = self.folder / "other"
+            other.mkdir(exist_ok=True)
+            (other / f"new{lost}").write_bytes(os.urandom(5000))
+            self.backup(other)
+            self.assertEqual(self.files_restored(first), before)
+            self.assertIn(b"file", self.run_for(13, "check").out)
+            for name, data in whole.items():
+                (self.repository / name).write_bytes(data)
+        # What the source still has heals all of it.
+        self.backup()
+        self.assert_checked()
+        self.assertEqual(len(self.files_restored(first)), 41)
+
+    def test_a_corrupt_pack_of_a_killed_run_is_said(self):
+        before = set(self.objects())
+        (self.source / "b").write_bytes(os.urandom(MEBIBYTE))
+        self.backup()
+        for name in set(self.objects("index", "snapshots", "meta")) - before:
+            (self.repository / name).unlink()
+        self.clear_cache()
+        self.change(self.largest("data"), 1000)
+        result = self.run_for(0, "check")
+        self.assertNotIn(b"do no harm", result.out)
+        summary = self.assert_checked().last()
+        self.assertEqual(summary["packs_replaced"], 1)
+        self.assertEqual(summary["packs_unindexed"], len(self.objects("data")) - 1)
+        self.backup()
+        self.assert_restored()
+        self.assert_checked()
+
+    # ---- the medium
+    def bad_sectors(self, *names):
+        """The environment in which reading the bytes of these objects gives EIO."""
+        compiler = shutil.which("cc")
+        if not compiler:
+            self.skipTest("needs a C compiler")
+        library = self.folder / "bad_sectors.so"
+        source = pathlib.Path(__file__).with_name("bad_sectors.c")
+        subprocess.run([compiler, "-shared", "-fPIC", "-o", library, source, "-ldl"], check=True)
+        return self.environment(LD_PRELOAD=str(library), BAD_SECTORS=":".join(names))
+
+    def test_a_bad_sector_is_damage_of_its_pack_and_stops_no_backup(self):
+        self.backup()
+        name = self.largest("data")
+        bad = self.bad_sectors(name)
+        for arguments in (["--read-data"], ["--no-key"]):
+            result = self.run_for(13, "check", *arguments, env=bad)
+            self.assertIn(name.encode(), result.out)
+            self.assertEqual(len(self.objects("damaged")), 1)
+            if "--no-key" not in arguments:
+                self.assertIn(str(self.source / "a").encode(), result.out)
+        self.run_for(0, "backup", self.source, env=bad)
+        self.run_for(0, "restore", "latest", "--target", self.target, env=bad)
+        self.assertEqual(self.run_for(0, "--json", "check", env=bad).last()["damages"], 0)
+
+    def test_a_bad_sector_in_a_pack_without_index_stops_no_backup(self):
+        self.backup()
+        for name in self.objects("index"):
+            (self.repository / name).unlink()
+        self.clear_cache()
+        bad = self.bad_sectors(self.largest("data"))
+        result = self.run_for(0, "backup", self.source, env=bad)
+        self.assertIn(b"cannot be used", result.err)
+        self.run_for(0, "restore", "latest", "--target", self.target, env=bad)
+
+    def test_a_disk_that_is_gone_is_no_damage(self):
+        self.backup()
+        bad = self.bad_sectors("data/", "meta/", "config")
+        result = self.run_for(1, "check", "--no-key", env=bad)
+        self.assertNotIn(b"damaged", result.err)
+        self.assertEqual(self.objects("damaged"), {})
+
+    @program.needs_root
+    def test_folders_that_are_closed_to_the_user_come_with_a_hint(self):
+        self.backup()
+        user = self.as_nobody()
+        closed = (self.repository / self.largest("data")).parent
+        os.chown(closed, 0, 0)
+        os.chmod(closed, 0o700)
+        for arguments in (["backup", self.source], ["check"]):
+            result = self.run_for(1, *arguments, **user)
+            self.assertIn(b"chown", result.err)
 
     # ---- snapshots
     def test_a_damaged_snapshot_is_said_and_the_others_are_still_used(self):

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "base/try.h"
 #include "repo/pack_recovery.h"
 #include "repo/pack_survey.h"
@@ -53,13 +55,55 @@ Result<void> take_over(repo::Repository& repository, std::vector<repo::PackEntri
   return {};
 }
 
-Result<repo::RecoveredPacks> adopt(repo::Repository& repository,
-                                   const std::vector<repo::Index::Pack>& strays, bool dry_run) {
-  if (dry_run) return repository.recover_now(strays);
-  return repo::recover_packs(repository.store(), repository.keyring(), repository.config().id,
-                             strays, depth_for(strays), [&](std::vector<repo::PackEntries> packs) {
-                               return take_over(repository, std::move(packs));
-                             });
+// The same for marked ones. No backup relies on them, so that one that cannot be made durable is
+// only left out, and told in `left_out`.
+Result<void> take_over_marked(repo::Repository& repository, std::vector<repo::PackEntries> packs,
+                              repo::RecoveredPacks& left_out) {
+  std::erase_if(packs, [&](const repo::PackEntries& pack) {
+    auto adopted =
+        repository.store().adopt(repo::object_name(repo::object_kind(pack.kind), pack.pack));
+    if (!adopted) left_out.unreadable.emplace_back(pack.pack, std::move(adopted).error());
+    return !adopted;
+  });
+  if (packs.empty()) return {};
+  TRY(repository.store().barrier());
+  TRY(repository.index().add(std::move(packs)));
+  return {};
+}
+
+Result<repo::RecoveredPacks> adopt(repo::Repository& repository, const repo::PackSurvey& survey,
+                                   bool dry_run) {
+  if (dry_run) return repository.recover_now(survey);
+  repo::RecoveredPacks adopted =
+      TRY(repo::recover_packs(repository.store(), repository.keyring(), repository.config().id,
+                              survey.strays, depth_for(survey.strays),
+                              [&](auto packs) { return take_over(repository, std::move(packs)); }));
+  // The bytes of these do not match their names: their directories, which are authenticated, say
+  // what readers may still find whole.
+  repo::RecoveredPacks left_out;
+  adopted.append(TRY(repo::recover_packs(
+      repository.store(), repository.keyring(), repository.config().id, survey.marked_strays,
+      PackDepth::kDirectory,
+      [&](auto packs) { return take_over_marked(repository, std::move(packs), left_out); })));
+  adopted.append(std::move(left_out));
+  return adopted;
+}
+
+void tell(const repo::RecoveredPacks& adopted, const repo::PackSurvey& survey, Activity& activity) {
+  const auto is_marked = [&](const repo::ObjectId& pack) {
+    return std::ranges::find(survey.marked, pack) != survey.marked.end();
+  };
+  const auto used = adopted.packs.size() -
+                    static_cast<std::size_t>(std::ranges::count_if(adopted.packs, is_marked));
+  if (used > 0) {
+    activity.note(
+        fmt::format("{} that no index run names: what they hold is used again", packs_text(used)));
+  }
+  for (const auto& [id, error] : adopted.unreadable) {
+    if (error.code() == ErrorCode::kNotFound || is_marked(id)) continue;
+    activity.note(fmt::format("pack {}, which no index run names, cannot be used ({})",
+                              id.short_hex(), error.describe()));
+  }
 }
 
 }  // namespace
@@ -68,21 +112,14 @@ Result<void> settle_packs(repo::Repository& repository, const SettleOptions& opt
                           Activity& activity) {
   const auto survey = TRY(repo::survey_packs(repository.store(), repository.index()));
   distrust(repository, survey, activity);
-  if (survey.strays.empty() && options.damaged_runs.empty()) return {};
-
+  if (survey.strays.empty() && survey.marked_strays.empty() && options.damaged_runs.empty()) {
+    return {};
+  }
   const auto adopted = TRY_DOING("taking over packs that no index run names",
-                                 adopt(repository, survey.strays, options.dry_run));
-  if (!adopted.packs.empty()) {
-    activity.note(fmt::format("{} that no index run names: what they hold is used again",
-                              packs_text(adopted.packs.size())));
-  }
-  for (const auto& [id, error] : adopted.unreadable) {
-    if (error.code() == ErrorCode::kNotFound) continue;
-    activity.note(fmt::format("pack {}, which no index run names, cannot be used ({})",
-                              id.short_hex(), error.describe()));
-  }
-  // Every pack that a damaged run could have named is known by now, unless its directory is damaged
-  // too.
+                                 adopt(repository, survey, options.dry_run));
+  tell(adopted, survey, activity);
+  // Every pack that a damaged run could have named is in another run by now, unless its directory
+  // is damaged too.
   if (options.dry_run || options.damaged_runs.empty() || !adopted.unreadable.empty()) return {};
   TRY_DOING("replacing damaged index runs", repository.index().add({}, options.damaged_runs));
   return {};
