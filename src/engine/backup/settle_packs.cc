@@ -62,8 +62,9 @@ Result<void> take_over_marked(repo::Repository& repository, std::vector<repo::Pa
   std::erase_if(packs, [&](const repo::PackEntries& pack) {
     auto adopted =
         repository.store().adopt(repo::object_name(repo::object_kind(pack.kind), pack.pack));
-    if (!adopted) left_out.unreadable.emplace_back(pack.pack, std::move(adopted).error());
-    return !adopted;
+    if (adopted) return false;
+    left_out.unreadable.emplace_back(pack.pack, std::move(adopted).error());
+    return true;
   });
   if (packs.empty()) return {};
   TRY(repository.store().barrier());
