@@ -11,8 +11,6 @@ namespace {
 
 using snapshot::Entry;
 using snapshot::EntryType;
-using snapshot::Extent;
-using snapshot::ExtentKind;
 
 // The bytes of a file are taken to be the same when nothing that the kernel changes with them
 // changed.
@@ -34,65 +32,41 @@ bool same_besides_content(const Entry& now, const Entry& before) {
 ChangeDetector::ChangeDetector(repo::Repository& repository,
                                const std::optional<snapshot::TreeRoot>& parent,
                                const std::vector<std::string>& paths, Activity& activity)
-    : repository_(repository), paths_(paths), activity_(activity) {
+    : paths_(paths), activity_(activity) {
   found_change_ = !parent;
   if (!parent) return;
-  cursor_.emplace(repository, *parent);
+  parent_.emplace(repository, *parent);
   advance();
 }
 
 void ChangeDetector::advance() {
-  if (!cursor_) return;
-  auto next = cursor_->next();
-  if (!next) {
-    give_up(next.error());
-    return;
-  }
-  head_ = std::move(*next);
-  if (!head_) cursor_.reset();
+  auto next = parent_->next();
+  if (!next) return give_up(next.error());
+  head_ = *next;
 }
 
 // A damaged parent costs time, nothing else: the rest is read anew.
 void ChangeDetector::give_up(const Error& error) {
   activity_.note("the parent snapshot cannot be read to its end (" + error.describe() +
                  "): files from here on are read anew");
-  cursor_.reset();
-  head_.reset();
+  head_ = nullptr;
   found_change_ = true;
 }
 
-bool ChangeDetector::content_is_stored(const Entry& entry) {
-  const repo::Index& index = repository_.index();
-  for (const Extent& extent : entry.content.extents) {
-    const bool named = extent.kind == ExtentKind::kChunk || extent.kind == ExtentKind::kList;
-    if (named && !index.contains(extent.id)) return false;
-  }
-  if (entry.content.level == 0) return true;
-  const auto walked = snapshot::for_each_extent(
-      entry.content, entry.size_bytes, repository_,
-      [&](std::uint64_t, const Extent& extent) -> Result<void> {
-        if (extent.kind == ExtentKind::kChunk && !index.contains(extent.id)) {
-          return fail(ErrorCode::kNotFound, "a chunk is missing");
-        }
-        return {};
-      });
-  return walked.has_value();
-}
-
 void ChangeDetector::pass_deleted() {
-  if (head_->entry.type != EntryType::kDirectory) ++deleted_;
+  if (head_->item.entry.type != EntryType::kDirectory) ++deleted_;
   found_change_ = true;
   advance();
 }
 
 void ChangeDetector::advance_to(const std::string& key) {
-  while (head_ && head_->key < key) pass_deleted();
+  while (head_ && head_->item.key < key) pass_deleted();
 }
 
 const Entry* ChangeDetector::find_unchanged(const source::SourceItem& seen) {
   advance_to(seen.key);
-  if (!head_ || head_->key != seen.key) return nullptr;
-  const Entry& before = head_->entry;
+  if (!head_ || head_->item.key != seen.key) return nullptr;
+  const Entry& before = head_->item.entry;
   const bool same = before.type == seen.entry.type && before.inode == seen.entry.inode &&
                     before.changed == seen.entry.changed && before.modified == seen.entry.modified;
   return same ? &before : nullptr;
@@ -116,15 +90,16 @@ Compared ChangeDetector::compare(source::SourceItem& item) {
 
 Compared ChangeDetector::compare_with_parent(source::SourceItem& item) {
   advance_to(item.key);
-  if (!head_ || head_->key != item.key) return Compared::kNew;
-  const Entry before = std::move(head_->entry);
+  if (!head_ || head_->item.key != item.key) return Compared::kNew;
+  Entry before = std::move(head_->item.entry);
+  const bool content_is_stored = head_->content_is_stored;
   advance();
   if (before.type != item.entry.type) return Compared::kChanged;
   if (item.entry.type != EntryType::kFile) {
     return same_besides_content(item.entry, before) ? Compared::kUnmodified : Compared::kChanged;
   }
-  if (!same_bytes(item.entry, before) || !content_is_stored(before)) return Compared::kChanged;
-  item.entry.content = before.content;
+  if (!same_bytes(item.entry, before) || !content_is_stored) return Compared::kChanged;
+  item.entry.content = std::move(before.content);
   return Compared::kUnmodified;
 }
 

@@ -9,6 +9,7 @@
 
 #include "engine/activity.h"
 #include "engine/backup/ordered_entries.h"
+#include "engine/backup/parent_entries.h"
 #include "repo/repository.h"
 #include "snapshot/tree.h"
 
@@ -41,13 +42,11 @@ class ChangeDetector {
   void give_up(const Error& error);
   Compared compare_with_parent(source::SourceItem& item);
   [[nodiscard]] bool leads_to_a_path(const source::SourceItem& item) const;
-  [[nodiscard]] bool content_is_stored(const snapshot::Entry& entry);
 
-  repo::Repository& repository_;
   const std::vector<std::string>& paths_;
   Activity& activity_;
-  std::optional<snapshot::TreeCursor> cursor_;
-  std::optional<snapshot::TreeItem> head_;
+  std::optional<ParentEntries> parent_;
+  ParentEntry* head_ = nullptr;  // the first one that the walk has not reached; null at the end
   std::uint64_t deleted_ = 0;
   bool found_change_ = false;
 };

@@ -1,0 +1,81 @@
+#include "engine/backup/parent_entries.h"
+
+#include <utility>
+
+#include "base/try.h"
+#include "snapshot/content.h"
+
+namespace backstay::engine::backup_stages {
+
+namespace {
+
+// An entry takes about 1 KiB, so that is 1 MiB in all.
+constexpr std::size_t kBatchEntries = 256;
+constexpr std::size_t kBatchesAhead = 4;
+
+}  // namespace
+
+ParentEntries::ParentEntries(repo::Repository& repository, const snapshot::TreeRoot& parent)
+    : repository_(repository),
+      parent_(parent),
+      ahead_(kBatchesAhead),
+      decoder_([this] { decode_all(); }) {}
+
+ParentEntries::~ParentEntries() {
+  ahead_.abort();
+}
+
+Result<ParentEntry*> ParentEntries::next() {
+  while (used_ == current_.entries.size()) {
+    if (current_.failure) return std::unexpected(std::move(*std::exchange(current_.failure, {})));
+    auto batch = ahead_.pop();
+    if (!batch) return nullptr;
+    current_ = std::move(*batch);
+    used_ = 0;
+  }
+  return &current_.entries[used_++];
+}
+
+void ParentEntries::decode_all() {
+  snapshot::TreeCursor cursor(repository_, parent_);
+  bool more = true;
+  while (more) {
+    Batch batch;
+    while (more && batch.entries.size() < kBatchEntries) {
+      auto item = cursor.next();
+      more = item && *item;
+      if (more) {
+        batch.entries.push_back({.item = std::move(**item)});
+        ParentEntry& entry = batch.entries.back();
+        entry.content_is_stored = content_is_stored(entry.item.entry);
+      } else if (!item) {
+        batch.failure = std::move(item).error();
+      }
+    }
+    if (!ahead_.push(std::move(batch))) return;
+  }
+  ahead_.close();
+}
+
+bool ParentEntries::content_is_stored(const snapshot::Entry& entry) const {
+  using snapshot::Extent;
+  using snapshot::ExtentKind;
+  if (entry.type != snapshot::EntryType::kFile) return true;
+  const repo::Index& index = repository_.index();
+  for (const Extent& extent : entry.content.extents) {
+    const bool named = extent.kind == ExtentKind::kChunk || extent.kind == ExtentKind::kList;
+    if (named && !index.contains(extent.id)) return false;
+  }
+  if (entry.content.level == 0) return true;
+  const auto walked = snapshot::for_each_extent(
+      entry.content, entry.size_bytes, repository_,
+      [&](std::uint64_t, const Extent& extent) -> Result<void> {
+        if (extent.kind == ExtentKind::kChunk && !index.contains(extent.id)) {
+          return fail(ErrorCode::kNotFound, "a chunk is missing");
+        }
+        return {};
+      });
+  return walked.has_value();
+}
+
+}  // namespace backstay::engine::backup_stages
