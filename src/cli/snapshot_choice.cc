@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/try.h"
+#include "cli/console.h"
 #include "cli/session.h"
 #include "engine/select.h"
 #include "io/machine.h"
