@@ -557,13 +557,6 @@ TEST_F(DamagedTreeTest, FoldersThatAreNotSelectedMayEndOnADamagedPage) {
 
 // ---- stopping
 
-TEST_F(OverwriteTest, LeftoversOfAKilledRestoreAreRemoved) {
-  restore_two_files();
-  write("/.backstay-0123456789abcdef-1f.partial", "half");
-  restore_well();
-  expect_two_files();
-}
-
 TEST_F(DamageTest, StopLeavesNoPartialFiles) {
   for (int i = 0; i < 200; ++i)
     add_file("/f" + std::to_string(i), noise(10'000, static_cast<std::uint64_t>(i)));

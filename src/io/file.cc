@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <linux/fs.h>
+#include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -252,6 +253,13 @@ MappedFile::~MappedFile() {
 void MappedFile::forget_pages() const {
   if (bytes_.empty()) return;
   ::madvise(const_cast<std::uint8_t*>(bytes_.data()), bytes_.size(), MADV_DONTNEED);
+}
+
+Result<bool> try_lock(int fd, FileLock lock) {
+  const int operation = lock == FileLock::kShared ? LOCK_SH : LOCK_EX;
+  if (::flock(fd, operation | LOCK_NB) == 0) return true;
+  if (errno == EWOULDBLOCK) return false;
+  return fail_io(errno, "locking a file");
 }
 
 Result<std::uint64_t> free_bytes(const std::string& path) {

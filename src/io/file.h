@@ -101,6 +101,11 @@ void forget_cached(int fd);
 Result<void> write_full(int fd, ByteView bytes);
 Result<void> pwrite_full(int fd, ByteView bytes, std::uint64_t offset);
 
+// Advisory, between processes and between openings of one; it goes with the last descriptor of the
+// opening. False when another holds a lock that excludes this one.
+enum class FileLock : std::uint8_t { kShared, kExclusive };
+Result<bool> try_lock(int fd, FileLock lock);
+
 // A file mapped read-only, for index runs. Keeps the mapping as long as it lives.
 class MappedFile {
  public:

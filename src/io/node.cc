@@ -6,6 +6,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include <cstdio>
 #include <utility>
 
 #include "base/try.h"
@@ -221,6 +222,15 @@ Result<void> rename_at(int folder, const std::string& from, const std::string& t
   const std::optional<FileStatus> source = TRY(find_at(folder, from));
   if (source && present && source->same_file(*present)) return remove_non_folder_at(folder, from);
   return {};
+}
+
+Result<void> rename_if_free_at(int folder, const std::string& from, const std::string& to) {
+  TRY(validate_name(from));
+  TRY(validate_name(to));
+  if (::renameat2(folder, from.c_str(), folder, to.c_str(), RENAME_NOREPLACE) == 0) return {};
+  const std::string what = "renaming " + quoted(from) + " to " + quoted(to);
+  if (errno == EINVAL || errno == ENOSYS) return fail(ErrorCode::kUnsupported, what);
+  return fail_call(errno, what);
 }
 
 Result<bool> allow_owner_at(int folder, const std::string& name) {

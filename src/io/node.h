@@ -64,6 +64,9 @@ Result<void> link_at(int from_folder, const std::string& from_name, int folder,
 // failure.
 Result<void> rename_at(int folder, const std::string& from, const std::string& to);
 
+// already_exists when the name is taken; unsupported where the file system cannot tell in one step.
+Result<void> rename_if_free_at(int folder, const std::string& from, const std::string& to);
+
 // ---- removing. What is not there counts as removed. Immutable and append-only inodes lose those
 // flags when this process may do that; other hard links of the same inode get them back.
 Result<void> remove_non_folder_at(int folder, const std::string& name);

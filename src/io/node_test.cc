@@ -168,6 +168,10 @@ TEST_F(Node, RenamingReplacesFilesAndLinksAndNothingElse) {
   EXPECT_EQ(rename_at(folder(), "link", "folder").error().code(), ErrorCode::kConflict);
   EXPECT_EQ(rename_at(folder(), "gone", "x").error().code(), ErrorCode::kNotFound);
   fs::create_hard_link(in_tree("link"), in_tree("other"));
+  EXPECT_EQ(rename_if_free_at(folder(), "link", "folder").error().code(),
+            ErrorCode::kAlreadyExists);
+  ASSERT_TRUE(rename_if_free_at(folder(), "link", "free"));
+  ASSERT_TRUE(rename_at(folder(), "free", "link"));
   ASSERT_TRUE(rename_at(folder(), "link", "other"));
   EXPECT_THAT(names_in(folder()).value(), UnorderedElementsAre("folder", "other"));
   EXPECT_TRUE(outside_is_untouched());

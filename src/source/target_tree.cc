@@ -300,6 +300,11 @@ class FolderTarget final : public TargetTree {
     return io::rename_at(at->get(), from, to);
   }
 
+  Result<void> rename_if_free(const TargetFolderPtr& folder, const std::string& from,
+                              const std::string& to) override {
+    return io::rename_if_free_at(TRY(handle_of(folder, to))->get(), from, to);
+  }
+
   Result<void> remove(const TargetFolderPtr& folder, const std::string& name) override {
     return io::remove_tree_at(TRY(handle_of(folder, name))->get(), name);
   }

@@ -117,6 +117,11 @@ class TargetTree {
   virtual Result<void> rename(const TargetFolderPtr& folder, const std::string& from,
                               const std::string& to) = 0;
 
+  // The same, but already_exists when the name is taken, whatever it is; unsupported where the file
+  // system cannot do that in one step.
+  virtual Result<void> rename_if_free(const TargetFolderPtr& folder, const std::string& from,
+                                      const std::string& to) = 0;
+
   // Removes whatever stands under `name`, a folder with all it holds, without following links.
   virtual Result<void> remove(const TargetFolderPtr& folder, const std::string& name) = 0;
 };

@@ -31,6 +31,29 @@ class KilledRestore(program.ProgramTest):
             self.assertEqual(path.read_bytes(), new)
             self.assertEqual(os.listdir(self.source), ["large"])
 
+    def test_a_restore_leaves_alone_what_another_one_is_writing(self):
+        for name in ("large", "small"):
+            (self.source / name).write_bytes(os.urandom(24_000_000 if name == "large" else 10))
+        self.init("--encryption", "none")
+        self.backup()
+        saved = (self.source / "large").read_bytes()
+        (self.source / "large").write_bytes(os.urandom(24_000_000))
+        into_source = ["restore", f"latest:{self.source}", "--target", self.source]
+        first = self.start(*into_source, "--include", "large", "--limit-download", "12MiB")
+        while len(os.listdir(self.source)) < 3 and first.poll() is None:
+            time.sleep(0.002)
+        first.send_signal(signal.SIGSTOP)
+        during = sorted(os.listdir(self.source))
+        self.assertEqual(len(during), 3, "the first restore was over before")
+        for _ in range(3):
+            self.run_for(0, *into_source, "--include", "small", "--delete")
+            self.assertEqual(sorted(os.listdir(self.source)), during)
+        first.send_signal(signal.SIGCONT)
+        _, told = first.communicate()
+        self.assertEqual(first.returncode, 0, told)
+        self.assertEqual((self.source / "large").read_bytes(), saved)
+        self.assertEqual(sorted(os.listdir(self.source)), ["large", "small"])
+
     def test_damage_half_way_leaves_the_old_file(self):
         path = self.source / "large"
         path.write_bytes(os.urandom(24_000_000))

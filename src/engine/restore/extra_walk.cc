@@ -1,8 +1,11 @@
 #include "engine/restore/extra_walk.h"
 
+#include <fmt/format.h>
+
 #include <utility>
 
 #include "base/try.h"
+#include "engine/restore/leftovers.h"
 
 namespace backstay::engine::restoring {
 
@@ -47,6 +50,7 @@ Result<bool> ExtraWalk::try_visit(const FolderNodePtr& folder, const std::string
   const auto existing = TRY(site_.target->look(folder->folder(), name));
   if (!existing) return true;
   if (is_kept(path, *existing) || !rule_.may_delete(path, existing->entry)) return false;
+  if (is_leftover_to_keep(folder, name)) return false;
   if (existing->entry.type == EntryType::kDirectory) return enter(folder, name, *existing);
   return visitor_.extra(folder, name, existing->entry.type);
 }
@@ -61,6 +65,19 @@ bool ExtraWalk::is_kept(const std::string& path, const source::ExistingEntry& ex
     case KeptPlaces::Part::kOnTheWay:
       site_.outcome.note(path + " is not deleted: it leads to the repository or to the cache");
       return true;
+  }
+  return true;
+}
+
+// Files that another restore is writing, and the only copies of what killed ones were changing. Of
+// those in the folders of the snapshot the restore has told already.
+bool ExtraWalk::is_leftover_to_keep(const FolderNodePtr& folder, const std::string& name) {
+  const std::optional<Leftover> leftover = find_leftover(site_, folder->folder(), name);
+  if (!leftover || leftover->fate == Leftover::Fate::kGoes) return false;
+  if (!levels_.empty()) {
+    site_.outcome.note(fmt::format(
+        "{} is not deleted: {}", folder->path_of(name),
+        leftover->why.empty() ? "it is a file that a killed restore was changing" : leftover->why));
   }
   return true;
 }

@@ -33,6 +33,7 @@ class ExtraWalk {
   // Looks at a name: deletes it, keeps it, or enters it when it is a folder. True when it is gone.
   bool visit(const FolderNodePtr& folder, const std::string& name);
   Result<bool> try_visit(const FolderNodePtr& folder, const std::string& name);
+  bool is_leftover_to_keep(const FolderNodePtr& folder, const std::string& name);
   bool is_kept(const std::string& path, const source::ExistingEntry& existing);
   Result<bool> enter(const FolderNodePtr& folder, const std::string& name,
                      const source::ExistingEntry& existing);

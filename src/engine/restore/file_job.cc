@@ -7,6 +7,7 @@
 
 #include "base/try.h"
 #include "engine/restore/file_bytes.h"
+#include "engine/restore/leftovers.h"
 #include "io/attributes.h"
 #include "io/metadata.h"
 #include "snapshot/content.h"
@@ -46,6 +47,7 @@ void FileWorker::write_whole(FileJob& job, std::span<const Segment> segments) {
   job.temporary = site_.names.next();
   Result<io::Fd> fd = site_.target->open_for_write(job.folder->folder(), job.temporary,
                                                    job.entry.size_bytes, Existing::kReplace);
+  if (fd) hold_as_written(fd->get());
   Result<void> written = fd ? fill(job, fd->get(), segments) : std::unexpected(fd.error().clone());
   if (written) written = put_in_place(job, fd->get());
   if (written) return complete(job, true);
@@ -115,14 +117,17 @@ void FileWorker::make_special(FileJob& job) {
 Result<void> FileWorker::begin(FileJob& job) {
   job.temporary = site_.names.next();
   if (job.action == Action::kUpdate) return begin_update(job);
-  files_.keep(job, TRY(site_.target->open_for_write(job.folder->folder(), job.temporary,
-                                                    job.entry.size_bytes, Existing::kReplace)));
+  io::Fd fresh = TRY(site_.target->open_for_write(job.folder->folder(), job.temporary,
+                                                  job.entry.size_bytes, Existing::kReplace));
+  hold_as_written(fresh.get());
+  files_.keep(job, std::move(fresh));
   return {};
 }
 
 Result<void> FileWorker::begin_update(FileJob& job) {
   const source::TargetFolderPtr& folder = job.folder->folder();
   io::Fd fresh = TRY(site_.target->open_for_write(folder, job.temporary, 0, Existing::kReplace));
+  hold_as_written(fresh.get());
   const Result<io::Fd> old = site_.target->open_for_read(folder, job.name);
   job.has_old_bytes = old && io::clone_bytes(old->get(), fresh.get());
   if (job.has_old_bytes || !old || TRY(has_room(fresh.get(), job))) {
@@ -132,10 +137,20 @@ Result<void> FileWorker::begin_update(FileJob& job) {
   }
   job.existing_modified = TRY(io::full_status_of(old->get())).modified;
   fresh.reset();
-  TRY(site_.target->rename(folder, job.name, job.temporary));
+  TRY(site_.target->remove(folder, job.temporary));
+  return move_aside(job);
+}
+
+Result<void> FileWorker::move_aside(FileJob& job) {
+  const source::TargetFolderPtr& folder = job.folder->folder();
+  std::string aside = site_.names.next_for(job.name);
+  TRY(site_.target->rename(folder, job.name, aside));
+  job.temporary = std::move(aside);
   job.moved = job.has_old_bytes = true;
-  files_.keep(job, TRY(site_.target->open_for_write(folder, job.temporary, job.entry.size_bytes,
-                                                    Existing::kKeepBytes)));
+  io::Fd file = TRY(site_.target->open_for_write(folder, job.temporary, job.entry.size_bytes,
+                                                 Existing::kKeepBytes));
+  hold_as_written(file.get());
+  files_.keep(job, std::move(file));
   job.changed = job.existing_bytes != job.entry.size_bytes;
   return {};
 }
@@ -238,7 +253,10 @@ void FileWorker::put_back(FileJob& job) {
     return io::set_times({file.get()}, std::nullopt, job.changed ? before : job.existing_modified);
   };
   Result<void> done = mark();
-  const Result<void> renamed = site_.target->rename(folder, job.temporary, job.name);
+  // Whatever took the name meanwhile is not replaced.
+  Result<void> renamed = site_.target->rename_if_free(folder, job.temporary, job.name);
+  if (!renamed && renamed.error().code() == ErrorCode::kUnsupported)
+    renamed = site_.target->rename(folder, job.temporary, job.name);
   if (!renamed) done = std::unexpected(renamed.error().clone());
   if (!done)
     site_.outcome.trouble(

@@ -7,9 +7,9 @@
 // where the file system can share bytes between files, the new one begins as a clone of it.
 //
 // Only where there is no room for a second copy, the file that exists is changed itself, and for
-// that it gets the temporary name, so that no later run takes the mixture for either state. Should
-// it not become whole, it gets its name back, with a modification time that no rule trusts, and is
-// reported.
+// that it gets a temporary name that says what it was, so that no later run takes the mixture for
+// either state. Should it not become whole, it gets its name back, with a modification time that no
+// rule trusts, and is reported.
 #pragma once
 
 #include <atomic>
@@ -105,6 +105,7 @@ class FileWorker {
   void finish_pieces(FileJob& job);
   Result<void> put_in_place(FileJob& job, int fd);
   Result<void> begin_update(FileJob& job);
+  Result<void> move_aside(FileJob& job);
   Result<bool> has_room(int fd, FileJob& job);
   void put_back(FileJob& job);
   Result<void> rename(FileJob& job);

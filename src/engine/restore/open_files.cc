@@ -2,6 +2,7 @@
 
 #include "base/try.h"
 #include "engine/restore/file_job.h"
+#include "engine/restore/leftovers.h"
 
 namespace backstay::engine::restoring {
 
@@ -14,9 +15,11 @@ Result<FileHandle> OpenFiles::get(const FileJob& job) {
       return place->second->second;
     }
   }
-  return keep(job, TRY(job.folder->site().target->open_for_write(
-                       job.folder->folder(), job.name_now(), job.entry.size_bytes,
-                       source::TargetTree::Existing::kKeepBytes)));
+  io::Fd file = TRY(job.folder->site().target->open_for_write(
+      job.folder->folder(), job.name_now(), job.entry.size_bytes,
+      source::TargetTree::Existing::kKeepBytes));
+  hold_as_written(file.get());
+  return keep(job, std::move(file));
 }
 
 FileHandle OpenFiles::keep(const FileJob& job, io::Fd fd) {

@@ -11,6 +11,7 @@
 #include "base/try.h"
 #include "engine/restore/file_bytes.h"
 #include "engine/restore/kept_places.h"
+#include "engine/restore/leftovers.h"
 #include "engine/restore/link_groups.h"
 #include "engine/restore/target_walk.h"
 #include "io/file.h"
@@ -99,15 +100,15 @@ class Planner final : public Visitor {
   }
 
  private:
-  // What the restore removes on its way. After a kill where there was no room for a second copy it
-  // is the space that the file needs.
+  // What the restore removes on its way, or gives its name back: after a kill where there was no
+  // room for a second copy it is the space that the file needs.
   void count_leftovers(const source::TargetFolderPtr& folder) {
     const auto names = site_.target->names(folder);
     if (!names) return;
     for (const std::string& name : *names) {
-      if (!site_.names.is_leftover(name)) continue;
-      const Result<io::Fd> file = site_.target->open_for_read(folder, name);
-      if (file) add_up(plan_.bytes_freed, data_bytes(file->get()).value_or(0));
+      const std::optional<Leftover> leftover = find_leftover(site_, folder, name);
+      if (leftover && leftover->fate != Leftover::Fate::kStays)
+        add_up(plan_.bytes_freed, data_bytes(leftover->file.get()).value_or(0));
     }
   }
 

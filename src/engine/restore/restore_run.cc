@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/try.h"
+#include "engine/restore/leftovers.h"
 #include "snapshot/content.h"
 
 namespace backstay::engine::restoring {
@@ -45,7 +46,7 @@ RestoreRun::RestoreRun(Site& site, std::uint64_t spare_bytes)
       window_(site, worker_, workers_) {}
 
 Result<void> RestoreRun::run() {
-  remove_leftovers(site_.target->root());
+  clear_leftovers(site_, FolderNode(site_, site_.target->root(), site_.options.subpath));
   Result<void> walked = walk_target(site_, *this, TreeDamage::kReport);
   if (!walked) site_.outcome.end(walked.error());
   // Also after a failure: what the window holds must be finished or removed again.
@@ -68,7 +69,7 @@ Result<FolderNodePtr> RestoreRun::folder(FolderVisit visit) {
   auto node =
       std::make_shared<FolderNode>(std::move(visit.parent), std::move(visit.name), std::move(made));
   if (was_there) {
-    remove_leftovers(node->folder());
+    clear_leftovers(site_, *node);
   } else {
     node->mark_new();
   }
@@ -76,15 +77,6 @@ Result<FolderNodePtr> RestoreRun::folder(FolderVisit visit) {
   if (visit.entry && !keep_existing) node->set_attributes_at_end(std::move(*visit.entry));
   site_.outcome.dirs_restored.fetch_add(1, std::memory_order_relaxed);
   return node;
-}
-
-// Before anything is restored into the folder: the snapshot may hold a file of such a name, too.
-void RestoreRun::remove_leftovers(const source::TargetFolderPtr& folder) {
-  const auto names = site_.target->names(folder);
-  if (!names) return;  // who may not list it could not have left anything
-  for (const std::string& name : *names) {
-    if (site_.names.is_leftover(name)) static_cast<void>(site_.target->remove(folder, name));
-  }
 }
 
 Result<void> RestoreRun::file(FileVisit visit) {

@@ -27,7 +27,6 @@ class RestoreRun final : public Visitor {
   Result<void> clear_folder(const FolderNodePtr& folder, const std::string& name) override;
 
  private:
-  void remove_leftovers(const source::TargetFolderPtr& folder);
   void leave_alone(const FileVisit& visit);
   bool link_to_group(const FileVisit& visit);
   void become_holder(FileJob& job);
