@@ -57,7 +57,11 @@ SetValue add_pattern_file(Patterns& target, snapshot::Case sensitivity) {
     const Bytes text = TRY(io::read_file(std::string(path), kPatternFileMax));
     TRY_DOING(fmt::format("reading patterns in {}", path),
               target.filter.add_lines(as_text(text), sensitivity));
-    for (std::string& line : lines_of_list(as_text(text))) target.texts.push_back(std::move(line));
+    // As the filter reads it: the record must not name other patterns than those that were used.
+    constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";
+    std::string_view list = as_text(text);
+    if (list.starts_with(kByteOrderMark)) list.remove_prefix(kByteOrderMark.size());
+    for (std::string& line : lines_of_list(list)) target.texts.push_back(std::move(line));
     return {};
   };
 }

@@ -91,6 +91,34 @@ TEST_F(DeleteTest, KeepsWhatTheBackupLeftOutOrCouldNotRead) {
   EXPECT_TRUE(exists("/home/ann/secret/key"));
 }
 
+// Which patterns were given without regard to case is not recorded.
+TEST_F(DeleteTest, KeepsWhatWasLeftOutUnderAnyReadingOfThePatterns) {
+  make_tree();
+  snapshot_.excludes = {"*.LOG", "!keep.LOG", "\xef\xbb\xbf*.bom", "[!x]1", "!back"};
+  finish();
+  for (const char* name : {"KEEP.LOG", "other.log", "a.bom", "X1", "keep.LOG", "back", "x1"})
+    write(std::string("/home/ann/") + name, "x");
+  EXPECT_EQ(restore_well().files_deleted, 3U);
+  for (const char* kept : {"KEEP.LOG", "other.log", "a.bom", "X1"})
+    EXPECT_TRUE(exists(std::string("/home/ann/") + kept)) << kept;
+  for (const char* gone : {"keep.LOG", "back", "x1"})
+    EXPECT_FALSE(exists(std::string("/home/ann/") + gone)) << gone;
+}
+
+TEST_F(DeleteTest, DeletesNothingWhenThePathOfAnErrorIsNotKnownInFull) {
+  make_tree();
+  snapshot_.stats.errors = 1;
+  finish();
+  for (const std::string& path :
+       {"/" + std::string(255, 'a') + "[...]" + std::string(256, 'b'), std::string()}) {
+    snapshot_.errors = {{path, "permission denied"}};
+    write("/home/ann/extra", "x");
+    EXPECT_EQ(restore_well().files_deleted, 0U);
+    EXPECT_THAT(notes_, Contains(HasSubstr("nothing is deleted")));
+    notes_.clear();
+  }
+}
+
 TEST_F(DeleteTest, DeletesNothingWhenNotAllErrorsOfTheBackupAreKnown) {
   make_tree();
   snapshot_.stats.errors = 1000;
@@ -209,6 +237,7 @@ TEST_F(DeleteTest, KeepsWhatMayHaveBeenInAFolderThatWasNotTakenWhole) {
 TEST_F(DeleteTest, KeepsFilesThatWereTooLargeForTheBackup) {
   make_tree();
   snapshot_.larger_left_out = 10;
+  snapshot_.started = {clock_.now().seconds + 100'000, 0};
   finish();
   write("/home/ann/large", "eleven bytes");
   write("/home/ann/moved/large", "eleven bytes");
@@ -219,6 +248,19 @@ TEST_F(DeleteTest, KeepsFilesThatWereTooLargeForTheBackup) {
   EXPECT_TRUE(exists("/home/ann/large"));
   EXPECT_TRUE(exists("/home/ann/moved/large"));
   EXPECT_FALSE(exists("/home/ann/moved/small"));
+}
+
+TEST_F(DeleteTest, KeepsFilesThatMayHaveBeenTooLargeForTheBackup) {
+  make_tree();
+  snapshot_.larger_left_out = 10;
+  snapshot_.started = clock_.now();
+  finish();
+  write("/home/ann/smaller-now", "x");
+  set_modified("/home/ann/smaller-now", {1'000'000'000, 0});
+  std::filesystem::create_symlink("/", at("/home/ann/link"));
+  EXPECT_EQ(restore_well().files_deleted, 1U);
+  EXPECT_TRUE(exists("/home/ann/smaller-now"));
+  EXPECT_THAT(notes_, ElementsAre(HasSubstr("/home/ann/smaller-now is not deleted")));
 }
 
 TEST_F(DeleteTest, KeepsPlacesThatTheBackupLeftOut) {

@@ -62,10 +62,9 @@ class Delete(program.ProgramTest):
         self.write("keep", "cache/x", "marked/x", "pattern.tmp", "folder/y")
         self.write("cache/CACHEDIR.TAG", data=b"Signature: 8a477f597d28d172789f06886806bc55")
         self.write("marked/.nobackup", data=b"")
-        self.write("folder/big", data=bytes(100_000))
         self.init("--encryption", "none")
         self.backup("--exclude-caches", "--exclude-if-present", ".nobackup", "--exclude", "*.tmp",
-                    "--exclude-larger-than", "50K", self.source)
+                    self.source)
         restored = self.restore()
         self.assertTrue((restored / "cache/CACHEDIR.TAG").exists())
         self.assertTrue((restored / "marked/.nobackup").exists())
@@ -73,7 +72,7 @@ class Delete(program.ProgramTest):
         for options in (["--dry-run"], []):
             self.assertEqual(sorted(self.deleted(self.into_source(*options))),
                              [f"{self.source}/extra", f"{self.source}/folder/extra"])
-        for name in ("cache/x", "marked/x", "pattern.tmp", "folder/big", "folder/y"):
+        for name in ("cache/x", "marked/x", "pattern.tmp", "folder/y"):
             self.assertTrue((self.source / name).exists(), name)
 
     @program.needs_root
@@ -98,6 +97,50 @@ class Delete(program.ProgramTest):
         self.assertEqual(self.deleted(self.into_source()), [])
         for mount in mounts:
             self.assertEqual(sorted(os.listdir(mount)), ["later", "precious"])
+
+    def test_what_a_pattern_left_out_stays_whatever_its_case(self):
+        self.write("KEEP.LOG", "keep.LOG", "y.TMP", "z.TMP", "y.tmp", "a", "b.bom")
+        patterns = self.folder / "patterns"
+        patterns.write_bytes(b"\xef\xbb\xbf*.bom\n")
+        self.init("--encryption", "none")
+        self.backup(self.source, "-e", "*.LOG", "-e", "!keep.LOG", "--iexclude", "*.tmp",
+                    "--exclude", "!y.TMP", "--exclude-file", patterns)
+        self.write("extra")
+        self.assertEqual(self.deleted(self.into_source()), [f"{self.source}/extra"])
+
+    def test_a_file_that_was_too_large_once_stays(self):
+        self.write("a")
+        for name in ("big", "shrinks"):
+            self.write(name, data=bytes(100_000))
+        self.init("--encryption", "none")
+        self.backup(self.source, "--exclude-larger-than", "50K")
+        self.write("shrinks")
+        result = self.into_source()
+        self.assertEqual(self.deleted(result), [])
+        self.assertIn(b"shrinks is not deleted", result.err)
+        self.assertTrue((self.source / "big").exists())
+
+    @program.needs_root
+    def test_what_could_not_be_read_stays_however_long_its_path_is(self):
+        self.write("a")
+        self.init("--encryption", "none")
+        nobody = self.as_nobody()
+        owner = os.stat(self.source / "a").st_uid
+        folder = os.open(self.source, os.O_RDONLY)
+        for _ in range(30):
+            os.mkdir("n" * 200, dir_fd=folder)
+            os.chown("n" * 200, owner, owner, dir_fd=folder)
+            above, folder = folder, os.open("n" * 200, os.O_RDONLY, dir_fd=folder)
+            os.close(above)
+        file = os.open("precious", os.O_CREAT | os.O_WRONLY, 0, dir_fd=folder)
+        os.fchown(file, owner, owner)
+        os.close(file)
+        self.run_for(3, "backup", self.source, **nobody)
+        result = self.run_for(0, "restore", f"latest:{self.source}", "--target", self.source,
+                              "--delete", **nobody)
+        self.assertIn(b"nothing is deleted", result.err)
+        self.assertEqual(os.listdir(folder), ["precious"])
+        os.close(folder)
 
     def test_a_symbolic_link_to_a_folder_is_replaced_only_on_demand(self):
         self.write("data/x")

@@ -51,6 +51,12 @@ Result<bool> ExtraWalk::try_visit(const FolderNodePtr& folder, const std::string
   if (!existing) return true;
   if (is_kept(path, *existing) || !rule_.may_delete(path, existing->entry)) return false;
   if (is_leftover_to_keep(folder, name)) return false;
+  if (rule_.may_have_been_too_large(existing->entry)) {
+    site_.outcome.note(path +
+                       " is not deleted: it changed since the backup, which left out large files, "
+                       "and may have been one");
+    return false;
+  }
   if (existing->entry.type == EntryType::kDirectory) return enter(folder, name, *existing);
   return visitor_.extra(folder, name, existing->entry.type);
 }

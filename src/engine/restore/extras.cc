@@ -13,6 +13,18 @@ bool is_below(std::string_view path, std::string_view folder) {
   return path.size() > folder.size() && path.starts_with(folder) && path[folder.size()] == '/';
 }
 
+// The clocks of the machine that made the backup and of the target's file system.
+constexpr std::int64_t kClocksDifferSeconds = 3600;
+
+// A path that is too long is recorded without its middle (docs/format.md section 7).
+bool is_path_whole(const snapshot::SourceError& error) {
+  constexpr std::string_view kGap = "[...]";
+  constexpr std::size_t kEndBytes = 256;
+  const std::string& path = error.path;
+  if (!path.starts_with('/')) return false;
+  return path.size() != 2 * kEndBytes + kGap.size() || path.substr(kEndBytes, kGap.size()) != kGap;
+}
+
 }  // namespace
 
 DeletionRule::DeletionRule(const Site& site)
@@ -23,8 +35,13 @@ DeletionRule::DeletionRule(const Site& site)
         "nothing is deleted: the backup could not read some files, and which ones is not known");
     enabled_ = false;
   }
+  if (!std::ranges::all_of(snapshot_.errors, is_path_whole)) {
+    site.outcome.note(
+        "nothing is deleted: the backup could not read something whose path is not known in full");
+    enabled_ = false;
+  }
   for (const std::string& pattern : snapshot_.excludes) {
-    if (left_out_.add(pattern, snapshot::Case::kInsensitive)) continue;
+    if (add_pattern(pattern)) continue;
     site.outcome.note("nothing is deleted: the snapshot names a pattern that makes no sense");
     enabled_ = false;
   }
@@ -43,10 +60,40 @@ bool DeletionRule::was_left_out(const std::string& path, const snapshot::Entry& 
   const std::uint64_t limit = snapshot_.larger_left_out;
   if (limit > 0 && existing.type == snapshot::EntryType::kFile && existing.size_bytes > limit)
     return true;
-  if (left_out_.matches(path)) return true;
+  if (may_fit_a_pattern(path)) return true;
   return std::ranges::any_of(snapshot_.places_left_out, [&](const std::string& place) {
     return place == path || is_below(path, place);
   });
+}
+
+Result<void> DeletionRule::add_pattern(std::string_view text) {
+  constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";
+  if (text.starts_with(kByteOrderMark)) text.remove_prefix(kByteOrderMark.size());
+  Pattern pattern;
+  pattern.negated = text.starts_with('!');
+  if (pattern.negated) text.remove_prefix(1);
+  TRY(pattern.sensitive.add(text, snapshot::Case::kSensitive));
+  TRY(pattern.insensitive.add(text, snapshot::Case::kInsensitive));
+  left_out_.push_back(std::move(pattern));
+  return {};
+}
+
+// True when the path was left out under any reading of the patterns: one fits as soon as it fits in
+// one of the two ways, and a negated one takes back only what it fits in both.
+bool DeletionRule::may_fit_a_pattern(const std::string& path) const {
+  for (auto pattern = left_out_.rbegin(); pattern != left_out_.rend(); ++pattern) {
+    const bool one = pattern->sensitive.matches(path);
+    const bool other = pattern->insensitive.matches(path);
+    if (pattern->negated ? one && other : one || other) return !pattern->negated;
+  }
+  return false;
+}
+
+// A file that did not change since the backup began had the size that it has now.
+bool DeletionRule::may_have_been_too_large(const snapshot::Entry& existing) const {
+  if (snapshot_.larger_left_out == 0 || existing.type != snapshot::EntryType::kFile) return false;
+  const Timestamp sure{snapshot_.started.seconds - kClocksDifferSeconds, 0};
+  return existing.changed >= sure || existing.modified >= sure;
 }
 
 bool DeletionRule::was_backed_up(const std::string& path) const {

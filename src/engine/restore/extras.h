@@ -22,15 +22,26 @@ class DeletionRule {
   [[nodiscard]] bool is_selected(const std::string& path) const;
   // Of a selected path.
   [[nodiscard]] bool may_delete(const std::string& path, const snapshot::Entry& existing) const;
+  // Whether this may be a file that the backup left out for its size, which it does not have now.
+  [[nodiscard]] bool may_have_been_too_large(const snapshot::Entry& existing) const;
 
  private:
+  // A pattern of the backup, whose record does not tell whether capital and small letters counted.
+  struct Pattern {
+    bool negated = false;
+    snapshot::PathFilter sensitive;  // without the negation
+    snapshot::PathFilter insensitive;
+  };
+  Result<void> add_pattern(std::string_view text);
+  [[nodiscard]] bool may_fit_a_pattern(const std::string& path) const;
+
   [[nodiscard]] bool was_left_out(const std::string& path, const snapshot::Entry& existing) const;
   [[nodiscard]] bool was_backed_up(const std::string& path) const;
   [[nodiscard]] bool was_unreadable(const std::string& path) const;
 
   const RestoreOptions& options_;
   const snapshot::Snapshot& snapshot_;
-  snapshot::PathFilter left_out_;
+  std::vector<Pattern> left_out_;
   bool enabled_ = false;
 };
 
