@@ -22,8 +22,9 @@ struct DumpArguments {
 Result<ExitCode> run_dump(Context& context, const DumpArguments& arguments) {
   const auto repository = TRY(open_repository(context));
   const engine::SnapshotArgument argument = engine::parse_snapshot_argument(arguments.snapshot);
+  // A pipe hides warnings.
   const FoundSnapshot found =
-      TRY(find_snapshot(context, *repository, arguments.choice, argument.which));
+      TRY(find_snapshot(context, *repository, arguments.choice, argument.which, PassOver::kRefuse));
   TRY(load_index(context, *repository));
   const std::string folder = argument.subpath.empty() ? "/" : argument.subpath;
   const std::string path = snapshot::clean_path(arguments.path, folder);
@@ -64,9 +65,7 @@ Command dump_command() {
               "Every byte that comes out was authenticated and belongs to the file. When damage is "
               "met on "
               "the way, what was written until then is a beginning of the file, and the exit code "
-              "is not 0. It is 3 when latest or a time had to pass over a damaged snapshot: then "
-              "the file "
-              "is that of the newest whole one.",
+              "is not 0. Where latest or a time may mean a damaged snapshot, nothing comes out.",
           .examples = {{"backstay dump latest /db.sql | psql shop",
                         "Feed a backed-up stream to a program"}},
           .arguments = {{.name = "SNAP[:SUBPATH]",

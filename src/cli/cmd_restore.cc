@@ -13,6 +13,7 @@
 #include "cli/source_paths.h"
 #include "engine/restore.h"
 #include "engine/select.h"
+#include "io/file.h"
 #include "json/json.h"
 
 namespace backstay::cli {
@@ -64,6 +65,15 @@ void print_result(Context& context, const engine::RestoreReport& report, bool dr
   }
 }
 
+// What is there must not give way to a state that may be older than the one that was meant.
+PassOver pass_over_damaged(const engine::RestoreOptions& options) {
+  if (options.dry_run) return PassOver::kWarn;
+  if (options.delete_extra) return PassOver::kRefuse;
+  const auto names = io::list_directory(options.target);
+  const bool is_missing = !names && names.error().code() == ErrorCode::kNotFound;
+  return is_missing || (names && names->empty()) ? PassOver::kWarn : PassOver::kRefuse;
+}
+
 Result<ExitCode> run_restore(Context& context, const RestoreArguments& arguments) {
   if (arguments.safety_snapshot) {
     return std::unexpected(
@@ -77,7 +87,8 @@ Result<ExitCode> run_restore(Context& context, const RestoreArguments& arguments
   const std::string cache = cache_folder(context.options, context.environment);
   if (!cache.empty()) options.keep.push_back(cache);
   const std::string which = engine::parse_snapshot_argument(arguments.snapshot).which;
-  const FoundSnapshot found = TRY(find_snapshot(context, *repository, arguments.choice, which));
+  const FoundSnapshot found =
+      TRY(find_snapshot(context, *repository, arguments.choice, which, pass_over_damaged(options)));
   TRY(load_index(context, *repository));
   Running running(context);
   const engine::RestoreReport report =
@@ -121,7 +132,8 @@ std::vector<Option> restore_options(RestoreArguments& to) {
   options.push_back(overwrite_option(to));
   options.push_back(flag("--delete", to.engine.delete_extra,
                          "delete from restored folders what the snapshot does not have; what the "
-                         "backup left out, the repository, the cache and other file systems stay; "
+                         "backup left out or may have left out for its size, the repository, the "
+                         "cache and other file systems stay; "
                          "-v names what goes"));
   options.push_back(
       flag("-n,--dry-run", to.engine.dry_run, "say what would be done, change nothing"));
@@ -152,7 +164,8 @@ Command restore_command() {
           "in the "
           "repository are named and not written; all others are restored, and the exit code is 3. "
           "It is 3, too, when latest or a time had to pass over a damaged snapshot: the newest "
-          "whole one is restored then.",
+          "whole one is restored then, but only into a folder that is empty or missing, and not "
+          "with --delete.",
       .examples = {{"backstay restore latest --target /tmp/back",
                     "Everything of the newest snapshot"},
                    {"backstay restore latest:/home/ann --target /home/ann",

@@ -66,7 +66,8 @@ static Result<void> refuse_damaged(const SnapshotList& list, std::string_view wh
 }
 
 Result<FoundSnapshot> find_snapshot(const Context& context, repo::Repository& repository,
-                                    const SnapshotChoice& choice, std::string_view which) {
+                                    const SnapshotChoice& choice, std::string_view which,
+                                    PassOver damaged) {
   SnapshotList list = TRY(list_snapshots(context, repository));
   TRY(refuse_damaged(list, which));
   const bool by_time = which.starts_with("latest") || which.starts_with('@');
@@ -82,6 +83,14 @@ Result<FoundSnapshot> find_snapshot(const Context& context, repo::Repository& re
   FoundSnapshot found;
   found.stored = TRY(std::move(selected));
   found.certain = list.damaged.empty() || !by_time;
+  if (!found.certain && damaged == PassOver::kRefuse) {
+    return std::unexpected(
+        Error(ErrorCode::kCorruption,
+              fmt::format("'{}' may mean a snapshot that is damaged; nothing was written", which))
+            .with_hint(fmt::format("Give {} instead of '{}' for the one that fits best of those "
+                                   "that are whole; 'backstay snapshots' lists them.",
+                                   found.stored.id.short_hex(), which)));
+  }
   if (!found.certain) {
     context.console.warning(fmt::format(
         "'{}' is taken to be snapshot {}, the one that fits best of those that are whole; a "

@@ -23,8 +23,10 @@ void append_choice_options(std::vector<Option>& options, SnapshotChoice& target)
 [[nodiscard]] std::vector<repo::StoredSnapshot> chosen(std::vector<repo::StoredSnapshot> snapshots,
                                                        const SnapshotChoice& choice);
 
-// The snapshot that "latest", "1a2b3c4d", ... means among those that fit. Damaged snapshots are
-// passed over, loudly: nobody can say when they were made, so one of them may have been meant.
+// The snapshot that "latest", "1a2b3c4d", ... means among those that fit. Nobody can say when
+// damaged snapshots were made, so one of them may have been meant: they are passed over loudly, or
+// that is refused (corruption).
+enum class PassOver : std::uint8_t { kWarn, kRefuse };
 struct FoundSnapshot {
   repo::StoredSnapshot stored;
   bool certain = true;
@@ -32,7 +34,8 @@ struct FoundSnapshot {
   [[nodiscard]] ExitCode done() const { return certain ? ExitCode::kDone : ExitCode::kPartial; }
 };
 Result<FoundSnapshot> find_snapshot(const Context& context, repo::Repository& repository,
-                                    const SnapshotChoice& choice, std::string_view which);
+                                    const SnapshotChoice& choice, std::string_view which,
+                                    PassOver damaged = PassOver::kWarn);
 
 // "a,b" and "c" -> a, b, c.
 [[nodiscard]] std::vector<std::string> split_tags(const std::vector<std::string>& lists);

@@ -248,14 +248,35 @@ class Healing(program.ProgramTest):
         result = self.run_for(3, "restore", "latest", "--target", self.target)
         self.assertIn(b"damaged", result.err)
         self.assertTrue((self.folder / str(self.target) / str(self.source / "a")[1:]).exists())
-        for arguments in (["ls", "latest"], ["dump", "latest", self.source / "a"],
-                          ["ls", "@2999-01-01"]):
+        for arguments in (["ls", "latest"], ["ls", "@2999-01-01"]):
             result = self.run_for(3, *arguments)
             self.assertTrue(result.out)
             self.assertIn(second["snapshot_id"][:8].encode(), result.err)
         (self.source / "a").unlink()
         self.backup()
         self.run_for(13, "check")
+
+    def test_nothing_gives_way_to_a_snapshot_that_only_may_be_the_one_that_was_meant(self):
+        first = self.backup()["snapshot_id"]
+        before = (self.source / "a").read_bytes()
+        (self.source / "a").write_bytes(b"second state")
+        (self.source / "later").write_bytes(b"later")
+        self.change("snapshots/" + self.backup()["snapshot_id"])
+        into_source = ["restore", f"latest:{self.source}", "--target", self.source]
+        for arguments in (into_source, [*into_source, "--delete"],
+                          ["restore", "latest", "--target", self.folder / "new", "--delete"],
+                          ["dump", "latest", self.source / "a"],
+                          ["dump", "@2999-01-01", self.source / "a"]):
+            result = self.run_for(13, *arguments)
+            self.assertEqual(result.out, b"")
+            self.assertIn(first[:8].encode(), result.err)
+        self.assertEqual((self.source / "a").read_bytes(), b"second state")
+        self.assertTrue((self.source / "later").exists())
+        self.assertFalse((self.folder / "new").exists())
+        self.run_for(3, *into_source, "--delete", "--dry-run")
+        self.run_for(0, "restore", f"{first[:8]}:{self.source}", "--target", self.source)
+        self.assertEqual((self.source / "a").read_bytes(), before)
+        self.assertEqual(self.run_for(0, "dump", first[:8], self.source / "a").out, before)
 
     def test_only_damaged_snapshots_are_damage_and_not_nothing(self):
         only = self.backup()["snapshot_id"]
