@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 
 #include "engine/restore.h"
+#include "engine/restore/leftovers.h"
 #include "engine/restore/temporary_names.h"
 #include "engine/testing/restore_fixture.h"
 #include "io/file.h"
@@ -159,6 +160,20 @@ TEST_F(LeftoversTest, WhereExistingFilesAreLeftAloneNoMixtureGetsAName) {
   restore_well();
   EXPECT_TRUE(text_of("/large") == large_);
   EXPECT_TRUE(text_of(kMoved) == mixture_);
+}
+
+TEST_F(LeftoversTest, AFileThatAnotherRestoreIsRemovingIsNotHeld) {
+  write(kPartial, "new");
+  const auto ours = io::open_file(at(kPartial), io::OpenMode::kRead);
+  {
+    const auto theirs = io::open_file(at(kPartial), io::OpenMode::kRead);
+    ASSERT_TRUE(ours && theirs &&
+                io::try_lock(theirs->get(), io::FileLock::kShared).value_or(false));
+    EXPECT_FALSE(restoring::hold_as_written(ours->get())) << "it is about to go";
+  }
+  EXPECT_TRUE(restoring::hold_as_written(ours->get()));
+  ASSERT_TRUE(io::remove_file(at(kPartial)));
+  EXPECT_FALSE(restoring::hold_as_written(ours->get())) << "it is gone";
 }
 
 TEST_F(LeftoversTest, ARestoreHoldsWhatItWrites) {

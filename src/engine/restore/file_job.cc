@@ -44,10 +44,7 @@ void FileJob::fail(const Error& error) {
 }
 
 void FileWorker::write_whole(FileJob& job, std::span<const Segment> segments) {
-  job.temporary = site_.names.next();
-  Result<io::Fd> fd = site_.target->open_for_write(job.folder->folder(), job.temporary,
-                                                   job.entry.size_bytes, Existing::kReplace);
-  if (fd) hold_as_written(fd->get());
+  Result<io::Fd> fd = create_temporary(job, job.entry.size_bytes);
   Result<void> written = fd ? fill(job, fd->get(), segments) : std::unexpected(fd.error().clone());
   if (written) written = put_in_place(job, fd->get());
   if (written) return complete(job, true);
@@ -114,20 +111,26 @@ void FileWorker::make_special(FileJob& job) {
   complete(job, true);
 }
 
+Result<io::Fd> FileWorker::create_temporary(FileJob& job, std::uint64_t size_bytes) {
+  constexpr int kTries = 4;
+  for (int i = 0; i < kTries; ++i) {
+    job.temporary = site_.names.next();
+    io::Fd fresh = TRY(site_.target->open_for_write(job.folder->folder(), job.temporary, size_bytes,
+                                                    Existing::kReplace));
+    if (hold_as_written(fresh.get())) return fresh;
+  }
+  return fail(ErrorCode::kConflict, "other restores into the same folder remove its new file");
+}
+
 Result<void> FileWorker::begin(FileJob& job) {
-  job.temporary = site_.names.next();
   if (job.action == Action::kUpdate) return begin_update(job);
-  io::Fd fresh = TRY(site_.target->open_for_write(job.folder->folder(), job.temporary,
-                                                  job.entry.size_bytes, Existing::kReplace));
-  hold_as_written(fresh.get());
-  files_.keep(job, std::move(fresh));
+  files_.keep(job, TRY(create_temporary(job, job.entry.size_bytes)));
   return {};
 }
 
 Result<void> FileWorker::begin_update(FileJob& job) {
   const source::TargetFolderPtr& folder = job.folder->folder();
-  io::Fd fresh = TRY(site_.target->open_for_write(folder, job.temporary, 0, Existing::kReplace));
-  hold_as_written(fresh.get());
+  io::Fd fresh = TRY(create_temporary(job, 0));
   const Result<io::Fd> old = site_.target->open_for_read(folder, job.name);
   job.has_old_bytes = old && io::clone_bytes(old->get(), fresh.get());
   if (job.has_old_bytes || !old || TRY(has_room(fresh.get(), job))) {
@@ -149,7 +152,7 @@ Result<void> FileWorker::move_aside(FileJob& job) {
   job.moved = job.has_old_bytes = true;
   io::Fd file = TRY(site_.target->open_for_write(folder, job.temporary, job.entry.size_bytes,
                                                  Existing::kKeepBytes));
-  hold_as_written(file.get());
+  static_cast<void>(hold_as_written(file.get()));  // nobody removes a file that was moved aside
   files_.keep(job, std::move(file));
   job.changed = job.existing_bytes != job.entry.size_bytes;
   return {};

@@ -104,6 +104,8 @@ class FileWorker {
   Result<void> fill(FileJob& job, int fd, std::span<const Segment> segments);
   void finish_pieces(FileJob& job);
   Result<void> put_in_place(FileJob& job, int fd);
+  // A new file under a temporary name, held against other restores.
+  Result<io::Fd> create_temporary(FileJob& job, std::uint64_t size_bytes);
   Result<void> begin_update(FileJob& job);
   Result<void> move_aside(FileJob& job);
   Result<bool> has_room(int fd, FileJob& job);

@@ -84,8 +84,11 @@ void clear_leftovers(const Site& site, const FolderNode& folder) {
   }
 }
 
-void hold_as_written(int fd) {
-  static_cast<void>(io::try_lock(fd, io::FileLock::kExclusive));
+bool hold_as_written(int fd) {
+  const Result<bool> locked = io::try_lock(fd, io::FileLock::kExclusive);
+  if (!locked) return true;
+  const Result<io::FileStatus> status = io::full_status_of(fd);
+  return *locked && (!status || status->links > 0);
 }
 
 }  // namespace backstay::engine::restoring

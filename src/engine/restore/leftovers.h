@@ -38,7 +38,8 @@ struct Leftover {
 void clear_leftovers(const Site& site, const FolderNode& folder);
 
 // Tells other restores that this open file is being written. Where the file system knows no locks,
-// those cannot lock it either and leave it alone.
-void hold_as_written(int fd);
+// those cannot lock it either and leave it alone. False when another restore was faster and took
+// the new file for a leftover: it has lost its name, or is about to.
+bool hold_as_written(int fd);
 
 }  // namespace backstay::engine::restoring

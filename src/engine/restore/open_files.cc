@@ -18,7 +18,7 @@ Result<FileHandle> OpenFiles::get(const FileJob& job) {
   io::Fd file = TRY(job.folder->site().target->open_for_write(
       job.folder->folder(), job.name_now(), job.entry.size_bytes,
       source::TargetTree::Existing::kKeepBytes));
-  hold_as_written(file.get());
+  static_cast<void>(hold_as_written(file.get()));  // as long as it stays open
   return keep(job, std::move(file));
 }
 
