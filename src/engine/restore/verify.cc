@@ -1,5 +1,7 @@
 #include "engine/restore/verify.h"
 
+#include <fmt/format.h>
+
 #include <utility>
 #include <vector>
 
