@@ -150,6 +150,21 @@ TEST_F(CompareTrees, ABrokenHardLinkIsFound) {
   });
 }
 
+// Threads read the entries in any order.
+TEST_F(CompareTrees, TheSameNameOfABrokenHardLinkIsFoundEachTime) {
+  fs::remove(right_ + "/hard");
+  fs::copy_file(right_ + "/folder/small", right_ + "/hard");
+  touch(right_ + "/hard", 1000);
+  touch(right_, 1000);
+  Options options;
+  options.threads = 4;
+  for (int round = 0; round < 100; ++round) {
+    const Outcome outcome = compare(options);
+    ASSERT_EQ(outcome.totals.differences, 1U) << outcome.text;
+    ASSERT_THAT(outcome.text, HasSubstr("hard: hard-links: "));
+  }
+}
+
 TEST_F(CompareTrees, AHardLinkThatWasNoneIsFound) {
   std::ofstream(left_ + "/other") << "small";
   std::ofstream(right_ + "/other") << "small";

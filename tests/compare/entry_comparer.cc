@@ -70,22 +70,20 @@ HardLinks::Verdict HardLinks::check(const StatusPair& status) {
   if (status.left.links < 2 && status.right.links < 2) return Verdict::kFirst;
   const Inode left{status.left.device, status.left.inode};
   const Inode right{status.right.device, status.right.inode};
-  const MutexLock lock(mutex_);
   const auto [at_left, left_is_new] = right_of_left_.try_emplace(left, right);
   const auto [at_right, right_is_new] = left_of_right_.try_emplace(right, left);
   if (at_left->second != right || at_right->second != left) return Verdict::kDiffer;
   return left_is_new ? Verdict::kFirst : Verdict::kKnown;
 }
 
-EntryComparer::EntryComparer(Report& report, HardLinks& links, Ownership ownership)
+EntryComparer::EntryComparer(Report& report, Ownership ownership)
     : report_(report),
-      links_(links),
       ownership_(ownership),
       left_bytes_(kBufferBytes),
       right_bytes_(kBufferBytes) {}
 
 void EntryComparer::compare(const FolderPair& at, const std::string& name, const std::string& path,
-                            const StatusPair& status) {
+                            const StatusPair& status, HardLinks::Verdict links) {
   const bool is_file = status.left.kind == FileKind::kRegular;
   report_.compared(is_file ? 1 : 0, is_file ? status.left.size : 0);
   if (status.left.kind != status.right.kind) {
@@ -95,7 +93,6 @@ void EntryComparer::compare(const FolderPair& at, const std::string& name, const
   compare_status(path, status);
   const Place place{at, name, path};
   if (status.left.kind == FileKind::kDirectory) return compare_folder(place);
-  const HardLinks::Verdict links = links_.check(status);
   if (links == HardLinks::Verdict::kDiffer) {
     report_.difference(path, What::kHardLinks, std::to_string(status.left.links),
                        std::to_string(status.right.links));

@@ -8,7 +8,6 @@
 
 #include "base/bytes.h"
 #include "base/error.h"
-#include "base/mutex.h"
 #include "compare/report.h"
 #include "io/metadata.h"
 
@@ -24,18 +23,18 @@ struct StatusPair {
   io::FileStatus right;
 };
 
-// Names that share an inode on one side must share one on the other. Thread-safe. Keeps inodes with
-// several names only.
+// Names that share an inode on one side must share one on the other. To be asked in the order of
+// the walk: which of two names is the one that differs depends on it. Keeps inodes with several
+// names only.
 class HardLinks {
  public:
   enum class Verdict : std::uint8_t { kFirst, kKnown, kDiffer };
-  Verdict check(const StatusPair& status) EXCLUDES(mutex_);
+  Verdict check(const StatusPair& status);
 
  private:
   using Inode = std::pair<std::uint64_t, std::uint64_t>;
-  Mutex mutex_;
-  std::map<Inode, Inode> right_of_left_ GUARDED_BY(mutex_);
-  std::map<Inode, Inode> left_of_right_ GUARDED_BY(mutex_);
+  std::map<Inode, Inode> right_of_left_;
+  std::map<Inode, Inode> left_of_right_;
 };
 
 enum class Ownership : std::uint8_t { kCompare, kIgnore };
@@ -43,11 +42,11 @@ enum class Ownership : std::uint8_t { kCompare, kIgnore };
 // Keeps buffers: one a thread.
 class EntryComparer {
  public:
-  EntryComparer(Report& report, HardLinks& links, Ownership ownership);
+  EntryComparer(Report& report, Ownership ownership);
 
   // Everything but what is in a folder. `path` is for the report.
   void compare(const FolderPair& at, const std::string& name, const std::string& path,
-               const StatusPair& status);
+               const StatusPair& status, HardLinks::Verdict links);
 
  private:
   struct Place;
@@ -62,7 +61,6 @@ class EntryComparer {
   void compare_xattrs(const std::string& path);
 
   Report& report_;
-  HardLinks& links_;
   const Ownership ownership_;
   io::XattrReader xattrs_;
   std::vector<io::NamedValue> left_xattrs_;

@@ -29,6 +29,7 @@ struct Item {
   std::string name;
   std::string path;
   StatusPair status;
+  HardLinks::Verdict links = HardLinks::Verdict::kFirst;
 };
 struct Batch {
   Folders at;
@@ -79,7 +80,7 @@ class TreeComparer {
       : report_(report),
         ownership_(options.ownership),
         threads_(std::max<std::size_t>(options.threads, 1)),
-        own_(report, links_, options.ownership) {
+        own_(report, options.ownership) {
     const std::string below = std::string(without_slash_at_end(options.left)) + "/";
     for (const std::string& path : options.excluded) {
       excluded_.insert(path.starts_with(below) ? path.substr(below.size()) : path);
@@ -113,10 +114,10 @@ class TreeComparer {
   };
 
   void read_batches() {
-    EntryComparer comparer(report_, links_, ownership_);
+    EntryComparer comparer(report_, ownership_);
     while (const std::optional<Batch> batch = batches_.pop()) {
       for (const Item& item : batch->items) {
-        comparer.compare(*batch->at, item.name, item.path, item.status);
+        comparer.compare(*batch->at, item.name, item.path, item.status, item.links);
       }
     }
   }
@@ -129,7 +130,7 @@ class TreeComparer {
     io::OpenNode left = TRY_DOING("opening " + options.left, open(options.left));
     io::OpenNode right = TRY_DOING("opening " + options.right, open(options.right));
     const FolderPair both{std::move(left.fd), std::move(right.fd)};
-    own_.compare(both, ".", root.path, root.status);
+    own_.compare(both, ".", root.path, root.status, root.links);
     enter(both, ".");
     while (!levels_.empty()) {
       Level& level = levels_.back();
@@ -201,10 +202,15 @@ class TreeComparer {
     for (const Result<io::FileStatus>* side : {&left, &right}) {
       if (!*side) return report_.unreadable(path_, side->error().describe());
     }
+    const StatusPair status{*left, *right};
     const bool are_folders = left->kind == io::FileKind::kDirectory && right->kind == left->kind;
-    if (!are_folders) return add({std::move(name.name), path_, {*left, *right}}, at);
+    if (!are_folders) {
+      const auto links =
+          left->kind == right->kind ? links_.check(status) : HardLinks::Verdict::kFirst;
+      return add({std::move(name.name), path_, status, links}, at);
+    }
     flush();
-    own_.compare(*at, name.name, path_, {*left, *right});
+    own_.compare(*at, name.name, path_, status, HardLinks::Verdict::kFirst);
     enter(*at, name.name);
   }
 
