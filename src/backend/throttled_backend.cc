@@ -32,9 +32,7 @@ void ThrottledBackend::wait_for_turn(Lane& lane, std::uint64_t bytes) {
     const MutexLock lock(lane.mutex);
     const Moment now = clock_.monotonic();
     pause = std::max(lane.free_at - now, Moment::duration::zero());
-    const std::chrono::duration<double> cost(static_cast<double>(bytes) /
-                                             static_cast<double>(lane.rate));
-    lane.free_at = std::max(lane.free_at, now) + std::chrono::duration_cast<Moment::duration>(cost);
+    add_cost(lane, now, bytes);
   }
   if (pause.count() > 0) sleep_(pause);
 }
@@ -42,10 +40,13 @@ void ThrottledBackend::wait_for_turn(Lane& lane, std::uint64_t bytes) {
 void ThrottledBackend::charge(Lane& lane, std::uint64_t bytes) {
   if (lane.rate == 0) return;
   const MutexLock lock(lane.mutex);
+  add_cost(lane, clock_.monotonic(), bytes);
+}
+
+void ThrottledBackend::add_cost(Lane& lane, Moment now, std::uint64_t bytes) {
   const std::chrono::duration<double> cost(static_cast<double>(bytes) /
                                            static_cast<double>(lane.rate));
-  lane.free_at = std::max(lane.free_at, clock_.monotonic()) +
-                 std::chrono::duration_cast<Moment::duration>(cost);
+  lane.free_at = std::max(lane.free_at, now) + std::chrono::duration_cast<Moment::duration>(cost);
 }
 
 Result<void> ThrottledBackend::put(std::string_view name, std::span<const ByteView> pieces) {

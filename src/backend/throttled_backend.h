@@ -56,6 +56,7 @@ class ThrottledBackend final : public Backend {
   void wait_for_turn(Lane& lane, std::uint64_t bytes);
   // Of bytes whose number was not known before they came.
   void charge(Lane& lane, std::uint64_t bytes);
+  static void add_cost(Lane& lane, Moment now, std::uint64_t bytes) REQUIRES(lane.mutex);
 
   const std::unique_ptr<Backend> inner_;
   const Clock& clock_;

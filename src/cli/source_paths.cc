@@ -58,9 +58,7 @@ SetValue add_pattern_file(Patterns& target, snapshot::Case sensitivity) {
     TRY_DOING(fmt::format("reading patterns in {}", path),
               target.filter.add_lines(as_text(text), sensitivity));
     // As the filter reads it: the record must not name other patterns than those that were used.
-    constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";
-    std::string_view list = as_text(text);
-    if (list.starts_with(kByteOrderMark)) list.remove_prefix(kByteOrderMark.size());
+    const std::string_view list = snapshot::without_byte_order_mark(as_text(text));
     for (std::string& line : lines_of_list(list)) target.texts.push_back(std::move(line));
     return {};
   };

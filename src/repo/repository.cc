@@ -439,6 +439,15 @@ Result<Bytes> Repository::read_elsewhere(const chunk::ChunkRef& ref, const Frame
   return std::unexpected(std::move(error));
 }
 
+Result<ByteView> Repository::chunk_of(const Result<FrameData>& frame, const ChunkLocation& at,
+                                      const chunk::ChunkRef& ref, Bytes& kept) {
+  auto bytes = frame ? chunk_in_frame(**frame, at.offset_in_frame, ref)
+                     : Result<ByteView>(std::unexpected(frame.error().clone()));
+  if (bytes) return bytes;
+  kept = TRY(read_elsewhere(ref, at.frame, std::move(bytes).error()));
+  return ByteView(kept);
+}
+
 Result<Bytes> Repository::read_at(const chunk::ChunkRef& ref, const ChunkLocation& at) {
   const FrameData frame = TRY(read_frame(at.frame));
   return to_owned(TRY(chunk_in_frame(*frame, at.offset_in_frame, ref)));

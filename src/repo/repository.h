@@ -108,6 +108,10 @@ class Repository final : public chunk::ChunkReader {
   Result<Bytes> read_elsewhere(const chunk::ChunkRef& ref, const FrameLocation& bad, Error error);
   // Fetches, authenticates and decodes one frame. corruption, not_found (the pack is gone).
   Result<FrameData> read_frame(const FrameLocation& frame);
+  // A chunk of a frame that was read from its place, or, where the frame or the chunk in it is
+  // damaged or lost, from any other place: then `kept` holds the bytes.
+  Result<ByteView> chunk_of(const Result<FrameData>& frame, const ChunkLocation& at,
+                            const chunk::ChunkRef& ref, Bytes& kept);
   // Cuts a chunk out of a frame and checks it against its id.
   Result<ByteView> chunk_in_frame(const Bytes& frame, std::uint32_t offset_in_frame,
                                   const chunk::ChunkRef& ref) const;

@@ -104,6 +104,12 @@ std::string_view trim(std::string_view line) {
 
 }  // namespace
 
+std::string_view without_byte_order_mark(std::string_view text) {
+  constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";
+  if (text.starts_with(kByteOrderMark)) text.remove_prefix(kByteOrderMark.size());
+  return text;
+}
+
 Result<void> PathFilter::add(std::string_view pattern, Case sensitivity) {
   std::string_view rest = pattern;
   Pattern parsed;
@@ -120,8 +126,7 @@ Result<void> PathFilter::add(std::string_view pattern, Case sensitivity) {
 }
 
 Result<void> PathFilter::add_lines(std::string_view text, Case sensitivity) {
-  constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";
-  if (text.starts_with(kByteOrderMark)) text.remove_prefix(kByteOrderMark.size());
+  text = without_byte_order_mark(text);
   for (std::size_t number = 1; !text.empty(); ++number) {
     const std::size_t end = text.find('\n');
     const std::string_view line = trim(text.substr(0, end));

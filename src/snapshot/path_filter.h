@@ -18,6 +18,9 @@
 
 namespace backstay::snapshot {
 
+// Some editors begin a file of patterns with one.
+[[nodiscard]] std::string_view without_byte_order_mark(std::string_view text);
+
 class PathFilter {
  public:
   // Fails with invalid_argument and names the pattern that is malformed.

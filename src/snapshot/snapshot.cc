@@ -380,4 +380,23 @@ Result<Snapshot> decode_snapshot(ByteView record) {
   return snapshot;
 }
 
+namespace {
+
+constexpr std::size_t kShownBytesMax = 4096;
+constexpr std::size_t kShownEndBytes = 256;
+constexpr std::string_view kGap = "[...]";
+
+}  // namespace
+
+std::string shortened(const std::string& text) {
+  if (text.size() <= kShownBytesMax) return text;
+  return text.substr(0, kShownEndBytes) + std::string(kGap) +
+         text.substr(text.size() - kShownEndBytes);
+}
+
+bool may_be_shortened(std::string_view text) {
+  return text.size() == 2 * kShownEndBytes + kGap.size() &&
+         text.substr(kShownEndBytes, kGap.size()) == kGap;
+}
+
 }  // namespace backstay::snapshot

@@ -5,6 +5,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/bytes.h"
@@ -47,6 +48,12 @@ struct SourceError {
   friend bool operator==(const SourceError&, const SourceError&) = default;
 };
 inline constexpr std::size_t kRecordedErrorsMax = 100;
+// As paths and messages are recorded and shown: 100 of them must fit into a snapshot, and a person
+// must find the words around them. Of a text of more than 4 KiB the middle is left out, the part
+// that is missed least.
+[[nodiscard]] std::string shortened(const std::string& text);
+// Whether a text may have been shortened.
+[[nodiscard]] bool may_be_shortened(std::string_view text);
 
 struct Snapshot {
   Timestamp started;

@@ -19,16 +19,6 @@ constexpr std::size_t kBatchFiles =
 constexpr std::size_t kBatchReach = 128;   // entries walked before a batch goes out, full or not
 constexpr std::size_t kPushedAtOnce = 64;  // entries that need no reading
 constexpr std::size_t kNameBufferBytes = 16 * 1024;
-// Of a path or message that is shown and recorded: 100 of them must fit into a snapshot, and a
-// person must find the words around them.
-constexpr std::size_t kShownBytesMax = 4096;
-constexpr std::size_t kShownEndBytes = 256;
-
-// The middle of a very long text is the part that is missed least.
-std::string shortened(const std::string& text) {
-  if (text.size() <= kShownBytesMax) return text;
-  return text.substr(0, kShownEndBytes) + "[...]" + text.substr(text.size() - kShownEndBytes);
-}
 
 repo::StoreSession::Options store_options(const MemoryPlan& plan, const BackupOptions& options) {
   repo::StoreSession::Options store = plan.store;
@@ -95,12 +85,12 @@ Result<void> BackupRun::check_failure() {
 }
 
 void BackupRun::report(const std::string& path, const Error& error) {
-  const std::string shown = shortened(path);
+  const std::string shown = snapshot::shortened(path);
   {
     const MutexLock lock(mutex_);
     if (errors_++ == 0) first_hint_ = error.hint();
     if (recorded_.size() < snapshot::kRecordedErrorsMax)
-      recorded_.push_back({shown, shortened(error.describe())});
+      recorded_.push_back({shown, snapshot::shortened(error.describe())});
   }
   activity_.progress.errors += 1;
   activity_.report(shown, error);

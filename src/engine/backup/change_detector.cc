@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "base/try.h"
 #include "snapshot/tree_key.h"
 
 namespace backstay::engine::backup_stages {

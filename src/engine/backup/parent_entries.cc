@@ -2,7 +2,6 @@
 
 #include <utility>
 
-#include "base/try.h"
 #include "snapshot/content.h"
 
 namespace backstay::engine::backup_stages {

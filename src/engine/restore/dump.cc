@@ -103,14 +103,10 @@ class FileStream {
     return {};
   }
 
-  // From another place when there is one and this one is damaged.
   Result<void> write_chunk(const Run& run) {
     const Result<repo::FrameData>& frame = run.frame.get();
-    auto bytes = frame ? repository_.chunk_in_frame(**frame, run.at.offset_in_frame, *run.chunk)
-                       : Result<ByteView>(std::unexpected(frame.error().clone()));
-    if (bytes) return write_(*bytes);
-    return write_(
-        TRY(repository_.read_elsewhere(*run.chunk, run.at.frame, std::move(bytes).error())));
+    Bytes kept;
+    return write_(TRY(repository_.chunk_of(frame, run.at, *run.chunk, kept)));
   }
 
   Result<void> write_zeros(std::uint64_t length) {

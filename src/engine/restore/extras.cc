@@ -18,11 +18,7 @@ constexpr std::int64_t kClocksDifferSeconds = 3600;
 
 // A path that is too long is recorded without its middle (docs/format.md section 7).
 bool is_path_whole(const snapshot::SourceError& error) {
-  constexpr std::string_view kGap = "[...]";
-  constexpr std::size_t kEndBytes = 256;
-  const std::string& path = error.path;
-  if (!path.starts_with('/')) return false;
-  return path.size() != 2 * kEndBytes + kGap.size() || path.substr(kEndBytes, kGap.size()) != kGap;
+  return error.path.starts_with('/') && !snapshot::may_be_shortened(error.path);
 }
 
 }  // namespace
@@ -67,8 +63,7 @@ bool DeletionRule::was_left_out(const std::string& path, const snapshot::Entry& 
 }
 
 Result<void> DeletionRule::add_pattern(std::string_view text) {
-  constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";
-  if (text.starts_with(kByteOrderMark)) text.remove_prefix(kByteOrderMark.size());
+  text = snapshot::without_byte_order_mark(text);
   Pattern pattern;
   pattern.negated = text.starts_with('!');
   if (pattern.negated) text.remove_prefix(1);

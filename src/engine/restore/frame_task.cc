@@ -38,16 +38,10 @@ class FrameRun {
     const Result<repo::FrameData>& frame;
   };
 
-  // Of the frame, or when that is damaged or lost, of another place that has the chunk: then `kept`
-  // holds it.
+  // As Repository::chunk_of().
   Result<ByteView> bytes_of(const Piece& piece, const From& from, Bytes& kept) {
-    auto bytes = from.frame ? site_.repository.chunk_in_frame(**from.frame, piece.offset_in_frame,
-                                                              piece.chunk)
-                            : Result<ByteView>(std::unexpected(from.frame.error().clone()));
-    if (bytes) return bytes;
-    kept =
-        TRY(site_.repository.read_elsewhere(piece.chunk, from.location, std::move(bytes).error()));
-    return ByteView(kept);
+    const repo::ChunkLocation at{.frame = from.location, .offset_in_frame = piece.offset_in_frame};
+    return site_.repository.chunk_of(from.frame, at, piece.chunk, kept);
   }
 
   // The pieces that need the frame: all of a file that is written in one go, or one by one. All
