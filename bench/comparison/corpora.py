@@ -150,11 +150,12 @@ class Folder(Corpus):
 
 
 class Machine(Folder):
+    key, title = "M", "the machine's own /usr"
     rounds_quick, rounds_full = 1, 3
 
     def __init__(self, work, full):
-        super().__init__(work, full, "M", "/usr")
-        self.title = "the machine's own /usr"
+        super().__init__(work, full, self.key, "/usr")
+        self.title = type(self).title
 
 
 class RandomFile(Corpus):

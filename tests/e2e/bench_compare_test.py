@@ -10,7 +10,7 @@ import program
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "bench"))
-from comparison import documents, summary, tables  # noqa: E402
+from comparison import documents, options, summary, tables  # noqa: E402
 
 STEPS = ["first", "again", "restore", "check"]
 
@@ -58,6 +58,15 @@ class BenchCompare(program.ProgramTest):
 
     def assert_nothing_left(self):
         self.assertEqual(list(self.work.rglob("*")), [])
+
+    def test_every_corpus_that_is_measured_without_being_asked_for_is_known(self):
+        for line in ([], ["--quick"], ["--full"]):
+            parser, given = options.parse(line)
+            chosen = options.wanted_corpora(parser, given, self.work)
+            self.assertEqual([corpus.key for corpus in chosen],
+                             (options.FULL_CORPORA if given.full else options.QUICK_CORPORA)
+                             .split(","))
+            self.assertTrue(all(corpus.title for corpus in chosen))
 
     def test_writes_figures_of_every_step(self):
         made, said = self.compare(0, "--tools", "backstay,borg,tar")
