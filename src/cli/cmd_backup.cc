@@ -138,9 +138,7 @@ Result<engine::OpenSource> choose_source(const Context& context, BackupArguments
   tell_about_links(context.console, arguments.paths, options.paths, current);
   arguments.engine.paths = options.paths;
   return engine::OpenSource([options](source::SourceHooks hooks) {
-    source::FileSourceOptions with_hooks = options;
-    with_hooks.unchanged = std::move(hooks.unchanged);
-    return source::open_file_source(std::move(with_hooks), std::move(hooks.report));
+    return source::open_file_source(options, std::move(hooks.report));
   });
 }
 

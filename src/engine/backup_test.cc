@@ -121,6 +121,30 @@ TEST_F(Backup, RecordsPathsAndTagsInOrder) {
 
 // ---- the second one
 
+TEST_F(Backup, AttributesOfWhatDidNotChangeAreTakenFromTheParent) {
+  tree_.add_symlink("/etc/link", "small");
+  const std::vector<snapshot::ExtendedAttribute> xattrs = {{.name = "trusted.a", .value = {1}}};
+  for (const char* path : {"/etc/link", "/etc/small"}) {
+    tree_.node(path).entry.xattrs = xattrs;
+    tree_.node(path).entry.project_id = 7;
+  }
+  backup_well();
+  EXPECT_EQ(tree_.attributes_read, tree_.count(EntryType::kSymlink));
+  const BackupReport second = backup_well();
+  EXPECT_EQ(tree_.attributes_read, 0U);
+  EXPECT_EQ(tree_.files_opened, 0U);
+  EXPECT_EQ(second.snapshot.stats.files_unmodified, files());
+  for (const char* path : {"/etc/link", "/etc/small"}) {
+    const auto kept = entry_in(second, path);
+    ASSERT_TRUE(kept) << path;
+    EXPECT_EQ(kept->xattrs, xattrs) << path;
+    EXPECT_EQ(kept->project_id, 7U) << path;
+  }
+  tree_.node("/etc/link").entry.xattrs.clear();
+  tree_.touch("/etc/link");
+  EXPECT_EQ(entry_in(backup_well(), "/etc/link")->xattrs.size(), 0U);
+}
+
 TEST_F(Backup, OfAnUnchangedTreeReadsNothingAndStoresAlmostNothing) {
   const BackupReport first = backup_well();
   const std::size_t before = stored_bytes();

@@ -129,7 +129,6 @@ Result<void> test_round_trip(const std::string& scratch) {
   const auto open_source = [&](source::SourceHooks hooks) {
     source::FileSourceOptions source_options;
     source_options.paths = {from};
-    source_options.unchanged = std::move(hooks.unchanged);
     return source::open_file_source(std::move(source_options), std::move(hooks.report));
   };
   BackupOptions options;

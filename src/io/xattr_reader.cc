@@ -70,9 +70,12 @@ struct XattrReader::Place {
 };
 
 XattrReader::Listing XattrReader::list(const Place& place) {
-  if (names_.empty()) names_.resize(kXattrBytesMax);
+  if (names_.empty()) names_.resize(kUsualListBytes);
   ssize_t listed = place.list(MutableByteView(names_).first(kUsualListBytes));
-  if (listed < 0 && errno == ERANGE) listed = place.list(names_);
+  if (listed < 0 && errno == ERANGE) {
+    names_.resize(kXattrBytesMax);
+    listed = place.list(names_);
+  }
   return {listed, listed < 0 ? errno : 0};
 }
 

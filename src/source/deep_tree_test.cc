@@ -49,7 +49,7 @@ TEST_F(DeepTree, IsWalkedAndReadWithFewDescriptors) {
     const auto source = open(options);
     std::string last_key;
     while (true) {
-      const auto item = source->next();
+      auto item = source->next();
       ASSERT_TRUE(item.has_value());
       if (!*item) break;
       ASSERT_TRUE(last_key.empty() || last_key < (*item)->key);

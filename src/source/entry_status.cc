@@ -67,4 +67,24 @@ void set_xattrs(std::vector<io::NamedValue>& values, Entry& entry) {
   }
 }
 
+void set_open_attributes(int fd, io::XattrReader& xattrs, Entry& entry,
+                         const std::function<void(const Error&)>& report) {
+  std::vector<io::NamedValue> values;
+  if (const Result<void> read = xattrs.read(fd, values); !read) report(read.error());
+  set_xattrs(values, entry);
+  const Result<io::InodeAttributes> inode = io::inode_attributes_of(fd);
+  if (!inode) return report(inode.error());
+  entry.inode_flags = inode->flags;
+  entry.project_id = inode->project_id;
+}
+
+Error vanished() {
+  return {ErrorCode::kNotFound, "it vanished while the backup ran"};
+}
+
+Error with_reader_hint(Error error) {
+  if (error.code() != ErrorCode::kPermissionDenied) return error;
+  return std::move(error).with_hint("Run the backup as a user who may read it.");
+}
+
 }  // namespace backstay::source

@@ -1,6 +1,9 @@
 // From what the kernel says to what a snapshot keeps.
 #pragma once
 
+#include <functional>
+#include <vector>
+
 #include "base/error.h"
 #include "io/metadata.h"
 #include "snapshot/entry.h"
@@ -20,5 +23,13 @@ Result<snapshot::Entry> entry_from_status(const io::FileStatus& status, AccessTi
 // Takes over what reading costs more than a stat.
 void copy_attributes(const snapshot::Entry& from, snapshot::Entry& to);
 void set_xattrs(std::vector<io::NamedValue>& values, snapshot::Entry& entry);
+// What a stat does not tell of an open file or folder. What cannot be read is reported and stays
+// empty.
+void set_open_attributes(int fd, io::XattrReader& xattrs, snapshot::Entry& entry,
+                         const std::function<void(const Error&)>& report);
+
+// What is said of a file that is not there any more, and of one that may not be read.
+[[nodiscard]] Error vanished();
+[[nodiscard]] Error with_reader_hint(Error error);
 
 }  // namespace backstay::source

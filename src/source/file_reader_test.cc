@@ -96,7 +96,7 @@ TEST_F(FileReading, TheEntryAfterReadingIsTheSameWhenNothingChanged) {
   ::setxattr(at("file").c_str(), "user.a", "1", 1, 0);
   const auto source = open();
   walk(*source);
-  const SourceItem& item = *walked_.find(at("file"));
+  SourceItem& item = *walked_.find(at("file"));
   const auto reader = *source->open(item);
   read_all(*reader);
   EXPECT_EQ(reader->entry_now().value(), item.entry);
@@ -105,16 +105,31 @@ TEST_F(FileReading, TheEntryAfterReadingIsTheSameWhenNothingChanged) {
   EXPECT_EQ(reader->entry_now().value().xattrs, item.entry.xattrs);
 }
 
-TEST_F(FileReading, AFileThatIsReplacedIsSeenByItsInode) {
+TEST_F(FileReading, AFileThatWasReplacedSinceTheWalkIsOpenedAsItIsNow) {
   write("file", "old");
   const auto source = open();
   walk(*source);
   write("new", "newer");
   std::filesystem::rename(at("new"), at("file"));
-  const SourceItem& item = *walked_.find(at("file"));
+  SourceItem& item = *walked_.find(at("file"));
+  const std::uint64_t inode_before = item.entry.inode;
   const auto reader = *source->open(item);
   EXPECT_EQ(read_all(*reader), "newer");
-  EXPECT_NE(reader->entry_now().value().inode, item.entry.inode);
+  EXPECT_NE(item.entry.inode, inode_before);
+  EXPECT_EQ(item.entry.size_bytes, 5U);
+  EXPECT_EQ(reader->entry_now().value(), item.entry);
+}
+
+TEST_F(FileReading, AFileThatIsReplacedAfterItWasOpenedIsSeenByItsChangeTime) {
+  write("file", "old");
+  const auto source = open();
+  walk(*source);
+  SourceItem& item = *walked_.find(at("file"));
+  const auto reader = *source->open(item);
+  write("new", "newer");
+  std::filesystem::rename(at("new"), at("file"));
+  EXPECT_EQ(read_all(*reader), "old");
+  EXPECT_NE(reader->entry_now().value().changed, item.entry.changed);
 }
 
 TEST_F(FileReading, AFileThatVanishedIsNotFound) {
@@ -200,7 +215,7 @@ TEST_F(FileReading, ManyThreadsOpenFilesWhileTheWalkGoesOn) {
     std::vector<std::jthread> readers;
     for (int i = 0; i < 4; ++i) {
       readers.emplace_back([&] {
-        while (const auto item = queue.pop()) {
+        while (auto item = queue.pop()) {
           const std::string path = snapshot::path_from_key(item->key);
           const auto reader = source->open(*item);
           if (reader && read_all(**reader) == path.substr(top().size() + 1)) ++right;

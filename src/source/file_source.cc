@@ -26,23 +26,48 @@ class FileSource final : public Source {
 
   Result<std::optional<SourceItem>> next() override { return walker_.next(); }
 
-  Result<std::unique_ptr<FileReader>> open(const SourceItem& item) override {
+  void read_attributes(SourceItem& item) override {
+    std::vector<io::NamedValue> values;
+    const auto read = [&]() -> Result<void> {
+      const FolderPtr folder = TRY(folders_.find(snapshot::parent_of_key(item.key)));
+      const std::string name(snapshot::name_of_key(item.key));
+      return xattrs_.read_at(folder->fd.get(), name.c_str(), values);
+    }();
+    if (!read) report(item, read.error());
+    set_xattrs(values, item.entry);
+  }
+
+  Result<std::unique_ptr<FileReader>> open(SourceItem& item) override {
     if (item.entry.type != snapshot::EntryType::kFile) {
       return fail(ErrorCode::kInvalidArgument, "only regular files can be read");
     }
-    const std::string name(snapshot::name_of_key(item.key));
-    const FolderPtr folder = TRY(folders_.find(snapshot::parent_of_key(item.key)));
-    io::OpenNode file = TRY(io::open_file_to_read(folder->fd.get(), name.c_str()));
-    return read_open_file(std::move(file), item.entry,
-                          options_.with_atime ? AccessTimes::kKeep : AccessTimes::kDrop);
+    Result<io::OpenNode> file = open_file(item);
+    if (!file && file.error().code() == ErrorCode::kNotFound) return std::unexpected(vanished());
+    if (!file) return std::unexpected(with_reader_hint(std::move(file).error()));
+    const auto times = options_.with_atime ? AccessTimes::kKeep : AccessTimes::kDrop;
+    item.entry = TRY(entry_from_status(file->status, times));
+    io::XattrReader xattrs;
+    set_open_attributes(file->fd.get(), xattrs, item.entry,
+                        [&](const Error& error) { report(item, error); });
+    return read_open_file(*std::move(file), item.entry, times);
   }
 
  private:
+  Result<io::OpenNode> open_file(const SourceItem& item) {
+    const FolderPtr folder = TRY(folders_.find(snapshot::parent_of_key(item.key)));
+    const std::string name(snapshot::name_of_key(item.key));
+    return io::open_file_to_read(folder->fd.get(), name.c_str());
+  }
+  void report(const SourceItem& item, const Error& error) const {
+    report_(snapshot::path_from_key(item.key), with_reader_hint(error.clone()));
+  }
+
   const FileSourceOptions options_;
   const ReportError report_;
   const GivenPaths given_;
   OpenFolders folders_;
   Walker walker_;
+  io::XattrReader xattrs_;  // of read_attributes()
 };
 
 Result<void> check_options(const FileSourceOptions& options) {

@@ -25,12 +25,6 @@ struct FileSourceOptions {
   // Folders and files that are left out: the repository itself and the cache. Compared by path and
   // by inode, so that a bind mount or a link on the way does not hide them.
   std::vector<std::string> never;
-  // Spares the work for what has not changed. next() calls it, in key order, with an item whose
-  // attributes are those of a stat; it returns the entry of the parent snapshot when that is the
-  // same file, unchanged, and null otherwise. Extended attributes, inode flags and project id are
-  // then taken over when the ctime is the same too. They cost two and a half times as much as the
-  // rest of the walk to read.
-  FindUnchanged unchanged;
 };
 
 // Walks all paths as one sorted tree: folders above them are given too (with their attributes),

@@ -194,7 +194,7 @@ TEST_F(FileSource, KeepsExtendedAttributesAclsAndCapabilities) {
   constexpr std::string_view kNetRaw("\1\0\0\2\0\x20\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 20);
   const bool capability =
       ::setxattr(at("file").c_str(), "security.capability", kNetRaw.data(), kNetRaw.size(), 0) == 0;
-  walk();
+  walk_and_complete();
   const auto value = [&](const char* name, const char* attribute) -> std::string {
     for (const auto& xattr : walked_.find(at(name))->entry.xattrs) {
       if (xattr.name == attribute) return std::string(as_text(xattr.value));
@@ -222,7 +222,7 @@ TEST_F(FileSource, KeepsInodeFlagsOfFilesAndFolders) {
   };
   if (!set("file", kNoAccessTime)) GTEST_SKIP() << "no inode flags here";
   ASSERT_TRUE(set("folder", kNoDump));
-  walk();
+  walk_and_complete();
   EXPECT_EQ(walked_.find(at("file"))->entry.inode_flags, kNoAccessTime);
   EXPECT_EQ(walked_.find(at("folder"))->entry.inode_flags, kNoDump);
 }
@@ -375,30 +375,29 @@ TEST_F(FileSource, LargeFoldersAreGivenInOrderWithLittleMemory) {
   EXPECT_EQ(given(), names);
 }
 
-TEST_F(FileSource, TakesOverAttributesOfUnchangedFiles) {
-  write("same", "");
-  write("other", "");
-  walk();
-  snapshot::Entry before = walked_.find(at("same"))->entry;
-  before.xattrs = {{"user.from_parent", {1}}};
-  before.project_id = 5;
-  snapshot::Entry stale = walked_.find(at("other"))->entry;
-  stale.project_id = 6;
-  stale.changed.nanos ^= 1;
-  walked_ = {};
-  FileSourceOptions options;
-  std::vector<std::string> asked;
-  options.unchanged = [&](const SourceItem& seen) -> const snapshot::Entry* {
-    asked.push_back(seen.key);
-    const std::string_view name = snapshot::name_of_key(seen.key);
-    return name == "same" ? &before : name == "other" ? &stale : nullptr;
-  };
-  walk(std::move(options));
-  EXPECT_EQ(walked_.find(at("same"))->entry, before);
-  EXPECT_EQ(walked_.find(at("other"))->entry.project_id, 0U);
-  std::vector<std::string> keys;
-  for (const SourceItem& item : walked_.items) keys.push_back(item.key);
-  EXPECT_EQ(asked, keys);
+// trusted.* can be set on anything, by root.
+TEST_F(FileSource, KeepsExtendedAttributesOfLinksAndPipes) {
+  link_to("nowhere", "link");
+  ASSERT_EQ(::mkfifo(at("pipe").c_str(), 0600), 0);
+  for (const char* name : {"link", "pipe"}) {
+    if (::lsetxattr(at(name).c_str(), "trusted.note", name, 4, 0) != 0)
+      GTEST_SKIP() << "no attributes";
+  }
+  walk_and_complete();
+  for (const char* name : {"link", "pipe"}) {
+    const auto& xattrs = walked_.find(at(name))->entry.xattrs;
+    ASSERT_EQ(xattrs.size(), 1U) << name;
+    EXPECT_EQ(as_text(xattrs.front().value), name);
+  }
+}
+
+TEST_F(FileSource, AttributesThatVanishedWithTheirLinkAreReported) {
+  link_to("nowhere", "link");
+  const auto source = open();
+  walk(*source);
+  remove("link");
+  source->read_attributes(*walked_.find(at("link")));
+  EXPECT_EQ(walked_.error_paths(), std::vector{at("link")});
 }
 
 }  // namespace

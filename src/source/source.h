@@ -17,8 +17,8 @@
 namespace backstay::source {
 
 struct SourceItem {
-  std::string key;        // snapshot/tree_key.h
-  snapshot::Entry entry;  // complete but for content; size_bytes as the walk saw it
+  std::string key;  // snapshot/tree_key.h
+  snapshot::Entry entry;
 };
 
 // A run of a file: data to be read, or a hole that was never allocated.
@@ -40,21 +40,16 @@ class FileReader {
   // meanwhile).
   virtual Result<std::size_t> read(MutableByteView out) = 0;
   // After the last byte: the file's entry as it is now (size, times). The engine compares it with
-  // what the walk saw and marks the entry when the file changed while it was read.
+  // what open() saw and marks the entry when the file changed while it was read.
   virtual Result<snapshot::Entry> entry_now() = 0;
 };
 
 // Things that a source could not read. The run goes on and ends as partial.
 using ReportError = std::function<void(const std::string& path, const Error& error)>;
 
-// The parent snapshot's entry for an item that is the same file, unchanged since then, and null
-// otherwise. Asked in key order. What the pointer refers to lives until the next question.
-using FindUnchanged = std::function<const snapshot::Entry*(const SourceItem& seen)>;
-
 // What the engine gives to a source when it opens it.
 struct SourceHooks {
   ReportError report;
-  FindUnchanged unchanged;
   // Requested when the run ends early, for whatever reason: nothing may be waited for after that.
   std::stop_token stop;
 };
@@ -64,9 +59,18 @@ class Source {
   virtual ~Source() = default;
   // The next item in strictly ascending key order, or nothing at the end. Trouble with single files
   // goes to ReportError and the file is left out; a failure here ends the run. One thread calls it.
+  //
+  // The entry of a folder is complete. Those of others may lack what costs more than a look at them
+  // (extended attributes, inode flags, project id), which nobody needs of what did not change:
+  // open() adds it for regular files, read_attributes() for the rest.
   virtual Result<std::optional<SourceItem>> next() = 0;
-  // Opens a regular file that next() gave. Thread-safe. not_found when it vanished meanwhile.
-  virtual Result<std::unique_ptr<FileReader>> open(const SourceItem& item) = 0;
+  // Adds what next() left out of an entry that is neither a folder nor a regular file. What cannot
+  // be read goes to ReportError and stays empty. One thread calls it, while another calls next().
+  virtual void read_attributes(SourceItem& /*item*/) {}
+  // Opens a regular file that next() gave, and makes its entry complete but for the content: as the
+  // file is now, should it have changed since then. Thread-safe. not_found when it vanished
+  // meanwhile, conflict when something else has its name.
+  virtual Result<std::unique_ptr<FileReader>> open(SourceItem& item) = 0;
 };
 
 }  // namespace backstay::source

@@ -87,7 +87,7 @@ TEST_P(SourceContract, StaysAtItsEnd) {
 
 TEST_P(SourceContract, FilesAreReadOnOtherThreadsAfterTheWalk) {
   int files = 0;
-  for (const SourceItem& item : all_items()) {
+  for (SourceItem& item : all_items()) {
     if (item.entry.type != snapshot::EntryType::kFile) continue;
     ++files;
     std::jthread([&] {
@@ -117,7 +117,7 @@ TEST_P(SourceContract, FilesAreReadOnOtherThreadsAfterTheWalk) {
 }
 
 TEST_P(SourceContract, OnlyRegularFilesCanBeOpened) {
-  for (const SourceItem& item : all_items()) {
+  for (SourceItem& item : all_items()) {
     if (item.entry.type == snapshot::EntryType::kFile) continue;
     EXPECT_EQ(source_->open(item).error().code(), ErrorCode::kInvalidArgument);
   }

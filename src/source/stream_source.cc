@@ -105,7 +105,7 @@ class StreamSource final : public Source {
     return items_[given_++];
   }
 
-  Result<std::unique_ptr<FileReader>> open(const SourceItem& item) override {
+  Result<std::unique_ptr<FileReader>> open(SourceItem& item) override {
     if (item.key != items_.back().key) {
       return fail(ErrorCode::kInvalidArgument, "only the stream itself can be read");
     }

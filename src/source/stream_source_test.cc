@@ -74,7 +74,7 @@ TEST(StreamSource, StandsInFoldersOfItsOwn) {
 TEST(StreamSource, GivesTheOutputOfACommand) {
   const FixedClock clock;
   const auto source = *run_command({"seq", "1", "20000"}, clock);
-  const auto items = all_items(*source);
+  auto items = all_items(*source);
   const auto reader = *source->open(items.back());
   const std::string text = read_stream(*reader).value();
   EXPECT_TRUE(text.starts_with("1\n2\n3\n"));
@@ -133,7 +133,7 @@ TEST(StreamSource, ACommandThatDoesNotExistIsRefusedAtOnce) {
 TEST(StreamSource, CanBeReadOnce) {
   const FixedClock clock;
   const auto source = *run_command({"true"}, clock);
-  const auto items = all_items(*source);
+  auto items = all_items(*source);
   EXPECT_FALSE(source->open(items.front()).has_value());
   EXPECT_TRUE(source->open(items.back()).has_value());
   EXPECT_FALSE(source->open(items.back()).has_value());

@@ -46,7 +46,7 @@ bool is_cache_tag(int folder) {
 
 // As people expect it; the kernel's words name the system call that noticed.
 Error not_there(bool given) {
-  if (!given) return {ErrorCode::kNotFound, "it vanished while the backup ran"};
+  if (!given) return vanished();
   return Error(ErrorCode::kNotFound, "there is no such file or folder")
       .with_hint("Check the spelling of the path.");
 }
@@ -164,12 +164,9 @@ Result<std::optional<SourceItem>> Walker::look(const Place& place) {
     TRY(read_folder(place, status, item));
     return item;
   }
-  if (item.entry.type == EntryType::kFile) {
-    TRY(read_file(place, status, item));
-  } else if (item.entry.type == EntryType::kSymlink) {
+  if (item.entry.type == EntryType::kSymlink) {
     item.entry.symlink_target = TRY(io::read_link_at(place.folder, place.name));
   }
-  if (item.entry.type != EntryType::kFile && !take_over_unchanged(item)) read_unopened(place, item);
   if (!place.below.empty()) {
     report_given_below(
         place, Error(ErrorCode::kNotFound, "one of the names on the way to it is not a folder")
@@ -196,47 +193,10 @@ bool Walker::is_left_out(const Place& place, const io::FileStatus& status) {
          status.kind == io::FileKind::kRegular && status.size > options_.exclude_larger_than;
 }
 
-bool Walker::take_over_unchanged(SourceItem& item) const {
-  const Entry* const before = options_.unchanged ? options_.unchanged(item) : nullptr;
-  if (before == nullptr || before->type != item.entry.type || before->inode != item.entry.inode ||
-      before->changed != item.entry.changed) {
-    return false;
-  }
-  copy_attributes(*before, item.entry);
-  return true;
-}
-
-void Walker::read_open_attributes(int fd, SourceItem& item) {
-  if (const Result<void> read = xattrs_.read(fd, values_); !read) report(read.error());
-  set_xattrs(values_, item.entry);
-  const Result<io::InodeAttributes> inode = io::inode_attributes_of(fd);
-  if (!inode) return report(inode.error());
-  item.entry.inode_flags = inode->flags;
-  item.entry.project_id = inode->project_id;
-}
-
 void Walker::read_unopened(const Place& place, SourceItem& item) {
   const Result<void> read = xattrs_.read_at(place.folder, place.name, values_);
   if (!read) report(read.error());
   set_xattrs(values_, item.entry);
-}
-
-// A file that cannot be opened is kept here all the same: open() fails again and its error is the
-// one reported.
-Result<void> Walker::read_file(const Place& place, const io::FileStatus& status, SourceItem& item) {
-  if (take_over_unchanged(item)) return {};
-  const Result<io::OpenNode> open = io::open_file_to_read(place.folder, place.name);
-  if (open) {
-    if (!open->status.same_file(status)) return fail_replaced();
-    read_open_attributes(open->fd.get(), item);
-    return {};
-  }
-  const ErrorCode code = open.error().code();
-  if (code == ErrorCode::kConflict || code == ErrorCode::kNotFound) {
-    return std::unexpected(open.error().clone());
-  }
-  read_unopened(place, item);
-  return {};
 }
 
 Result<void> Walker::read_folder(const Place& place, const io::FileStatus& status,
@@ -252,12 +212,11 @@ Result<void> Walker::read_folder(const Place& place, const io::FileStatus& statu
   }
   if (!open) return std::unexpected(std::move(open).error());
   if (!open->status.same_file(status)) return fail_replaced();
-  if (!take_over_unchanged(item)) {
-    if (!refusal) {
-      read_open_attributes(open->fd.get(), item);
-    } else if (place.link() == io::LastLink::kKeep) {
-      read_unopened(place, item);
-    }
+  if (!refusal) {
+    set_open_attributes(open->fd.get(), xattrs_, item.entry,
+                        [this](const Error& error) { report(error); });
+  } else if (place.link() == io::LastLink::kKeep) {
+    read_unopened(place, item);
   }
   Descent descent = how_to_descend(place, *open);
   item.entry.left_out = descent.left_out;
@@ -363,8 +322,7 @@ std::string Walker::path() const {
 }
 
 void Walker::report(const Error& error) const {
-  if (error.code() != ErrorCode::kPermissionDenied) return report_(path(), error);
-  report_(path(), error.clone().with_hint("Run the backup as a user who may read it."));
+  report_(path(), with_reader_hint(error.clone()));
 }
 
 void Walker::report_given_below(const Place& place, const Error& error) const {

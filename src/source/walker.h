@@ -66,8 +66,6 @@ class Walker {
   Result<std::optional<SourceItem>> look(const Place& place);
   [[nodiscard]] bool is_left_out(const Place& place, const io::FileStatus& status);
 
-  Result<void> read_file(const Place& place, const io::FileStatus& status, SourceItem& item);
-  void read_unopened(const Place& place, SourceItem& item);
   Result<void> read_folder(const Place& place, const io::FileStatus& status, SourceItem& item);
   // What of a folder is walked, and what is to be said of the rest.
   struct Descent {
@@ -78,8 +76,7 @@ class Walker {
   };
   [[nodiscard]] Descent how_to_descend(const Place& place, const io::OpenNode& folder);
   [[nodiscard]] Descent find_marks(const io::OpenNode& folder);
-  [[nodiscard]] bool take_over_unchanged(SourceItem& item) const;
-  void read_open_attributes(int fd, SourceItem& item);
+  void read_unopened(const Place& place, SourceItem& item);
 
   void push(const Place& place, FolderPtr folder, Descent descent);
   void pop();

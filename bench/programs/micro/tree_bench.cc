@@ -138,8 +138,9 @@ void merge_with_parent(benchmark::State& state) {
   if (!backed_up.make()) return state.SkipWithError("no backup");
   auto items = items_of(some_tree());
   for (auto _ : state) {
-    engine::backup_stages::ChangeDetector changes(*backed_up.repository, backed_up.tree,
-                                                  backed_up.paths, backed_up.activity);
+    engine::backup_stages::ChangeDetector changes(
+        *backed_up.repository, backed_up.tree, backed_up.paths, [](source::SourceItem&) {},
+        backed_up.activity);
     for (source::SourceItem& item : items) benchmark::DoNotOptimize(changes.compare(item));
     changes.finish();
     if (changes.found_change()) return state.SkipWithError("the tree changed");

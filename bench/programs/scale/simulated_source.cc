@@ -98,7 +98,7 @@ class SimulatedSource final : public source::Source {
     return source::SourceItem{.key = snapshot::key_from_path(path_of_entry(corpus_, number)),
                               .entry = entry_of(corpus_, number)};
   }
-  Result<std::unique_ptr<source::FileReader>> open(const source::SourceItem& item) override {
+  Result<std::unique_ptr<source::FileReader>> open(source::SourceItem& item) override {
     return std::make_unique<SimulatedFile>(bytes_, item.entry);
   }
 

@@ -18,6 +18,8 @@ constexpr std::size_t kBatchFiles =
     32;  // small files that one reader takes at once: neighbours compress well
 constexpr std::size_t kBatchReach = 128;   // entries walked before a batch goes out, full or not
 constexpr std::size_t kPushedAtOnce = 64;  // entries that need no reading
+constexpr std::size_t kFoundAtOnce = 64;   // entries that the walk hands on
+constexpr std::size_t kFoundAhead = 4;     // times as many
 constexpr std::size_t kNameBufferBytes = 16 * 1024;
 
 repo::StoreSession::Options store_options(const MemoryPlan& plan, const BackupOptions& options) {
@@ -59,7 +61,10 @@ BackupRun::BackupRun(repo::Repository& repository, const BackupOptions& options,
       encoders_(session_, plan.encoders, plan.frame_queue_bytes,
                 [this](Error error) { stop_with(std::move(error)); }),
       meta_(repository, session_, encoders_),
-      changes_(repository, parent, options.paths, activity),
+      found_(kFoundAhead),
+      changes_(
+          repository, parent, options.paths,
+          [this](source::SourceItem& item) { source_->read_attributes(item); }, activity),
       chunker_(chunk::GearTable::from_key(repository.keyring().chunker_key),
                repository.config().cut),
       ordered_(plan.entries_in_flight),
@@ -73,6 +78,7 @@ void BackupRun::stop_with(Error error) {
     if (!failure_) failure_ = std::move(error);
   }
   ended_early_.request_stop();
+  found_.abort();
   ordered_.stop();
   to_read_.abort();
   encoders_.abort();
@@ -101,33 +107,46 @@ std::string BackupRun::first_hint() const {
   return first_hint_;
 }
 
-// ---- walk and compare
+// ---- walk
 
 void BackupRun::walk_all() {
   auto walked = walk();
-  if (!walked) {
-    stop_with(std::move(walked).error());
-    return;
+  if (!walked) return stop_with(std::move(walked).error());
+  found_.close();
+}
+
+Result<void> BackupRun::walk() {
+  std::vector<source::SourceItem> found;
+  while (true) {
+    found.reserve(kFoundAtOnce);
+    if (activity_.stop.stop_requested()) return fail(ErrorCode::kCancelled, "interrupted");
+    auto item = TRY(source_->next());
+    const bool more = item.has_value();
+    if (more) found.push_back(std::move(*item));
+    const bool to_push = more ? found.size() == kFoundAtOnce : !found.empty();
+    if (to_push && !found_.push(std::exchange(found, {}))) return {};
+    if (!more) return {};
   }
+}
+
+// ---- compare
+
+void BackupRun::compare_all() {
+  Batch batch;
+  while (auto found = found_.pop()) {
+    for (source::SourceItem& item : *found) {
+      if (!take(std::move(item), batch)) return;
+    }
+  }
+  if (ended_early_.stop_requested()) return;
+  changes_.finish();
+  if (!hand_over(batch) || !push_walked()) return;
   ordered_.close();
   to_read_.close();
 }
 
-Result<void> BackupRun::walk() {
-  Batch batch;
-  while (true) {
-    if (activity_.stop.stop_requested()) return fail(ErrorCode::kCancelled, "interrupted");
-    auto item = TRY(source_->next());
-    if (!item) break;
-    if (!TRY(take(std::move(*item), batch))) return {};
-  }
-  changes_.finish();
-  if (hand_over(batch)) push_walked();
-  return {};
-}
-
 // False when the run is being stopped.
-Result<bool> BackupRun::take(source::SourceItem item, Batch& batch) {
+bool BackupRun::take(source::SourceItem item, Batch& batch) {
   const auto pending = std::make_shared<PendingEntry>(PendingEntry{.item = std::move(item)});
   PendingEntry& entry = *pending;
   entry.compared = changes_.compare(entry.item);
@@ -288,6 +307,7 @@ Result<void> BackupRun::finish(snapshot::Snapshot& snapshot) {
 Result<snapshot::TreeRoot> BackupRun::run_stages(snapshot::Snapshot& snapshot) {
   std::vector<std::jthread> threads;
   threads.emplace_back([this] { walk_all(); });
+  threads.emplace_back([this] { compare_all(); });
   for (std::size_t i = 0; i < plan_.readers; ++i) threads.emplace_back([this] { read_all(); });
   auto root = build_tree(snapshot);
   // A tree that failed on its own (a full store) must not leave the others waiting for it.
@@ -298,8 +318,6 @@ Result<snapshot::TreeRoot> BackupRun::run_stages(snapshot::Snapshot& snapshot) {
 Result<void> BackupRun::run(const OpenSource& open_source, snapshot::Snapshot& snapshot) {
   source_ = TRY(open_source(
       {.report = [this](const std::string& path, const Error& error) { report(path, error); },
-       .unchanged =
-           [this](const source::SourceItem& seen) { return changes_.find_unchanged(seen); },
        .stop = ended_early_.get_token()}));
   const std::stop_callback interrupted(
       activity_.stop, [this] { stop_with(Error(ErrorCode::kCancelled, "interrupted")); });

@@ -1,4 +1,4 @@
-// The stages of one backup, joined: walk and compare -> read -> encode -> pack, and beside them the
+// The stages of one backup, joined: walk -> compare -> read -> encode -> pack, and beside them the
 // tree.
 #pragma once
 
@@ -44,7 +44,8 @@ class BackupRun {
   Result<snapshot::TreeRoot> run_stages(snapshot::Snapshot& snapshot);
   void walk_all();
   Result<void> walk();
-  Result<bool> take(source::SourceItem item, Batch& batch);
+  void compare_all();
+  bool take(source::SourceItem item, Batch& batch);
   bool hand_over(Batch& batch);
   bool push_walked();
   void read_all();
@@ -65,6 +66,7 @@ class BackupRun {
   repo::StoreSession session_;
   EncoderPool encoders_;
   MetaWriter meta_;
+  BoundedQueue<std::vector<source::SourceItem>> found_;  // by the walk
   ChangeDetector changes_;
   chunk::ContentChunker chunker_;
   OrderedEntries ordered_;

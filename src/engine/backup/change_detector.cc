@@ -1,8 +1,10 @@
 #include "engine/backup/change_detector.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "snapshot/tree_key.h"
+#include "source/entry_status.h"
 
 namespace backstay::engine::backup_stages {
 
@@ -19,6 +21,11 @@ bool same_bytes(const Entry& now, const Entry& before) {
          now.changed == before.changed && now.inode == before.inode;
 }
 
+// Whatever changes the attributes of an inode changes its ctime too.
+bool same_attributes(const Entry& now, const Entry& before) {
+  return now.inode == before.inode && now.changed == before.changed;
+}
+
 bool same_besides_content(const Entry& now, const Entry& before) {
   Entry copy = before;
   copy.content = {};
@@ -30,8 +37,9 @@ bool same_besides_content(const Entry& now, const Entry& before) {
 
 ChangeDetector::ChangeDetector(repo::Repository& repository,
                                const std::optional<snapshot::TreeRoot>& parent,
-                               const std::vector<std::string>& paths, Activity& activity)
-    : paths_(paths), activity_(activity) {
+                               const std::vector<std::string>& paths,
+                               ReadAttributes read_attributes, Activity& activity)
+    : paths_(paths), read_attributes_(std::move(read_attributes)), activity_(activity) {
   found_change_ = !parent;
   if (!parent) return;
   parent_.emplace(repository, *parent);
@@ -62,15 +70,6 @@ void ChangeDetector::advance_to(const std::string& key) {
   while (head_ && head_->item.key < key) pass_deleted();
 }
 
-const Entry* ChangeDetector::find_unchanged(const source::SourceItem& seen) {
-  advance_to(seen.key);
-  if (!head_ || head_->item.key != seen.key) return nullptr;
-  const Entry& before = head_->item.entry;
-  const bool same = before.type == seen.entry.type && before.inode == seen.entry.inode &&
-                    before.changed == seen.entry.changed && before.modified == seen.entry.modified;
-  return same ? &before : nullptr;
-}
-
 bool ChangeDetector::leads_to_a_path(const source::SourceItem& item) const {
   if (item.entry.type != EntryType::kDirectory) return false;
   std::string above = snapshot::path_from_key(item.key);
@@ -89,17 +88,30 @@ Compared ChangeDetector::compare(source::SourceItem& item) {
 
 Compared ChangeDetector::compare_with_parent(source::SourceItem& item) {
   advance_to(item.key);
-  if (!head_ || head_->item.key != item.key) return Compared::kNew;
+  const bool left_to_read =
+      item.entry.type != EntryType::kFile && item.entry.type != EntryType::kDirectory;
+  if (!head_ || head_->item.key != item.key) {
+    if (left_to_read) read_attributes_(item);
+    return Compared::kNew;
+  }
   Entry before = std::move(head_->item.entry);
   const bool content_is_stored = head_->content_is_stored;
   advance();
-  if (before.type != item.entry.type) return Compared::kChanged;
-  if (item.entry.type != EntryType::kFile) {
-    return same_besides_content(item.entry, before) ? Compared::kUnmodified : Compared::kChanged;
+  const bool same_type = before.type == item.entry.type;
+  if (item.entry.type == EntryType::kFile) {
+    if (!same_type || !same_bytes(item.entry, before) || !content_is_stored)
+      return Compared::kChanged;
+    source::copy_attributes(before, item.entry);
+    item.entry.content = std::move(before.content);
+    return Compared::kUnmodified;
   }
-  if (!same_bytes(item.entry, before) || !content_is_stored) return Compared::kChanged;
-  item.entry.content = std::move(before.content);
-  return Compared::kUnmodified;
+  if (left_to_read && same_type && same_attributes(item.entry, before)) {
+    source::copy_attributes(before, item.entry);
+  } else if (left_to_read) {
+    read_attributes_(item);
+  }
+  return same_type && same_besides_content(item.entry, before) ? Compared::kUnmodified
+                                                               : Compared::kChanged;
 }
 
 void ChangeDetector::finish() {

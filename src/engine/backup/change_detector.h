@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -17,16 +18,18 @@ namespace backstay::engine::backup_stages {
 
 class ChangeDetector {
  public:
+  // As source::Source::read_attributes().
+  using ReadAttributes = std::function<void(source::SourceItem& item)>;
   // Without a parent everything is new. `paths` are those of the series.
   ChangeDetector(repo::Repository& repository, const std::optional<snapshot::TreeRoot>& parent,
-                 const std::vector<std::string>& paths, Activity& activity);
+                 const std::vector<std::string>& paths, ReadAttributes read_attributes,
+                 Activity& activity);
 
-  // Compares one item; items come in key order. An unmodified file gets the parent's content,
-  // provided that the index still knows all of its chunks: what was lost is read and stored again.
+  // Compares one item; items come in key order. What the kernel says to be the same gets the
+  // attributes of the parent's entry, a file also its content, provided that the index still knows
+  // all of its chunks: what was lost is read and stored again. Entries of other kinds than files
+  // are complete after that.
   Compared compare(source::SourceItem& item);
-  // The parent's entry for an item that the source has only looked at yet, when nothing shows that
-  // it changed. The pointer lives until the next call.
-  [[nodiscard]] const snapshot::Entry* find_unchanged(const source::SourceItem& seen);
   // Counts what only the parent has after the last item.
   void finish();
   // Entries of the parent that are no folders and that the walk did not give.
@@ -44,6 +47,7 @@ class ChangeDetector {
   [[nodiscard]] bool leads_to_a_path(const source::SourceItem& item) const;
 
   const std::vector<std::string>& paths_;
+  const ReadAttributes read_attributes_;
   Activity& activity_;
   std::optional<ParentEntries> parent_;
   ParentEntry* head_ = nullptr;  // the first one that the walk has not reached; null at the end

@@ -21,9 +21,9 @@ bool starts_with(ByteView bytes, std::string_view magic, std::size_t offset = 0)
          as_text(bytes.subspan(offset, magic.size())) == magic;
 }
 
-bool differs_from_walk(const Entry& walked, const Entry& now, std::uint64_t bytes_seen) {
-  return walked.size_bytes != now.size_bytes || walked.modified != now.modified ||
-         walked.changed != now.changed || bytes_seen != now.size_bytes;
+bool changed_since(const Entry& opened, const Entry& now, std::uint64_t bytes_seen) {
+  return opened.size_bytes != now.size_bytes || opened.modified != now.modified ||
+         opened.changed != now.changed || bytes_seen != now.size_bytes;
 }
 
 Error stopped() {
@@ -75,7 +75,7 @@ Result<void> ContentReader::read(source::SourceItem& item) {
   item.entry.content = TRY(open.content.finish());
   const Entry now = TRY(file->entry_now());
   const std::uint64_t seen = open.content.length();
-  if (differs_from_walk(item.entry, now, seen)) {
+  if (changed_since(item.entry, now, seen)) {
     // The newest attributes with the bytes that were read, and a mark that both may not belong
     // together. A stream has no older attributes that could differ.
     snapshot::ContentRoot content = std::move(item.entry.content);

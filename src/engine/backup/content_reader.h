@@ -35,8 +35,8 @@ class ContentReader {
  public:
   explicit ContentReader(const ReadTools& tools);
 
-  // Fills in the entry's content, size and changed_while_read. A failure of the source is about
-  // this file alone, except for cancelled: then the run is being stopped.
+  // Makes the entry complete: with its content, size and changed_while_read. A failure of the
+  // source is about this file alone, except for cancelled: then the run is being stopped.
   Result<void> read(source::SourceItem& item);
   bool flush() { return group_.flush(); }
 

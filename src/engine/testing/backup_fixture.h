@@ -126,7 +126,7 @@ class BackupFixture : public repo::RepositoryFixture {
     watch_ = std::make_unique<Watch>();
     auto repository = try_open();
     if (!repository) return std::unexpected(std::move(repository).error());
-    tree_.files_opened = 0;
+    tree_.files_opened = tree_.attributes_read = 0;
     if (about_to_run) about_to_run();
     return back_up(**repository, tree_, options, *watch_);
   }

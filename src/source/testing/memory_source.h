@@ -83,6 +83,7 @@ class MemoryTree {
   [[nodiscard]] std::unique_ptr<Source> open(SourceHooks hooks);
   std::function<void(const std::string& path)> before_item;  // as the walk comes to it
   std::atomic<std::size_t> files_opened{0};
+  std::atomic<std::size_t> attributes_read{0};  // calls of read_attributes()
 
  private:
   static snapshot::Entry entry(snapshot::EntryType type) {
@@ -163,14 +164,19 @@ class MemorySource final : public Source {
       const auto& [key, node] = *at_++;
       const std::string path = snapshot::path_from_key(key);
       if (tree_.before_item) tree_.before_item(path);
-      if (!node.fails_in_walk) return SourceItem{.key = key, .entry = node.entry};
+      if (!node.fails_in_walk) return SourceItem{.key = key, .entry = as_walked(node.entry)};
       hooks_.report(path, Error(*node.fails_in_walk, "the walk fails here"));
     }
     return std::nullopt;
   }
-  Result<std::unique_ptr<FileReader>> open(const SourceItem& item) override {
+  void read_attributes(SourceItem& item) override {
+    ++tree_.attributes_read;
+    item.entry = tree_.nodes().at(item.key).entry;
+  }
+  Result<std::unique_ptr<FileReader>> open(SourceItem& item) override {
     const MemoryNode& node = tree_.nodes().at(item.key);
     ++tree_.files_opened;
+    item.entry = node.entry;
     if (node.fails_to_open) {
       return std::unexpected(
           Error(*node.fails_to_open, "it does not open").with_hint("Open it otherwise."));
@@ -179,6 +185,13 @@ class MemorySource final : public Source {
   }
 
  private:
+  static snapshot::Entry as_walked(snapshot::Entry entry) {
+    if (entry.type == snapshot::EntryType::kDirectory) return entry;
+    entry.xattrs.clear();
+    entry.inode_flags = entry.project_id = 0;
+    return entry;
+  }
+
   MemoryTree& tree_;
   SourceHooks hooks_;
   std::map<std::string, MemoryNode>::const_iterator at_;

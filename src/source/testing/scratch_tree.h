@@ -25,7 +25,7 @@ namespace backstay::source {
 struct Walked {
   std::vector<SourceItem> items;
   std::vector<std::pair<std::string, std::string>> errors;  // path, description
-  [[nodiscard]] const SourceItem* find(const std::string& path) const {
+  [[nodiscard]] SourceItem* find(const std::string& path) {
     const auto has_path = [&](const SourceItem& item) {
       return snapshot::path_from_key(item.key) == path;
     };
@@ -79,6 +79,18 @@ class ScratchTree : public testing::Test {
   const Walked& walk(FileSourceOptions options = {}) {
     const auto source = open(std::move(options));
     return walk(*source);
+  }
+  // Also what costs more than a look.
+  void walk_and_complete() {
+    const auto source = open();
+    walk(*source);
+    for (SourceItem& item : walked_.items) {
+      if (item.entry.type == snapshot::EntryType::kFile) {
+        EXPECT_TRUE(source->open(item).has_value());
+      } else if (item.entry.type != snapshot::EntryType::kDirectory) {
+        source->read_attributes(item);
+      }
+    }
   }
   // The paths below the scratch folder that were given, relative to it, in their order.
   [[nodiscard]] std::vector<std::string> given() const {
