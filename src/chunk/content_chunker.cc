@@ -166,23 +166,30 @@ ContentChunker::ContentChunker(const GearTable& table, const CutSizes& sizes)
   loose_below_ = 1U << (32 - (bits - 2));
 }
 
+std::size_t ContentChunker::find_end(ByteView data, bool at_end, std::size_t& searched) const {
+  // Positions count from the chunk's start; one is known when all bytes before it are there.
+  const std::size_t known_end = std::min<std::size_t>(data.size(), sizes_.max_bytes) + 1;
+  const std::size_t normal = std::min<std::size_t>(sizes_.normal_bytes, known_end);
+  const GearScan strict{table_.words.data(), data.data(), strict_below_};
+  const GearScan loose{table_.words.data(), data.data(), loose_below_};
+  std::size_t end =
+      first_candidate(strict, std::max<std::size_t>(searched, sizes_.min_bytes), normal);
+  if (end == kNowhere) end = first_candidate(loose, std::max(searched, normal), known_end);
+  searched = known_end;
+  if (end != kNowhere) return end;
+  if (data.size() >= sizes_.max_bytes) return sizes_.max_bytes;
+  return at_end ? data.size() : 0;
+}
+
 std::size_t ContentChunker::cut(ByteView data, bool at_end,
                                 std::vector<std::uint32_t>& lengths) const {
   std::size_t start = 0;
   while (start < data.size()) {
-    const ByteView rest = data.subspan(start);
-    // Positions count from the chunk's start; one is known when all bytes before it are there.
-    const std::size_t known_end = std::min<std::size_t>(rest.size(), sizes_.max_bytes) + 1;
-    const std::size_t normal = std::min<std::size_t>(sizes_.normal_bytes, known_end);
-    const GearScan strict{table_.words.data(), rest.data(), strict_below_};
-    const GearScan loose{table_.words.data(), rest.data(), loose_below_};
-    std::size_t end = first_candidate(strict, sizes_.min_bytes, normal);
-    if (end == kNowhere) end = first_candidate(loose, normal, known_end);
-    if (end == kNowhere && rest.size() >= sizes_.max_bytes) end = sizes_.max_bytes;
-    if (end == kNowhere && at_end) end = rest.size();
-    if (end == kNowhere) break;
-    lengths.push_back(static_cast<std::uint32_t>(end));
-    start += end;
+    std::size_t searched = 0;
+    const std::size_t length = find_end(data.subspan(start), at_end, searched);
+    if (length == 0) break;
+    lengths.push_back(static_cast<std::uint32_t>(length));
+    start += length;
   }
   return start;
 }

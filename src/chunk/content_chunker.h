@@ -38,11 +38,14 @@ class ContentChunker {
  public:
   ContentChunker(const GearTable& table, const CutSizes& sizes);
 
+  // The length of the chunk that `data` begins with; 0 while more bytes could change its end,
+  // unless `at_end`. `data` is not empty and grows from call to call; `searched` is 0 at first and
+  // saves looking at the same bytes again.
+  [[nodiscard]] std::size_t find_end(ByteView data, bool at_end, std::size_t& searched) const;
   // Appends to `lengths` the lengths of the chunks that `data` begins with. `data` starts at a
   // chunk's start. Unless `at_end`, the last piece is left over when more bytes could change its
-  // end; the caller puts it before the next bytes. With `at_end`, all of `data` is cut. What is
-  // left over is shorter than the maximum and is searched again: hand over several times the
-  // maximum at once. Returns the number of bytes that the appended lengths cover.
+  // end; with it, all of `data` is cut. Returns the number of bytes that the appended lengths
+  // cover.
   std::size_t cut(ByteView data, bool at_end, std::vector<std::uint32_t>& lengths) const;
 
   [[nodiscard]] const CutSizes& sizes() const { return sizes_; }

@@ -208,6 +208,30 @@ TEST(ContentChunker, CutsTheSameHoweverTheBytesArrive) {
   }
 }
 
+TEST(ContentChunker, FindsTheSameEndsInStepsAsAtOnce) {
+  SeededRng rng(7);
+  for (const Bytes& data : {random_bytes(40'000, 1), text_like(40'000, 2), Bytes(10'000)}) {
+    const ContentChunker chunker(counted_table(), kSmallSizes);
+    Lengths expected;
+    chunker.cut(data, true, expected);
+    Lengths lengths;
+    std::size_t begin = 0;
+    std::size_t searched = 0;
+    for (std::size_t end = 0; begin < data.size();) {
+      end = std::min<std::size_t>(data.size(), end + 1 + rng.below(700));
+      while (begin < end) {
+        const ByteView chunk = ByteView(data).subspan(begin, end - begin);
+        const std::size_t length = chunker.find_end(chunk, end == data.size(), searched);
+        if (length == 0) break;
+        lengths.push_back(static_cast<std::uint32_t>(length));
+        begin += length;
+        searched = 0;
+      }
+    }
+    EXPECT_EQ(lengths, expected);
+  }
+}
+
 TEST(ContentChunker, LeavesOverOnlyWhatMoreBytesCouldChange) {
   const ContentChunker chunker(counted_table(), kSmallSizes);
   const Bytes data = random_bytes(6000, 3);

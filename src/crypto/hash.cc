@@ -71,6 +71,10 @@ void Blake3Stream::update(ByteView input) {
   blake3_hasher_update(&state_->hasher, input.data(), input.size());
 }
 
+void Blake3Stream::restart() {
+  blake3_hasher_reset(&state_->hasher);
+}
+
 Digest Blake3Stream::finish() const {
   Digest digest;
   blake3_hasher_finalize(&state_->hasher, digest.bytes.data(), digest.bytes.size());

@@ -32,6 +32,8 @@ class Blake3Stream {
   Blake3Stream& operator=(const Blake3Stream&) = delete;
   void update(ByteView input);
   [[nodiscard]] Digest finish() const;
+  // Begins anew, with the same key.
+  void restart();
 
  private:
   struct State;

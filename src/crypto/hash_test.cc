@@ -75,6 +75,9 @@ TEST(Blake3Stream, WithAKeyEqualsTheKeyedHashOfTheWhole) {
   stream.update(ByteView(input).first(1777));
   stream.update(ByteView(input).subspan(1777));
   EXPECT_EQ(stream.finish(), blake3_keyed(key, input));
+  stream.restart();
+  stream.update(ByteView(input).first(10));
+  EXPECT_EQ(stream.finish(), blake3_keyed(key, ByteView(input).first(10)));
 }
 
 TEST(Blake3Stream, EqualsTheHashOfTheWhole) {

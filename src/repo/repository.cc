@@ -329,6 +329,10 @@ chunk::ChunkId Repository::chunk_id(ByteView plaintext) const {
   return chunk::ChunkId{crypto::blake3_keyed(state_->keyring.chunk_id_key, plaintext).bytes};
 }
 
+crypto::Blake3Stream Repository::chunk_id_stream() const {
+  return crypto::Blake3Stream(state_->keyring.chunk_id_key);
+}
+
 // A version or key epoch that is not known may be one of the future, or a flipped bit: the name
 // tells, at the price of reading the whole pack.
 static Error explain(Error error, backend::Backend& store, const FrameLocation& frame) {

@@ -116,6 +116,8 @@ class Repository final : public chunk::ChunkReader {
   Result<ByteView> chunk_in_frame(const Bytes& frame, std::uint32_t offset_in_frame,
                                   const chunk::ChunkRef& ref) const;
   [[nodiscard]] chunk::ChunkId chunk_id(ByteView plaintext) const;
+  // The same for plaintext that comes in pieces: the id is what the stream gives at the end.
+  [[nodiscard]] crypto::Blake3Stream chunk_id_stream() const;
 
   // ---- keys
   Result<std::vector<KeySlotEntry>> key_slots();

@@ -58,7 +58,7 @@ BackupRun::BackupRun(repo::Repository& repository, const BackupOptions& options,
       session_(
           repository, store_options(plan, options),
           options.dry_run ? repo::StoreSession::Mode::kDryRun : repo::StoreSession::Mode::kStore),
-      encoders_(session_, plan.encoders, plan.frame_queue_bytes,
+      encoders_(session_, plan.encoders, plan.slab_bytes, plan.slabs,
                 [this](Error error) { stop_with(std::move(error)); }),
       meta_(repository, session_, encoders_),
       found_(kFoundAhead),
@@ -190,7 +190,6 @@ void BackupRun::read_all() {
                         .source = *source_,
                         .chunker = chunker_,
                         .cutting = options_.cutting,
-                        .buffer_bytes = plan_.read_buffer_bytes,
                         .bytes_read = bytes_read_,
                         .activity = activity_});
   while (const auto batch = to_read_.pop()) {

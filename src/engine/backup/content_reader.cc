@@ -12,6 +12,10 @@ namespace backstay::engine::backup_stages {
 
 namespace {
 
+constexpr std::uint64_t kMayHavePages = kMiB;  // smaller files are cut by content
+// A step is read, cut and hashed before the next: a part of the second-level cache.
+constexpr std::size_t kStepBytes = 256 * 1024;
+
 using snapshot::Entry;
 using snapshot::Extent;
 using snapshot::ExtentKind;
@@ -33,7 +37,7 @@ Error stopped() {
 }  // namespace
 
 bool has_fixed_pages(ByteView start, std::string_view name, std::uint64_t size_bytes) {
-  if (size_bytes < kMiB) return false;
+  if (size_bytes < kMayHavePages) return false;
   using namespace std::string_view_literals;
   if (starts_with(start, "SQLite format 3\0"sv)) return true;
   if (starts_with(start, "QFI\xfb"sv) || starts_with(start, "KDMV"sv) ||
@@ -49,26 +53,31 @@ bool has_fixed_pages(ByteView start, std::string_view name, std::uint64_t size_b
 struct ContentReader::Open {
   source::FileReader& file;
   snapshot::ContentBuilder content;
-  std::uint64_t size_hint = 0;
+  std::uint64_t size_bytes = 0;
   std::string_view name;
   bool first_bytes = true;
   bool fixed = false;
   bool stream = false;         // nobody knew its size and times before it ended
-  std::uint64_t position = 0;  // in the file, of the buffer's start
-  std::size_t filled = 0;      // bytes in the buffer
-  std::size_t covered = 0;     // of them, by lengths_
+  std::uint64_t position = 0;  // in the file, of what is not cut yet
+};
+
+struct ContentReader::Span {
+  std::size_t begin = 0;     // where the chunk begins that is being read
+  std::size_t end = 0;       // of the bytes that were read
+  std::size_t hashed = 0;    // bytes up to there went into chunk_id_
+  std::size_t searched = 0;  // as ContentChunker::find_end() wants it
 };
 
 ContentReader::ContentReader(const ReadTools& tools)
     : tools_(tools),
-      group_(tools.encoders, repo::PackKind::kData, tools.repository.config().frame_bytes) {}
+      group_(tools.encoders, repo::PackKind::kData, tools.repository.config().frame_bytes),
+      chunk_id_(tools.repository.chunk_id_stream()) {}
 
 Result<void> ContentReader::read(source::SourceItem& item) {
   const auto file = TRY(tools_.source.open(item));
-  if (buffer_.size() == 0) buffer_ = PageBuffer(tools_.buffer_bytes);
   Open open{.file = *file,
             .content = snapshot::ContentBuilder(tools_.lists),
-            .size_hint = item.entry.size_bytes,
+            .size_bytes = item.entry.size_bytes,
             .name = snapshot::name_of_key(item.key),
             .fixed = tools_.cutting == Cutting::kFixed};
   TRY(read_runs(open));
@@ -92,84 +101,144 @@ Result<void> ContentReader::read_runs(Open& open) {
     const auto run = TRY(open.file.next_run());
     if (!run) return {};
     if (run->length == UINT64_MAX) open.stream = true;
+    const bool small = !open.fixed && open.size_bytes < group_.large_bytes() &&
+                       run->length <= open.size_bytes && open.size_bytes < kMayHavePages;
     if (run->hole) {
       TRY(open.content.add({.kind = ExtentKind::kHole, .length = run->length, .id = {}}));
     } else {
-      TRY(read_run(open, *run));
+      TRY(small ? read_small(open, *run) : read_large(open, *run));
     }
   }
 }
 
-Result<void> ContentReader::read_run(Open& open, const source::FileRun& run) {
-  open.position = run.offset;
-  open.filled = 0;
-  while (true) {
-    const bool at_end = TRY(fill(open));
-    if (open.first_bytes && open.filled > 0) {
-      open.first_bytes = false;
-      const ByteView start = buffer_.bytes().first(open.filled);
-      if (tools_.cutting == Cutting::kAuto)
-        open.fixed = has_fixed_pages(start, open.name, open.size_hint);
-    }
-    cut(open, at_end);
-    TRY(store_pieces(open));
-    if (at_end) return {};
-    // What may still grow goes before the next bytes.
-    std::memmove(buffer_.data(), buffer_.data() + open.covered, open.filled - open.covered);
-    open.filled -= open.covered;
-    open.position += open.covered;
-  }
-}
-
-// Fills the buffer; true at the end of the run.
-Result<bool> ContentReader::fill(Open& open) {
-  while (open.filled < buffer_.size()) {
+// Bytes until `out` is full or the run ends.
+Result<std::size_t> ContentReader::fill(Open& open, MutableByteView out) {
+  std::size_t filled = 0;
+  while (filled < out.size()) {
     if (tools_.activity.stop.stop_requested()) return std::unexpected(stopped());
-    const std::size_t got = TRY(open.file.read(buffer_.bytes().subspan(open.filled)));
-    if (got == 0) return true;
-    open.filled += got;
-    tools_.bytes_read += got;
-    tools_.activity.progress.bytes_done += got;
+    const std::size_t got = TRY(open.file.read(out.subspan(filled)));
+    if (got == 0) break;
+    filled += got;
   }
-  return false;
+  tools_.bytes_read += filled;
+  tools_.activity.progress.bytes_done += filled;
+  return filled;
 }
 
-void ContentReader::cut(Open& open, bool at_end) {
+// ---- small files
+
+Result<void> ContentReader::read_small(Open& open, const source::FileRun& run) {
+  const MutableByteView room = group_.room(static_cast<std::size_t>(run.length));
+  if (room.empty()) return std::unexpected(stopped());
+  const ByteView data = room.first(TRY(fill(open, room)));
   lengths_.clear();
-  const ByteView data = buffer_.bytes().first(open.filled);
-  if (!open.fixed) {
-    open.covered = tools_.chunker.cut(data, at_end, lengths_);
-    return;
-  }
-  // Pieces count from the file's start: a run that begins between two borders first goes to the
-  // next.
-  const std::uint32_t piece = tools_.repository.config().fixed_piece_bytes;
-  const auto skew = static_cast<std::uint32_t>(open.position % piece);
-  std::size_t lead = 0;
-  if (skew != 0 && (at_end || data.size() >= piece - skew)) {
-    lead = std::min<std::size_t>(piece - skew, data.size());
-    if (lead > 0) lengths_.push_back(static_cast<std::uint32_t>(lead));
-  }
-  open.covered = lead + chunk::cut_fixed(data.subspan(lead), piece, at_end, lengths_);
-}
-
-Result<void> ContentReader::store_pieces(Open& open) {
+  tools_.chunker.cut(data, true, lengths_);
   std::size_t at = 0;
   for (const std::uint32_t length : lengths_) {
-    TRY(store_piece(open, buffer_.bytes().subspan(at, length)));
+    TRY(store_small(open, data.subspan(at, length)));
     at += length;
   }
   return {};
 }
 
-Result<void> ContentReader::store_piece(Open& open, ByteView piece) {
+Result<void> ContentReader::store_small(Open& open, ByteView piece) {
   if (all_zero(piece)) {
     return open.content.add({.kind = ExtentKind::kZeros, .length = piece.size(), .id = {}});
   }
   const chunk::ChunkRef ref{.id = tools_.repository.chunk_id(piece),
                             .length = static_cast<std::uint32_t>(piece.size())};
-  if (tools_.session.claim(ref.id) && !group_.add(ref, piece)) return std::unexpected(stopped());
+  if (tools_.session.claim(ref.id)) group_.keep(ref, piece);
   return open.content.add({.kind = ExtentKind::kChunk, .length = piece.size(), .id = ref.id});
+}
+
+// ---- others
+
+Result<void> ContentReader::read_large(Open& open, const source::FileRun& run) {
+  open.position = run.offset;
+  chunk_id_.restart();  // a file before may have ended in the middle of a chunk
+  Span span{.begin = slab_used_, .end = slab_used_, .hashed = slab_used_};
+  while (true) {
+    TRY(make_room(span, static_cast<std::size_t>(std::min<std::uint64_t>(run.length, kStepBytes))));
+    const MutableByteView room =
+        slab_->bytes().subspan(span.end, std::min(kStepBytes, slab_->size() - span.end));
+    const std::size_t got = TRY(fill(open, room));
+    if (open.first_bytes && got > 0) {
+      open.first_bytes = false;
+      if (tools_.cutting == Cutting::kAuto)
+        open.fixed = has_fixed_pages(room.first(got), open.name, open.size_bytes);
+    }
+    span.end += got;
+    const bool at_end = got < room.size();
+    TRY(open.fixed ? cut_fixed(open, span, at_end) : cut_by_content(open, span, at_end));
+    if (at_end) return {};
+  }
+}
+
+// What is not cut yet must stay in one piece: it goes to the front of another slab when this one
+// ends. The front of a slab that no frame is in is as good as another slab's.
+Result<void> ContentReader::make_room(Span& span, std::size_t bytes) {
+  if (slab_ != nullptr && slab_->size() - span.end >= bytes) return {};
+  Slab fresh = slab_used_ == 0 ? slab_ : nullptr;
+  if (fresh == nullptr || fresh->size() - (span.end - span.begin) < bytes)
+    fresh = tools_.encoders.take_slab(repo::PackKind::kData, span.end - span.begin + bytes);
+  if (fresh == nullptr) return std::unexpected(stopped());
+  if (slab_ != nullptr)
+    std::memmove(fresh->data(), slab_->data() + span.begin, span.end - span.begin);
+  slab_ = std::move(fresh);
+  slab_used_ = 0;
+  span.end -= span.begin;
+  span.hashed -= span.begin;
+  span.begin = 0;
+  return {};
+}
+
+Result<void> ContentReader::cut_by_content(Open& open, Span& span, bool at_end) {
+  while (span.begin < span.end) {
+    const ByteView chunk = slab_->bytes().subspan(span.begin, span.end - span.begin);
+    const std::size_t length = tools_.chunker.find_end(chunk, at_end, span.searched);
+    const std::size_t to_hash = length == 0 ? span.end : span.begin + length;
+    chunk_id_.update(slab_->bytes().subspan(span.hashed, to_hash - span.hashed));
+    span.hashed = to_hash;
+    if (length == 0) return {};
+    const chunk::ChunkId id{chunk_id_.finish().bytes};
+    chunk_id_.restart();
+    TRY(store_large(open, span, length, id));
+  }
+  return {};
+}
+
+// Pieces count from the file's start: a run that begins between two borders first goes to the next.
+Result<void> ContentReader::cut_fixed(Open& open, Span& span, bool at_end) {
+  const std::uint32_t piece_bytes = tools_.repository.config().fixed_piece_bytes;
+  while (span.begin < span.end) {
+    const std::size_t there = span.end - span.begin;
+    const std::size_t length = piece_bytes - static_cast<std::size_t>(open.position % piece_bytes);
+    if (there < length && !at_end) return {};
+    const std::size_t cut = std::min(there, length);
+    const ByteView piece = slab_->bytes().subspan(span.begin, cut);
+    TRY(store_large(open, span, cut, tools_.repository.chunk_id(piece)));
+  }
+  return {};
+}
+
+Result<void> ContentReader::store_large(Open& open, Span& span, std::size_t length,
+                                        const chunk::ChunkId& id) {
+  const ByteView piece = slab_->bytes().subspan(span.begin, length);
+  span.begin += length;
+  span.searched = 0;
+  span.hashed = span.begin;
+  open.position += length;
+  if (all_zero(piece))
+    return open.content.add({.kind = ExtentKind::kZeros, .length = length, .id = {}});
+  const chunk::ChunkRef ref{.id = id, .length = static_cast<std::uint32_t>(length)};
+  if (tools_.session.claim(id)) {
+    const bool large = length >= group_.large_bytes();
+    if (large) slab_used_ = span.begin;
+    const bool pushed = large ? tools_.encoders.push(repo::PackKind::kData, slab_, piece, {ref})
+                              : group_.add(ref, piece);
+    if (!pushed) return std::unexpected(stopped());
+  }
+  return open.content.add({.kind = ExtentKind::kChunk, .length = length, .id = id});
 }
 
 }  // namespace backstay::engine::backup_stages

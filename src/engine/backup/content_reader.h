@@ -6,8 +6,9 @@
 #include <stop_token>
 #include <vector>
 
-#include "base/page_buffer.h"
+#include "base/slab_pool.h"
 #include "chunk/content_chunker.h"
+#include "crypto/hash.h"
 #include "engine/activity.h"
 #include "engine/backup.h"
 #include "engine/backup/frame_stage.h"
@@ -25,12 +26,13 @@ struct ReadTools {
   source::Source& source;
   const chunk::ContentChunker& chunker;
   Cutting cutting = Cutting::kAuto;
-  std::size_t buffer_bytes = 0;
   std::atomic<std::uint64_t>& bytes_read;
   Activity& activity;
 };
 
-// One per reader thread: buffer and frame group are reused from file to file.
+// One per reader thread. Bytes are read into the slab that their frame will refer to: small files
+// one behind another, as a frame has them, larger ones in steps that stay in the caches while they
+// are cut and hashed.
 class ContentReader {
  public:
   explicit ContentReader(const ReadTools& tools);
@@ -42,16 +44,22 @@ class ContentReader {
 
  private:
   struct Open;  // the file being read
+  struct Span;  // of the slab: what of the run is there and not cut yet
   Result<void> read_runs(Open& open);
-  Result<void> read_run(Open& open, const source::FileRun& run);
-  Result<bool> fill(Open& open);
-  void cut(Open& open, bool at_end);
-  Result<void> store_pieces(Open& open);
-  Result<void> store_piece(Open& open, ByteView piece);
+  Result<void> read_small(Open& open, const source::FileRun& run);
+  Result<void> read_large(Open& open, const source::FileRun& run);
+  Result<void> make_room(Span& span, std::size_t bytes);
+  Result<std::size_t> fill(Open& open, MutableByteView out);
+  Result<void> cut_by_content(Open& open, Span& span, bool at_end);
+  Result<void> cut_fixed(Open& open, Span& span, bool at_end);
+  Result<void> store_small(Open& open, ByteView piece);
+  Result<void> store_large(Open& open, Span& span, std::size_t length, const chunk::ChunkId& id);
 
   ReadTools tools_;
   FrameGroup group_;
-  PageBuffer buffer_;
+  Slab slab_;                      // of larger files
+  std::size_t slab_used_ = 0;      // by frames
+  crypto::Blake3Stream chunk_id_;  // of the chunk that is being read
   std::vector<std::uint32_t> lengths_;
 };
 

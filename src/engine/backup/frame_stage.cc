@@ -1,6 +1,8 @@
 #include "engine/backup/frame_stage.h"
 
 #include <algorithm>
+#include <cstring>
+#include <limits>
 #include <utility>
 
 namespace backstay::engine::backup_stages {
@@ -12,33 +14,33 @@ constexpr std::uint32_t kMetaFrameMax = 512 * 1024;
 
 }  // namespace
 
-EncoderPool::EncoderPool(repo::StoreSession& session, std::size_t threads, std::size_t queue_bytes,
-                         std::function<void(Error)> on_failure)
+// The slabs limit what waits in the queue.
+EncoderPool::EncoderPool(repo::StoreSession& session, std::size_t threads, std::size_t slab_bytes,
+                         std::size_t slabs, std::function<void(Error)> on_failure)
     : session_(session),
       on_failure_(std::move(on_failure)),
-      ring_(queue_bytes),
-      queue_(queue_bytes) {
+      data_slabs_(slab_bytes, slabs),
+      meta_slabs_(kMetaSlabBytes, kMetaSlabs),
+      queue_(std::numeric_limits<std::size_t>::max()) {
   for (std::size_t i = 0; i < threads; ++i) threads_.emplace_back([this] { encode_all(); });
 }
 
-// The threads end first: what they hold lies in the ring.
+// The threads end first: what they hold lies in slabs.
 EncoderPool::~EncoderPool() {
   abort();
   threads_.clear();
 }
 
 void EncoderPool::abort() {
-  ring_.abort();
+  data_slabs_.abort();
+  meta_slabs_.abort();
   queue_.abort();
 }
 
-bool EncoderPool::push(repo::PackKind kind, ByteView plaintext,
+bool EncoderPool::push(repo::PackKind kind, const Slab& slab, ByteView plaintext,
                        std::vector<chunk::ChunkRef> chunks) {
-  auto block = ring_.take(plaintext.size());
-  if (!block) return false;
-  std::ranges::copy(plaintext, block->bytes().begin());
-  repo::RawFrame frame{.kind = kind, .bytes = block->bytes(), .chunks = std::move(chunks)};
-  return queue_.push({.plaintext = std::move(*block), .frame = std::move(frame)});
+  return queue_.push(
+      {.slab = slab, .frame = {.kind = kind, .bytes = plaintext, .chunks = std::move(chunks)}});
 }
 
 void EncoderPool::encode_all() {
@@ -58,19 +60,43 @@ void EncoderPool::drain() {
 }
 
 bool FrameGroup::add(const chunk::ChunkRef& ref, ByteView plaintext) {
-  if (plaintext.size() >= frame_bytes_ / 2) return encoders_.push(kind_, plaintext, {ref});
-  if (plaintext_.size() + plaintext.size() > frame_bytes_ && !flush()) return false;
-  if (plaintext_.capacity() == 0) plaintext_.reserve(frame_bytes_);
-  append(plaintext_, plaintext);
-  chunks_.push_back(ref);
+  if (plaintext.size() >= large_bytes()) {
+    const Slab slab = encoders_.take_slab(kind_, plaintext.size());
+    if (slab == nullptr) return false;
+    std::ranges::copy(plaintext, slab->data());
+    return encoders_.push(kind_, slab, slab->bytes().first(plaintext.size()), {ref});
+  }
+  const MutableByteView place = room(plaintext.size());
+  if (place.empty()) return false;
+  std::ranges::copy(plaintext, place.begin());
+  keep(ref, place);
   return true;
+}
+
+MutableByteView FrameGroup::room(std::size_t bytes) {
+  if (end_ - begin_ + bytes > frame_bytes_ && !flush()) return {};
+  if (slab_ == nullptr || end_ + bytes > slab_->size()) {
+    if (!flush()) return {};
+    slab_.reset();  // before another is waited for
+    slab_ = encoders_.take_slab(kind_, frame_bytes_);
+    begin_ = end_ = 0;
+    if (slab_ == nullptr) return {};
+  }
+  return slab_->bytes().subspan(end_, bytes);
+}
+
+void FrameGroup::keep(const chunk::ChunkRef& ref, ByteView plaintext) {
+  std::uint8_t* const place = slab_->data() + end_;
+  if (plaintext.data() != place) std::memmove(place, plaintext.data(), plaintext.size());
+  end_ += plaintext.size();
+  chunks_.push_back(ref);
 }
 
 bool FrameGroup::flush() {
   if (chunks_.empty()) return true;
-  const bool pushed = encoders_.push(kind_, plaintext_, std::exchange(chunks_, {}));
-  plaintext_.clear();
-  return pushed;
+  const ByteView frame = slab_->bytes().subspan(begin_, end_ - begin_);
+  begin_ = end_;
+  return encoders_.push(kind_, slab_, frame, std::exchange(chunks_, {}));
 }
 
 MetaWriter::MetaWriter(const repo::Repository& repository, repo::StoreSession& session,

@@ -4,6 +4,7 @@
 #include <thread>
 
 #include "base/byte_size.h"
+#include "engine/backup/frame_stage.h"
 
 namespace backstay::engine::backup_stages {
 
@@ -18,27 +19,26 @@ constexpr std::uint64_t kEntryInFlight = 1024;
 
 std::uint64_t sum_of(const MemoryPlan& plan, const repo::Config& config) {
   const std::uint64_t chunk = config.cut.max_bytes;
-  const std::uint64_t reader = plan.read_buffer_bytes + config.frame_bytes;
-  // An encoder holds the packed form and what it decoded to compare; the plaintext is in the queue.
+  // An encoder holds the packed form and what it decoded to compare; the plaintext is in a slab.
   const std::uint64_t encoder =
       2 * std::max<std::uint64_t>(chunk, config.frame_bytes) + kCodecContexts;
-  return kBase + plan.readers * reader + plan.encoders * encoder + plan.frame_queue_bytes +
-         plan.entries_in_flight * kEntryInFlight + repo::StoreSession::memory_bound(plan.store);
+  return kBase + plan.slabs * plan.slab_bytes + kMetaSlabs * kMetaSlabBytes +
+         plan.encoders * encoder + plan.entries_in_flight * kEntryInFlight +
+         repo::StoreSession::memory_bound(plan.store);
 }
 
-// A full buffer must hold at least one piece that cannot grow any more: a chunk of the greatest
-// size, or what leads up to a border of fixed pieces and one such piece.
-std::size_t read_buffer_least(const repo::Config& config) {
-  return std::max<std::size_t>(config.cut.max_bytes + kMiB,
-                               2 * std::size_t{config.fixed_piece_bytes});
+// A slab must hold a chunk of the greatest size, and what leads up to a border of fixed pieces and
+// one such piece, and a frame; with some room, so that little of it is what did not fit into the
+// slab before.
+std::size_t slab_least(const repo::Config& config) {
+  return std::max<std::size_t>({config.cut.max_bytes, 2 * std::size_t{config.fixed_piece_bytes},
+                                config.frame_bytes}) +
+         kMiB;
 }
 
-// Frames of data find room in the queue's ring, also behind another one of the greatest size.
-std::size_t frame_queue_least(const repo::Config& config) {
-  const std::size_t frame =
-      std::max<std::size_t>({config.cut.max_bytes, config.frame_bytes, config.fixed_piece_bytes});
-  return frame + std::min<std::size_t>(frame, kMiB);
-}
+// A reader holds one slab with small files and one with a part of a larger file while it waits for
+// the next; the third is what the encoders have meanwhile.
+constexpr std::size_t kSlabsOfReader = 3;
 
 // Packs grow with the repository, so that their number stays handy (docs/format.md section 5.4).
 std::uint32_t pack_bytes_for(const repo::Config& config, std::uint64_t indexed_chunks) {
@@ -59,25 +59,23 @@ MemoryPlan plan_memory(const repo::Config& config, std::size_t threads, std::uin
   const std::uint64_t limit = limit_bytes != 0 ? limit_bytes : kDefaultLimit;
   MemoryPlan plan;
   plan.readers = plan.encoders = threads != 0 ? threads : processors;
-  plan.read_buffer_bytes =
-      std::max<std::size_t>(2 * config.cut.max_bytes, read_buffer_least(config));
-  const std::size_t queue_least = frame_queue_least(config);
-  plan.frame_queue_bytes = std::max<std::size_t>(16 * kMiB, queue_least);
+  const std::size_t least = slab_least(config);
+  plan.slab_bytes = std::max<std::size_t>(2 * config.cut.max_bytes, least);
   plan.store.compression = config.compression;
   plan.store.pack_bytes = pack_bytes_for(config, indexed_chunks);
   plan.store.uploads = 1;
   // What costs least speed goes first: packs, then queues, then threads.
-  while (sum_of(plan, config) > limit) {
+  while (true) {
+    plan.slabs = kSlabsOfReader * plan.readers;
+    if (sum_of(plan, config) <= limit) break;
     if (plan.store.pack_bytes > 8 * kMiB)
       plan.store.pack_bytes /= 2;
-    else if (plan.frame_queue_bytes > queue_least)
-      plan.frame_queue_bytes = std::max(plan.frame_queue_bytes / 2, queue_least);
+    else if (plan.slab_bytes > least)
+      plan.slab_bytes = std::max<std::size_t>(plan.slab_bytes - kMiB, least);
     else if (plan.readers > 1)
       plan.readers -= 1;
     else if (plan.encoders > 1)
       plan.encoders -= 1;
-    else if (plan.read_buffer_bytes > read_buffer_least(config))
-      plan.read_buffer_bytes = read_buffer_least(config);
     else if (plan.store.pack_bytes > 2 * kMiB)
       plan.store.pack_bytes /= 2;
     else if (plan.entries_in_flight > 512)

@@ -12,15 +12,15 @@ namespace backstay::engine::backup_stages {
 struct MemoryPlan {
   std::size_t readers = 1;
   std::size_t encoders = 1;
-  std::size_t read_buffer_bytes = 0;     // one a reader
-  std::size_t frame_queue_bytes = 0;     // plaintext waiting for an encoder or with one
+  std::size_t slab_bytes = 0;  // for plaintext from where it is read until it is packed
+  std::size_t slabs = 0;
   std::size_t entries_in_flight = 4096;  // between the walk and the tree
   repo::StoreSession::Options store;
   std::uint64_t total_bytes = 0;  // the sum of all of the above, and of contexts
 };
 
 // `limit_bytes` 0 stands for the default of 120 MiB. Threads and packs shrink until the sum fits;
-// the least is about 52 MiB with the default chunk sizes, and is used when the limit is lower than
+// the least is about 58 MiB with the default chunk sizes, and is used when the limit is lower than
 // that.
 [[nodiscard]] MemoryPlan plan_memory(const repo::Config& config, std::size_t threads,
                                      std::uint64_t limit_bytes, std::uint64_t indexed_chunks);
