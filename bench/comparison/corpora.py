@@ -150,12 +150,13 @@ class Folder(Corpus):
 
 
 class Machine(Folder):
-    key, title = "M", "the machine's own /usr"
+    key = "M"
     rounds_quick, rounds_full = 1, 3
 
     def __init__(self, work, full):
-        super().__init__(work, full, self.key, "/usr")
-        self.title = type(self).title
+        path = "/usr" if full else "/usr/lib"
+        super().__init__(work, full, self.key, path)
+        self.title = f"the machine's own {path}"
 
 
 class RandomFile(Corpus):

@@ -26,7 +26,7 @@ Installs the rivals from Debian, makes the data, backs it up twice, restores it,
 writes a table, results.json, results.md and pictures. Encryption on, durable, caches warm, new
 repositories in each round. docs/performance.md explains the method."""
 CORPUS_HELP = """M /usr; K kernel sources; L one random file; T one text file; S files of 4 KiB;
-V a disk image; D databases (--quick makes smaller ones)"""
+V a disk image; D databases (--quick takes smaller ones)"""
 
 
 def parse(arguments):
