@@ -193,10 +193,8 @@ void BackupRun::read_all() {
                         .bytes_read = bytes_read_,
                         .activity = activity_});
   while (const auto batch = to_read_.pop()) {
-    for (const auto& entry : *batch) {
-      read_one(reader, *entry);
-      ordered_.finish(entry);
-    }
+    for (const auto& entry : *batch) read_one(reader, *entry);
+    ordered_.finish(*batch);
   }
   reader.flush();
 }

@@ -42,11 +42,12 @@ class OrderedEntries {
     return true;
   }
 
-  // The entry, pushed before, is complete. Wakes the tree when it is the one that it waits for.
-  void finish(const std::shared_ptr<PendingEntry>& entry) EXCLUDES(mutex_) {
+  // The entries, pushed before, are complete. Wakes the tree when it waits for one of them.
+  void finish(const Entries& entries) EXCLUDES(mutex_) {
     const MutexLock lock(mutex_);
-    entry->done = true;
-    if (!slots_.empty() && slots_.front() == entry) changed_.notify_all();
+    const bool waits = !slots_.empty() && !slots_.front()->done;
+    for (const auto& entry : entries) entry->done = true;
+    if (waits && slots_.front()->done) changed_.notify_all();
   }
 
   // The first entries, as far as they are complete, at least one; none at the end.
