@@ -9,12 +9,12 @@
 #include <optional>
 #include <span>
 #include <thread>
-#include <unordered_set>
 #include <utility>
 
 #include "base/bounded_queue.h"
 #include "base/try.h"
 #include "compress/zstd_codec.h"
+#include "repo/claim_set.h"
 #include "repo/open_pack.h"
 
 namespace backstay::repo {
@@ -29,40 +29,10 @@ constexpr std::uint64_t kForgetAfterClaims = 256;
 constexpr std::uint32_t kMetaPackDivisor =
     4;  // metadata packs are smaller: they are written less often
 
-struct PrefixHash {
-  std::size_t operator()(const IdPrefix& id) const noexcept {
-    return load_le<std::size_t>(id.data() + 8);
-  }
-};
-
 // What is sealed of a frame: the codec's own buffer, or the plaintext where that is no larger.
 struct PackedFrame {
   ByteView bytes;
   compress::Codec codec;
-};
-
-// Chunks that are on their way but in no index run yet. In shards, so that workers seldom meet.
-class Claims {
- public:
-  // False when somebody was first.
-  bool insert(const IdPrefix& id) {
-    Shard& shard = shard_of(id);
-    const MutexLock lock(shard.mutex);
-    return shard.ids.insert(id).second;
-  }
-  void erase(const IdPrefix& id) {
-    Shard& shard = shard_of(id);
-    const MutexLock lock(shard.mutex);
-    shard.ids.erase(id);
-  }
-
- private:
-  struct Shard {
-    Mutex mutex;
-    std::unordered_set<IdPrefix, PrefixHash> ids GUARDED_BY(mutex);
-  };
-  Shard& shard_of(const IdPrefix& id) { return shards_[id[0] % shards_.size()]; }
-  std::array<Shard, 16> shards_;
 };
 
 }  // namespace
@@ -81,7 +51,7 @@ struct StoreSession::State {
   Repository& repository;
   Options options;
   Mode mode;
-  Claims claims;
+  ClaimSet claims;
   std::atomic<std::uint64_t> asked{0};
   BoundedQueue<std::unique_ptr<OpenPack>> finished;
   std::vector<std::jthread> uploaders;
