@@ -107,8 +107,8 @@ void write_run(const fs::path& folder, Rng& rng) {
     entry.offset_in_frame = i;
     ASSERT(writer->add(entry).has_value());
   }
-  write_seed(folder, "three_entries",
-             repo::open_index_object(writer->finish().value(), keyring, config.id).value());
+  const Bytes object = writer->finish().value().object.all().value();
+  write_seed(folder, "three_entries", repo::open_index_object(object, keyring, config.id).value());
 }
 
 }  // namespace

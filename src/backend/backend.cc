@@ -20,6 +20,11 @@ bool is_name(std::string_view name) {
 
 }  // namespace
 
+Result<void> Backend::put_streamed(std::string_view name, const StreamedBytes& bytes) {
+  const Bytes all = TRY(gathered(bytes));
+  return put(name, all);
+}
+
 Result<void> Backend::adopt(std::string_view /*name*/) {
   return {};
 }

@@ -17,6 +17,7 @@
 #include "base/bytes.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/streamed_bytes.h"
 
 namespace backstay::backend {
 
@@ -41,6 +42,9 @@ class Backend {
   // then the object there is untouched. After a failure nothing is visible under `name`.
   virtual Result<void> put(std::string_view name, std::span<const ByteView> pieces) = 0;
   Result<void> put(std::string_view name, ByteView bytes) { return put(name, {&bytes, 1}); }
+  // The same for what is too large to be held in memory; it may be asked for more than once. A
+  // backend that does not know better gathers it and puts that.
+  virtual Result<void> put_streamed(std::string_view name, const StreamedBytes& bytes);
 
   // Everything put before is durable, with its name, when this returns. The commit of a snapshot
   // and every step of docs/format.md section 8 calls it.

@@ -98,12 +98,26 @@ std::string LocalBackend::path_of(std::string_view name) const {
 
 Result<void> LocalBackend::put(std::string_view name, std::span<const ByteView> pieces) {
   TRY(validate_name(name));
-  const std::string path = path_of(name);
   const io::Durability durability = durability_of(name, pieces);
-  Result<void> created = io::create_file(path, pieces, durability, root_);
+  return create(name, [&](const std::string& path) {
+    return io::create_file(path, pieces, durability, root_);
+  });
+}
+
+Result<void> LocalBackend::put_streamed(std::string_view name, const StreamedBytes& bytes) {
+  TRY(validate_name(name));
+  return create(name, [&](const std::string& path) {
+    return io::create_file(path, bytes, io::Durability::kSynced, root_);
+  });
+}
+
+template <typename CreateFile>
+Result<void> LocalBackend::create(std::string_view name, const CreateFile& create_file) {
+  const std::string path = path_of(name);
+  Result<void> created = create_file(path);
   if (!created && created.error().code() == ErrorCode::kNotFound) {
     TRY(make_folders_for(name));
-    created = io::create_file(path, pieces, durability, root_);
+    created = create_file(path);
   }
   if (created) touch_folder_of(name);
   return created;

@@ -29,6 +29,7 @@ class LocalBackend final : public Backend {
 
   using Backend::put;
   Result<void> put(std::string_view name, std::span<const ByteView> pieces) override;
+  Result<void> put_streamed(std::string_view name, const StreamedBytes& bytes) override;
   Result<void> barrier() override;
   Result<void> adopt(std::string_view name) override;
   Result<Bytes> get(std::string_view name, std::uint64_t size_max) override;
@@ -45,6 +46,8 @@ class LocalBackend final : public Backend {
   explicit LocalBackend(std::string root) : root_(std::move(root)) {}
 
   [[nodiscard]] std::string path_of(std::string_view name) const;
+  template <typename CreateFile>  // from a path
+  Result<void> create(std::string_view name, const CreateFile& create_file);
   Result<void> make_folders_for(std::string_view name);
   Result<void> list_folder(const std::string& folder, std::vector<std::string>& folders_below,
                            const std::function<Result<void>(const ObjectInfo&)>& each) const;

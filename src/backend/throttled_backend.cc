@@ -52,12 +52,21 @@ void ThrottledBackend::add_cost(Lane& lane, Moment now, std::uint64_t bytes) {
 Result<void> ThrottledBackend::put(std::string_view name, std::span<const ByteView> pieces) {
   std::uint64_t bytes = 0;
   for (const ByteView piece : pieces) bytes += piece.size();
+  pay_for_upload(bytes);
+  return inner_->put(name, pieces);
+}
+
+Result<void> ThrottledBackend::put_streamed(std::string_view name, const StreamedBytes& bytes) {
+  pay_for_upload(bytes.size);
+  return inner_->put_streamed(name, bytes);
+}
+
+void ThrottledBackend::pay_for_upload(std::uint64_t bytes) {
   if (bytes <= kNeverWaits) {
     charge(upload_, bytes);
   } else {
     wait_for_turn(upload_, bytes);
   }
-  return inner_->put(name, pieces);
 }
 
 Result<void> ThrottledBackend::barrier() {

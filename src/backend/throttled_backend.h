@@ -31,6 +31,7 @@ class ThrottledBackend final : public Backend {
 
   using Backend::put;
   Result<void> put(std::string_view name, std::span<const ByteView> pieces) override;
+  Result<void> put_streamed(std::string_view name, const StreamedBytes& bytes) override;
   Result<void> barrier() override;
   Result<void> adopt(std::string_view name) override { return inner_->adopt(name); }
   Result<Bytes> get(std::string_view name, std::uint64_t size_max) override;
@@ -53,6 +54,7 @@ class ThrottledBackend final : public Backend {
     Mutex mutex;
     Moment free_at GUARDED_BY(mutex);  // when all bytes so far are paid for
   };
+  void pay_for_upload(std::uint64_t bytes);
   void wait_for_turn(Lane& lane, std::uint64_t bytes);
   // Of bytes whose number was not known before they came.
   void charge(Lane& lane, std::uint64_t bytes);

@@ -29,9 +29,9 @@ using check_stages::DamageLog;
 using check_stages::for_each_parallel;
 using check_stages::list_objects;
 using check_stages::PackStates;
-using check_stages::read_verified;
 using check_stages::StoredObject;
 using check_stages::TreeCheck;
+using check_stages::verify_stored;
 using repo::ObjectKind;
 
 // A check on a medium that cannot be written is still a check.
@@ -93,14 +93,14 @@ void check_presence(const std::vector<repo::Index::Pack>& packs,
 }
 
 // Adds what is damaged to the log. A failure means that the store could not be asked.
-Result<void> judge(const Result<Bytes>& read, const StoredObject& object, DamageLog& log) {
+Result<void> judge(const Result<void>& read, const StoredObject& object, DamageLog& log) {
   if (read || read.error().code() == ErrorCode::kNotFound) return {};  // removed after the listing
   if (!repo::is_damage(read.error().code())) return std::unexpected(read.error().clone());
   log.add(object.name, read.error().describe());
   return {};
 }
 
-// The small objects: read whole, they are few.
+// All but packs and snapshots: they are few.
 Result<void> check_small_objects(backend::Backend& store, const std::vector<StoredObject>& objects,
                                  DamageLog& log, CheckReport& report) {
   for (const StoredObject& object : objects) {
@@ -109,7 +109,7 @@ Result<void> check_small_objects(backend::Backend& store, const std::vector<Stor
                        object.kind == ObjectKind::kLease || object.kind == ObjectKind::kIndexRun ||
                        object.kind == ObjectKind::kDamageMark;
     if (!small) continue;
-    const auto read = read_verified(store, object);
+    const auto read = verify_stored(store, object);
     ++report.objects_verified;
     TRY(judge(read, object, log));
   }
@@ -361,7 +361,7 @@ Result<CheckReport> check_names(backend::Backend& store, const CheckOptions& opt
                             [&](std::size_t at) -> Result<void> {
                               const StoredObject& object = objects[at];
                               activity.progress.set_current(object.name);
-                              const auto read = read_verified(store, object);
+                              const auto read = verify_stored(store, object);
                               ++count;
                               bytes += object.size_bytes;
                               activity.progress.bytes_done += object.size_bytes;

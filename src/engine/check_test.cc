@@ -4,6 +4,7 @@
 
 #include <set>
 
+#include "engine/check/object_check.h"
 #include "engine/testing/backup_fixture.h"
 #include "repo/generation.h"
 #include "repo/lease.h"
@@ -348,6 +349,38 @@ TEST_F(Check, OfAShareReadsAboutThatMuch) {
   EXPECT_EQ(check_well(options).packs_read, 1U);
   options.read_data = {.mode = ReadData::Mode::kPercent, .percent = 100};
   EXPECT_EQ(check_well(options).packs_read, names("data/").size() + names("meta/").size());
+}
+
+// Larger than the pieces in which it is read.
+TEST(VerifyStored, KnowsALargeObjectByEachOfItsBytes) {
+  repo::ManualClock clock;
+  MemoryBackend store(clock);
+  Bytes whole(9'000'000);
+  SeededRng(9).fill(whole);
+  repo::encode_header({.kind = repo::ObjectKind::kIndexRun,
+                       .suite = crypto::Suite::kAes256Gcm,
+                       .key_mode = repo::KeyMode::kDerived,
+                       .epoch = 1,
+                       .repository = {},
+                       .salt = {}},
+                      whole);
+  const auto verified = [&](repo::ObjectKind kind, const Bytes& bytes) {
+    const std::string name = object_name(kind, repo::id_of(whole));
+    EXPECT_TRUE(store.put(name, bytes).has_value());
+    const auto verdict = check_stages::verify_stored(
+        store, {.kind = kind, .name = name, .size_bytes = bytes.size()});
+    EXPECT_TRUE(store.remove(name).has_value());
+    return verdict ? "" : verdict.error().describe();
+  };
+  EXPECT_EQ(verified(repo::ObjectKind::kIndexRun, whole), "");
+  EXPECT_EQ(verified(repo::ObjectKind::kDataPack, whole), "it is a index run");
+  for (const std::size_t at : {std::size_t{70}, whole.size() / 2, whole.size() - 1}) {
+    Bytes damaged = whole;
+    damaged[at] ^= 1;
+    EXPECT_EQ(verified(repo::ObjectKind::kIndexRun, damaged), "its bytes do not match its name");
+  }
+  EXPECT_EQ(verified(repo::ObjectKind::kIndexRun, Bytes(whole.begin(), whole.end() - 1)),
+            "its bytes do not match its name");
 }
 
 TEST(ReadDataSubset, IsAPartAShareOrASize) {

@@ -17,6 +17,7 @@
 #include "base/bytes.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/streamed_bytes.h"
 
 namespace backstay::io {
 
@@ -78,8 +79,13 @@ Result<void> sync_file(int fd);
 // appears; the folder's entry is durable after sync_directory().
 Result<void> create_file(const std::string& path, std::span<const ByteView> pieces,
                          Durability durability, const std::string& temporary_folder = {});
+// The same of bytes that are not in memory; of these none goes past the page cache.
+Result<void> create_file(const std::string& path, const StreamedBytes& bytes, Durability durability,
+                         const std::string& temporary_folder = {});
 // What the names of temporary files start with.
 inline constexpr std::string_view kTemporaryPrefix = ".tmp-";
+// A file for reading and writing on the file system of `folder` that goes with its descriptor.
+Result<Fd> create_nameless_file(const std::string& folder);
 // Replaces or creates `path` in one step (temporary file and rename). For caches only.
 Result<void> replace_file(const std::string& path, ByteView bytes);
 

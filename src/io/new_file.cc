@@ -42,7 +42,7 @@ class TemporaryFile {
         return fail_io(errno, "reading random bytes");
       }
       std::string path = fmt::format("{}/{}{}", folder, kTemporaryPrefix, to_hex(random));
-      Fd fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
+      Fd fd(::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
       if (fd) return TemporaryFile(std::move(fd), std::move(path));
       if (errno != EEXIST) return fail_io(errno, "creating " + path);
     }
@@ -57,6 +57,7 @@ class TemporaryFile {
 
   [[nodiscard]] int fd() const { return fd_.get(); }
   [[nodiscard]] const std::string& path() const { return path_; }
+  [[nodiscard]] Fd take_fd() { return std::move(fd_); }
   // The name now belongs to somebody else.
   void release() { path_.clear(); }
 
@@ -66,13 +67,16 @@ class TemporaryFile {
   std::string path_;
 };
 
-Result<void> write_pieces(int fd, std::span<const ByteView> pieces, Durability durability) {
-  if (durability == Durability::kSyncedUncached) {
-    TRY(write_direct(fd, pieces));
+Result<void> write_contents(int fd, const NewFile& file) {
+  if (file.streamed != nullptr) {
+    TRY(for_each_piece(*file.streamed, [&](ByteView piece) { return write_full(fd, piece); }));
+  } else if (file.durability == Durability::kSyncedUncached) {
+    TRY(write_direct(fd, file.pieces));
   } else {
-    for (const ByteView piece : pieces) TRY(write_full(fd, piece));
+    for (const ByteView piece : file.pieces) TRY(write_full(fd, piece));
   }
-  if (durability != Durability::kUnsynced && ::fdatasync(fd) != 0) return fail_io(errno, "syncing");
+  if (file.durability != Durability::kUnsynced && ::fdatasync(fd) != 0)
+    return fail_io(errno, "syncing");
   return {};
 }
 
@@ -109,7 +113,7 @@ Result<Outcome> create_unnamed(const NewFile& file) {
     if (lacks_unnamed_files(errno)) return Outcome::kNotPossibleHere;
     return fail_io(errno, "creating " + file.path);
   }
-  TRY_DOING("creating " + file.path, write_pieces(fd.get(), file.pieces, file.durability));
+  TRY_DOING("creating " + file.path, write_contents(fd.get(), file));
   return name_unnamed(fd.get(), file.path);
 }
 
@@ -144,16 +148,14 @@ Result<Outcome> create_file_by(Naming naming, const NewFile& file) {
   if (naming == Naming::kUnnamed) return create_unnamed(file);
   TemporaryFile temporary = TRY(TemporaryFile::create(
       file.temporary_folder.empty() ? folder_of(file.path) : file.temporary_folder));
-  TRY_DOING("creating " + file.path, write_pieces(temporary.fd(), file.pieces, file.durability));
+  TRY_DOING("creating " + file.path, write_contents(temporary.fd(), file));
   const bool named =
       naming == Naming::kRenamed && TRY(name_by_rename(temporary, file.path)) == Outcome::kCreated;
   if (named) return Outcome::kCreated;
   return name_by_link(temporary, file.path);
 }
 
-Result<void> create_file(const std::string& path, std::span<const ByteView> pieces,
-                         Durability durability, const std::string& temporary_folder) {
-  const NewFile file{path, pieces, durability, temporary_folder};
+static Result<void> create_somehow(const NewFile& file) {
   for (const Naming naming : {Naming::kUnnamed, Naming::kRenamed}) {
     if (TRY(create_file_by(naming, file)) == Outcome::kCreated) return {};
   }
@@ -161,13 +163,39 @@ Result<void> create_file(const std::string& path, std::span<const ByteView> piec
       Error(ErrorCode::kUnsupported,
             fmt::format("creating {}: this file system can create no file without the risk of "
                         "replacing another",
-                        path))
+                        file.path))
           .with_hint("Keep the repository on a file system that knows hard links."));
+}
+
+Result<void> create_file(const std::string& path, std::span<const ByteView> pieces,
+                         Durability durability, const std::string& temporary_folder) {
+  return create_somehow({.path = path,
+                         .pieces = pieces,
+                         .durability = durability,
+                         .temporary_folder = temporary_folder,
+                         .streamed = nullptr});
+}
+
+Result<void> create_file(const std::string& path, const StreamedBytes& bytes, Durability durability,
+                         const std::string& temporary_folder) {
+  return create_somehow({.path = path,
+                         .pieces = {},
+                         .durability = durability,
+                         .temporary_folder = temporary_folder,
+                         .streamed = &bytes});
+}
+
+Result<Fd> create_nameless_file(const std::string& folder) {
+  Fd unnamed(::open(folder.c_str(), O_RDWR | O_TMPFILE | O_CLOEXEC, 0600));
+  if (unnamed) return unnamed;
+  if (!lacks_unnamed_files(errno)) return fail_io(errno, "creating a temporary file in " + folder);
+  TemporaryFile named = TRY(TemporaryFile::create(folder));
+  return named.take_fd();  // the name goes here
 }
 
 Result<void> replace_file(const std::string& path, ByteView bytes) {
   TemporaryFile file = TRY(TemporaryFile::create(folder_of(path)));
-  TRY_DOING("writing " + path, write_pieces(file.fd(), {&bytes, 1}, Durability::kUnsynced));
+  TRY_DOING("writing " + path, write_full(file.fd(), bytes));
   if (::rename(file.path().c_str(), path.c_str()) != 0) return fail_io(errno, "writing " + path);
   file.release();
   return {};

@@ -21,7 +21,8 @@ struct NewFile {
   std::string path;
   std::span<const ByteView> pieces;
   Durability durability = Durability::kSynced;
-  std::string temporary_folder;  // for the ways with a temporary name
+  std::string temporary_folder;             // for the ways with a temporary name
+  const StreamedBytes* streamed = nullptr;  // in place of the pieces
 };
 
 enum class Outcome : std::uint8_t { kCreated, kNotPossibleHere };

@@ -8,8 +8,11 @@
 #include <unordered_map>
 #include <unordered_set>
 
+#include "base/assert.h"
+#include "base/page_buffer.h"
 #include "base/try.h"
 #include "crypto/hash.h"
+#include "repo/index_object.h"
 #include "repo/run_cache.h"
 #include "repo/run_merge.h"
 
@@ -37,6 +40,64 @@ unsigned size_class(std::uint64_t entries) {
 using RunPtr = std::shared_ptr<const IndexRun>;
 using RunSet = std::vector<RunPtr>;
 
+namespace {
+
+struct ListedRun {
+  ObjectId id;
+  std::uint64_t size_bytes = 0;
+};
+
+// A stored run that is read from front to back in pieces. Where the last byte is read, all bytes
+// must be those that the name stands for. Who opens the run may start over; what it reads then has
+// been looked at already.
+class RunDownload {
+ public:
+  RunDownload(backend::Backend& store, const ListedRun& run)
+      : store_(store), name_(object_name(ObjectKind::kIndexRun, run.id)), run_(run) {}
+
+  Result<void> read(std::uint64_t offset, MutableByteView out) {
+    if (offset < window_begin_ || offset + out.size() > window_begin_ + window_.size()) {
+      TRY(fill(offset, out.size()));
+    }
+    const auto at = static_cast<std::size_t>(offset - window_begin_);
+    std::copy_n(window_.data() + at, out.size(), out.data());
+    return {};
+  }
+
+ private:
+  static constexpr std::size_t kWindowBytes = 4 * (kIndexSegmentSize + crypto::kTagSize);
+
+  Result<void> fill(std::uint64_t offset, std::size_t least) {
+    const std::uint64_t left = run_.size_bytes - offset;
+    ASSERT(least <= left && least <= kWindowBytes);
+    const MutableByteView bytes =
+        buffer_.room_for(static_cast<std::size_t>(std::min<std::uint64_t>(left, kWindowBytes)));
+    window_ = {};
+    TRY(store_.get_range(name_, offset, bytes));
+    window_begin_ = offset;
+    window_ = bytes;
+    const std::uint64_t end = offset + bytes.size();
+    if (end <= hashed_) return {};
+    ASSERT(offset <= hashed_);
+    hash_.update(window_.subspan(static_cast<std::size_t>(hashed_ - offset)));
+    hashed_ = end;
+    if (hashed_ == run_.size_bytes && hash_.finish().bytes != run_.id.bytes)
+      return fail(ErrorCode::kCorruption, "its bytes do not match its name");
+    return {};
+  }
+
+  backend::Backend& store_;
+  const std::string name_;
+  const ListedRun run_;
+  PageBuffer buffer_;
+  ByteView window_;
+  std::uint64_t window_begin_ = 0;
+  crypto::Blake3Stream hash_;
+  std::uint64_t hashed_ = 0;
+};
+
+}  // namespace
+
 struct Index::State {
   backend::Backend& store;
   const Keyring& keyring;
@@ -61,15 +122,17 @@ struct Index::State {
     const MutexLock lock(mutex);
     runs = std::move(fresh);
   }
-  Result<RunPtr> fetch(const ObjectId& id);
+  Result<RunPtr> fetch(const ListedRun& listed);
   struct Listing {
     RunSet runs;
     std::vector<std::pair<ObjectId, Error>> failures;
     bool vanished = false;  // a run was gone when it was asked for
   };
-  Listing take_in(const std::vector<ObjectId>& listed, std::map<ObjectId, RunPtr>& known);
-  Result<RunPtr> put(Bytes object, std::uint64_t& stored);
-  Result<Bytes> run_of(std::vector<PackEntries> packs, std::vector<ObjectId> supersedes);
+  Listing take_in(const std::vector<ListedRun>& listed, std::map<ObjectId, RunPtr>& known);
+  Result<RunPtr> open_written(const IndexRunWriter::Finished& written);
+  Result<RunPtr> put(const IndexRunWriter::Finished& written, std::uint64_t& stored);
+  Result<IndexRunWriter::Finished> run_of(std::vector<PackEntries> packs,
+                                          std::vector<ObjectId> supersedes);
   // Calls `each` for every place in a pack that is not condemned, until it returns false.
   template <typename Each>
   void for_each_place(const IdPrefix& prefix, const Each& each) const;
@@ -96,25 +159,28 @@ Index::~Index() = default;
 
 // From the cache when it is whole there, else from the store; what the store gives is checked
 // against its name.
-Result<RunPtr> Index::State::fetch(const ObjectId& id) {
-  if (auto cached = cache.load(id)) return std::move(*cached);
-  const std::string name = object_name(ObjectKind::kIndexRun, id);
-  Bytes stored = TRY(get_object(store, name, kRunObjectMax));
-  if (id_of(stored) != id) return fail(ErrorCode::kCorruption, "its bytes do not match its name");
-  Bytes body = TRY(open_index_object_in_place(std::move(stored), keyring, config.id));
-  return cache.keep(id, std::move(body));
+Result<RunPtr> Index::State::fetch(const ListedRun& listed) {
+  if (auto cached = cache.load(listed.id)) return std::move(*cached);
+  if (listed.size_bytes > kRunObjectMax) {
+    return fail(ErrorCode::kCorruption, fmt::format("it is larger than {} bytes", kRunObjectMax));
+  }
+  RunDownload download(store, listed);
+  const auto reader = TRY(IndexObjectReader::open(
+      [&](std::uint64_t offset, MutableByteView out) { return download.read(offset, out); },
+      listed.size_bytes, keyring, config.id));
+  return cache.keep(listed.id, reader->body());
 }
 
 // The names of the runs in the store, once.
-static Result<std::vector<ObjectId>> list_runs(backend::Backend& store) {
-  std::vector<ObjectId> ids;
+static Result<std::vector<ListedRun>> list_runs(backend::Backend& store) {
+  std::vector<ListedRun> runs;
   TRY(store.list(name_prefix(ObjectKind::kIndexRun),
                  [&](const backend::ObjectInfo& info) -> Result<void> {
                    if (auto id = parse_object_name(ObjectKind::kIndexRun, info.name))
-                     ids.push_back(*id);
+                     runs.push_back({.id = *id, .size_bytes = info.size_bytes});
                    return {};
                  }));
-  return ids;
+  return runs;
 }
 
 // Runs that another one supersedes hold nothing that it has not. Gives all that is superseded.
@@ -128,18 +194,18 @@ static std::unordered_set<ObjectId> drop_superseded(RunSet& runs) {
 
 // Takes in the listed runs: those that are known as they are, the others from the cache or the
 // store.
-Index::State::Listing Index::State::take_in(const std::vector<ObjectId>& listed,
+Index::State::Listing Index::State::take_in(const std::vector<ListedRun>& listed,
                                             std::map<ObjectId, RunPtr>& known) {
   Listing listing;
-  for (const ObjectId& id : listed) {
-    RunPtr& run = known[id];
+  for (const ListedRun& found : listed) {
+    RunPtr& run = known[found.id];
     if (run == nullptr) {
-      auto fetched = fetch(id);
+      auto fetched = fetch(found);
       if (!fetched) {
         // A merge may have removed the run after it was listed: its successor is in the next
         // listing.
         listing.vanished = listing.vanished || fetched.error().code() == ErrorCode::kNotFound;
-        listing.failures.emplace_back(id, std::move(fetched).error());
+        listing.failures.emplace_back(found.id, std::move(fetched).error());
         continue;
       }
       run = std::move(*fetched);
@@ -153,7 +219,7 @@ Result<void> Index::load(const DamagedRun& damaged) {
   std::map<ObjectId, RunPtr> known;
   const auto live = state_->current();
   for (const RunPtr& run : *live) known.emplace(run->id(), run);
-  std::vector<ObjectId> listed = TRY(list_runs(state_->store));
+  std::vector<ListedRun> listed = TRY(list_runs(state_->store));
   State::Listing listing = state_->take_in(listed, known);
   for (int attempt = 1; listing.vanished && attempt < kListingTries; ++attempt) {
     listed = TRY(list_runs(state_->store));
@@ -167,8 +233,8 @@ Result<void> Index::load(const DamagedRun& damaged) {
     if (!superseded.contains(id)) damaged(id, error);
   }
   state_->lingering.clear();
-  for (const ObjectId& id : listed) {
-    if (superseded.contains(id)) state_->lingering.insert(id);
+  for (const ListedRun& run : listed) {
+    if (superseded.contains(run.id)) state_->lingering.insert(run.id);
   }
   state_->cache.keep_only(listing.runs);
   state_->replace(std::move(listing.runs));
@@ -232,30 +298,41 @@ void Index::forget_pages() const {
   for (const RunPtr& run : *live) run->forget_pages();
 }
 
-// Stores the finished writer's object, and opens it again from what was stored. It may be large, so
-// it is in memory once.
-Result<RunPtr> Index::State::put(Bytes object, std::uint64_t& stored) {
-  TRY_DOING("verifying a new index run", verify_index_object(object, keyring, config.id));
-  const ObjectId id = id_of(object);
-  const auto put = store.put(object_name(ObjectKind::kIndexRun, id), object);
-  if (!put && put.error().code() != ErrorCode::kAlreadyExists) {
-    return std::unexpected(put.error().clone().with_context("storing an index run"));
-  }
-  TRY(store.barrier());
-  stored += object.size();
-  Bytes body = TRY(open_index_object_in_place(std::move(object), keyring, config.id));
-  return cache.keep(id, std::move(body));
+// From the bytes that were or will be stored, which proves that they open.
+Result<RunPtr> Index::State::open_written(const IndexRunWriter::Finished& written) {
+  const auto read_at = [&](std::uint64_t offset, MutableByteView out) {
+    return written.object.read(offset, out);
+  };
+  const auto reader =
+      TRY(IndexObjectReader::open(read_at, written.object.size(), keyring, config.id));
+  return cache.keep(written.id, reader->body());
 }
 
-Result<Bytes> Index::State::run_of(std::vector<PackEntries> packs,
-                                   std::vector<ObjectId> supersedes) {
+Result<RunPtr> Index::State::put(const IndexRunWriter::Finished& written, std::uint64_t& stored) {
+  RunPtr run = TRY_DOING("verifying a new index run", open_written(written));
+  auto put =
+      store.put_streamed(object_name(ObjectKind::kIndexRun, written.id), written.object.stream());
+  if (!put && put.error().code() == ErrorCode::kAlreadyExists) put = {};
+  if (!put) put = std::unexpected(std::move(put).error().with_context("storing an index run"));
+  if (put) put = store.barrier();
+  if (!put) {
+    cache.forget(written.id);
+    return std::unexpected(std::move(put).error());
+  }
+  stored += written.object.size();
+  return run;
+}
+
+Result<IndexRunWriter::Finished> Index::State::run_of(std::vector<PackEntries> packs,
+                                                      std::vector<ObjectId> supersedes) {
   std::vector<IndexRun::Entry> entries = entries_of(packs);
+  for (PackEntries& pack : packs) pack.chunks = {};
   std::ranges::sort(entries, entry_before);
-  IndexRunWriter::Head head{.entries = entries.size(),
-                            .generation = options.generation,
-                            .supersedes = std::move(supersedes),
-                            .packs = std::move(packs)};
-  auto writer = TRY(IndexRunWriter::create(keyring, config, rng, head));
+  const IndexRunWriter::Head head{.entries = entries.size(),
+                                  .generation = options.generation,
+                                  .supersedes = std::move(supersedes),
+                                  .packs = std::move(packs)};
+  auto writer = TRY(IndexRunWriter::create(keyring, config, rng, head, options.cache_directory));
   for (const IndexRun::Entry& entry : entries) TRY(writer->add(entry));
   return writer->finish();
 }
@@ -270,12 +347,12 @@ void Index::State::append(RunPtr run) {
 Result<void> Index::State::merge(const RunSet& chosen, std::uint64_t& stored) {
   RunMerge merge(chosen);
   IndexRunWriter::Head head = merge.head(options.generation, lingering);
-  auto writer = TRY(IndexRunWriter::create(keyring, config, rng, head));
+  auto writer = TRY(IndexRunWriter::create(keyring, config, rng, head, options.cache_directory));
   while (const auto entry = merge.next()) TRY(writer->add(*entry));
-  Bytes object = TRY(writer->finish());
+  const auto written = TRY(writer->finish());
   writer.reset();
   for (const RunPtr& run : chosen) run->forget_pages();
-  RunPtr merged = TRY(put(std::move(object), stored));
+  RunPtr merged = TRY(put(written, stored));
   append(merged);
   remove_superseded(merged);
   return {};
@@ -323,8 +400,8 @@ Result<void> Index::State::merge_where_due(std::uint64_t& stored) {
 
 Result<std::uint64_t> Index::add(std::vector<PackEntries> packs, std::vector<ObjectId> replaced) {
   std::uint64_t stored = 0;
-  Bytes object = TRY(state_->run_of(std::move(packs), std::move(replaced)));
-  const RunPtr run = TRY(state_->put(std::move(object), stored));
+  const auto written = TRY(state_->run_of(std::move(packs), std::move(replaced)));
+  const RunPtr run = TRY(state_->put(written, stored));
   state_->append(run);
   state_->remove_superseded(run);
   TRY(state_->merge_where_due(stored));
@@ -332,9 +409,7 @@ Result<std::uint64_t> Index::add(std::vector<PackEntries> packs, std::vector<Obj
 }
 
 Result<void> Index::add_unstored(std::vector<PackEntries> packs) {
-  const Bytes object = TRY(state_->run_of(std::move(packs), {}));
-  Bytes body = TRY(open_index_object(object, state_->keyring, state_->config.id));
-  state_->append(TRY(state_->cache.keep(id_of(object), std::move(body))));
+  state_->append(TRY(state_->open_written(TRY(state_->run_of(std::move(packs), {})))));
   return {};
 }
 

@@ -29,7 +29,7 @@ class Index {
     std::string cache_directory;  // empty: runs are held in memory
     std::uint64_t generation = 1;
     std::vector<ObjectId> condemned;  // packs that count as absent
-    std::uint64_t merged_entries_max = 1024 * 1024;
+    std::uint64_t merged_entries_max = 4 * 1024 * 1024;
   };
   Index(backend::Backend& store, const Keyring& keyring, const Config& config, Rng& rng,
         Options options);

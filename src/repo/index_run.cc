@@ -5,19 +5,16 @@
 #include <algorithm>
 #include <cstring>
 
-#include "base/assert.h"
 #include "base/try.h"
 #include "crypto/aead.h"
+#include "repo/run_layout.h"
 
 namespace backstay::repo {
 
 namespace {
 
-constexpr std::string_view kRunMagic = "BKSTRUN1";
-constexpr std::size_t kBodyHeadSize = 64;
-constexpr std::size_t kPackRowSize = 48;
 constexpr std::uint64_t kBodyMax = 4ULL << 30;
-constexpr std::uint32_t kRawLengthMask = (1U << 28) - 1;
+constexpr std::uint32_t kRawLengthMask = (1U << kRawLengthBits) - 1;
 constexpr unsigned kFilterBitsPerEntry = 12;
 constexpr unsigned kFilterProbes = 6;
 
@@ -29,18 +26,9 @@ IndexRun::Entry decode_entry(ByteView raw) {
   entry.sealed_length = load_le<std::uint32_t>(&raw[28]);
   const std::uint32_t raw_and_codec = load_le<std::uint32_t>(&raw[32]);
   entry.raw_length = raw_and_codec & kRawLengthMask;
-  entry.codec = static_cast<compress::Codec>(raw_and_codec >> 28);
+  entry.codec = static_cast<compress::Codec>(raw_and_codec >> kRawLengthBits);
   entry.offset_in_frame = load_le<std::uint32_t>(&raw[36]);
   return entry;
-}
-
-void encode_entry(const IndexRun::Entry& entry, std::uint8_t* out) {
-  std::memcpy(out, entry.id.data(), entry.id.size());
-  store_le(out + 20, entry.pack);
-  store_le(out + 24, entry.frame_offset);
-  store_le(out + 28, entry.sealed_length);
-  store_le(out + 32, entry.raw_length | static_cast<std::uint32_t>(entry.codec) << 28);
-  store_le(out + 36, entry.offset_in_frame);
 }
 
 // The leading 64 bits in the order of comparison: ids are uniform, so this says where to look.
@@ -73,7 +61,7 @@ bool is_possible(const IndexRun::Entry& entry, std::uint64_t pack_size) {
 }
 
 Result<void> check_sizes(ByteView body) {
-  if (body.size() < kBodyHeadSize || as_text(body.first(8)) != kRunMagic ||
+  if (body.size() < kRunHeadSize || as_text(body.first(8)) != kRunMagic ||
       load_le<std::uint32_t>(&body[8]) != kIndexEntrySize ||
       load_le<std::uint32_t>(&body[12]) != 0 || !all_zero(body.subspan(40, 24))) {
     return fail(ErrorCode::kCorruption, "the index run's head is damaged");
@@ -83,7 +71,7 @@ Result<void> check_sizes(ByteView body) {
   const std::uint64_t superseded = load_le<std::uint32_t>(&body[28]);
   if (entries > kBodyMax / kIndexEntrySize || body.size() > kBodyMax ||
       body.size() !=
-          kBodyHeadSize + 32 * superseded + kPackRowSize * packs + kIndexEntrySize * entries) {
+          kRunHeadSize + 32 * superseded + kPackRowSize * packs + kIndexEntrySize * entries) {
     return fail(ErrorCode::kCorruption, "the index run's tables do not fill it");
   }
   return {};
@@ -124,9 +112,9 @@ Result<void> IndexRun::parse() {
   const std::size_t superseded = load_le<std::uint32_t>(&body_[28]);
   generation_ = load_le<std::uint64_t>(&body_[32]);
   for (std::size_t i = 0; i < superseded; ++i) {
-    supersedes_.push_back(TRY(ObjectId::from_bytes(body_.subspan(kBodyHeadSize + 32 * i, 32))));
+    supersedes_.push_back(TRY(ObjectId::from_bytes(body_.subspan(kRunHeadSize + 32 * i, 32))));
   }
-  packs_ = body_.subspan(kBodyHeadSize + 32 * superseded, kPackRowSize * pack_count_);
+  packs_ = body_.subspan(kRunHeadSize + 32 * superseded, kPackRowSize * pack_count_);
   entries_ = body_.last(kIndexEntrySize * entry_count_);
   for (std::size_t i = 0; i < pack_count_; ++i) {
     const std::uint32_t kind = load_le<std::uint32_t>(&packs_[i * kPackRowSize + 40]);
@@ -230,153 +218,6 @@ std::optional<std::uint64_t> IndexRun::find(const IdPrefix& id) const {
     return std::nullopt;
   }
   return low;
-}
-
-struct IndexRunWriter::State {
-  crypto::Suite suite = crypto::Suite::kAes256Gcm;
-  crypto::Secret key;
-  crypto::Aead aead;
-  Bytes object;
-  Bytes segment;
-  std::uint64_t entries_left = 0;
-
-  Result<void> write(ByteView bytes) {
-    while (!bytes.empty()) {
-      const std::size_t room = kIndexSegmentSize - segment.size();
-      const std::size_t taken = std::min(room, bytes.size());
-      append(segment, bytes.first(taken));
-      bytes = bytes.subspan(taken);
-      if (segment.size() == kIndexSegmentSize) TRY(close_segment());
-    }
-    return {};
-  }
-  Result<void> close_segment() {
-    const std::size_t offset = object.size();
-    object.resize(offset + segment.size() + crypto::kTagSize);
-    TRY(aead.seal(suite, key, Nonce(offset, Purpose::kIndexSegment).view(), segment,
-                  MutableByteView(object).subspan(offset)));
-    segment.clear();
-    return {};
-  }
-};
-
-IndexRunWriter::IndexRunWriter(std::unique_ptr<State> state) : state_(std::move(state)) {}
-IndexRunWriter::~IndexRunWriter() = default;
-
-static Bytes encode_head(const IndexRunWriter::Head& head) {
-  Bytes out;
-  append(out, as_bytes(kRunMagic));
-  append_le<std::uint32_t>(out, kIndexEntrySize);
-  append_le<std::uint32_t>(out, 0);
-  append_le<std::uint64_t>(out, head.entries);
-  append_le(out, static_cast<std::uint32_t>(head.packs.size()));
-  append_le(out, static_cast<std::uint32_t>(head.supersedes.size()));
-  append_le<std::uint64_t>(out, head.generation);
-  out.resize(kBodyHeadSize);
-  for (const ObjectId& id : head.supersedes) append(out, id.view());
-  for (const PackEntries& pack : head.packs) {
-    append(out, pack.pack.view());
-    append_le<std::uint64_t>(out, pack.size_bytes);
-    append_le(out, static_cast<std::uint32_t>(pack.kind));
-    append_le<std::uint32_t>(out, 0);
-  }
-  return out;
-}
-
-Result<std::unique_ptr<IndexRunWriter>> IndexRunWriter::create(const Keyring& keyring,
-                                                               const Config& config, Rng& rng,
-                                                               const Head& head) {
-  auto state = std::make_unique<State>();
-  Header header{.kind = ObjectKind::kIndexRun,
-                .suite = config.suite,
-                .key_mode = KeyMode::kDerived,
-                .epoch = keyring.current_epoch,
-                .repository = config.id,
-                .salt = {}};
-  rng.fill(header.salt.bytes);
-  const std::uint64_t body = kBodyHeadSize + 32 * head.supersedes.size() +
-                             kPackRowSize * head.packs.size() + kIndexEntrySize * head.entries;
-  state->object.reserve(static_cast<std::size_t>(
-      kHeaderSize + body + (body / kIndexSegmentSize + 1) * crypto::kTagSize));
-  state->object.resize(kHeaderSize);
-  encode_header(header, state->object);
-  state->suite = config.suite;
-  state->key = TRY(keyring.object_key(state->object));
-  state->entries_left = head.entries;
-  state->segment.reserve(kIndexSegmentSize);
-  TRY(state->write(encode_head(head)));
-  return std::unique_ptr<IndexRunWriter>(new IndexRunWriter(std::move(state)));
-}
-
-Result<void> IndexRunWriter::add(const IndexRun::Entry& entry) {
-  ASSERT(state_->entries_left > 0);
-  --state_->entries_left;
-  std::uint8_t raw[kIndexEntrySize];
-  encode_entry(entry, raw);
-  return state_->write(raw);
-}
-
-Result<Bytes> IndexRunWriter::finish() {
-  ASSERT(state_->entries_left == 0);
-  if (!state_->segment.empty()) TRY(state_->close_segment());
-  return std::move(state_->object);
-}
-
-namespace {
-
-// Calls `open` for every sealed segment with its place in the object.
-template <typename Open>
-Result<void> for_each_segment(ByteView stored, const Keyring& keyring,
-                              const RepositoryId& repository, const Open& open) {
-  const Header header = TRY(decode_header(stored, ObjectKind::kIndexRun, repository));
-  const crypto::Secret key = TRY(keyring.object_key(stored));
-  crypto::Aead aead;
-  for (std::size_t offset = kHeaderSize; offset < stored.size();) {
-    const std::size_t sealed =
-        std::min(kIndexSegmentSize + crypto::kTagSize, stored.size() - offset);
-    if (sealed <= crypto::kTagSize)
-      return fail(ErrorCode::kCorruption, "the index run is cut short");
-    const auto open_into = [&](MutableByteView out) {
-      return aead.open(header.suite, key, Nonce(offset, Purpose::kIndexSegment).view(),
-                       stored.subspan(offset, sealed), out);
-    };
-    TRY_DOING("opening the index run", open(offset, sealed - crypto::kTagSize, open_into));
-    offset += sealed;
-  }
-  return {};
-}
-
-}  // namespace
-
-// Each segment is opened where it stands and moved to the front, where room was made by those
-// before it.
-Result<Bytes> open_index_object_in_place(Bytes stored, const Keyring& keyring,
-                                         const RepositoryId& repository) {
-  std::size_t body = 0;
-  const auto open = [&](std::size_t offset, std::size_t length,
-                        const auto& open_into) -> Result<void> {
-    TRY(open_into(MutableByteView(stored).subspan(offset, length)));
-    std::memmove(stored.data() + body, stored.data() + offset, length);
-    body += length;
-    return {};
-  };
-  TRY(for_each_segment(stored, keyring, repository, open));
-  stored.resize(body);
-  return stored;
-}
-
-Result<Bytes> open_index_object(ByteView stored, const Keyring& keyring,
-                                const RepositoryId& repository) {
-  return open_index_object_in_place(to_owned(stored), keyring, repository);
-}
-
-Result<void> verify_index_object(ByteView stored, const Keyring& keyring,
-                                 const RepositoryId& repository) {
-  Bytes scratch(kIndexSegmentSize);
-  return for_each_segment(stored, keyring, repository,
-                          [&](std::size_t, std::size_t length, const auto& open_into) {
-                            return open_into(MutableByteView(scratch).first(length));
-                          });
 }
 
 }  // namespace backstay::repo

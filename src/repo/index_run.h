@@ -82,7 +82,7 @@ class IndexRun {
   }
 
  private:
-  static constexpr std::uint64_t kEntriesInPass = 64 * 1024;
+  static constexpr std::uint64_t kEntriesInPass = 8 * 1024;  // 320 KiB
 
   IndexRun() = default;
   Result<void> parse();
@@ -101,41 +101,5 @@ class IndexRun {
   std::vector<ObjectId> supersedes_;
   std::vector<std::array<std::uint64_t, 8>> filter_;  // blocks of 512 bits, one cache line each
 };
-
-// Writes the body of a run piece by piece into sealed segments, so that a run is in memory once.
-class IndexRunWriter {
- public:
-  struct Head {
-    std::uint64_t entries = 0;
-    std::uint64_t generation = 1;
-    std::vector<ObjectId> supersedes;
-    std::vector<PackEntries> packs;  // ids, kinds and sizes; `chunks` is not looked at
-  };
-  static Result<std::unique_ptr<IndexRunWriter>> create(const Keyring& keyring,
-                                                        const Config& config, Rng& rng,
-                                                        const Head& head);
-  ~IndexRunWriter();
-  // Entries in ascending order of (id, pack, frame offset, offset in frame).
-  Result<void> add(const IndexRun::Entry& entry);
-  Result<Bytes> finish();  // the whole object
-
- private:
-  struct State;
-  explicit IndexRunWriter(std::unique_ptr<State> state);
-  std::unique_ptr<State> state_;
-};
-
-inline constexpr std::size_t kIndexEntrySize = 40;
-inline constexpr std::size_t kIndexSegmentSize = 1024 * 1024;
-
-// The body of a stored run: every segment authenticated.
-Result<Bytes> open_index_object(ByteView stored, const Keyring& keyring,
-                                const RepositoryId& repository);
-// The same in the memory of the object, so that a large one is in memory once.
-Result<Bytes> open_index_object_in_place(Bytes stored, const Keyring& keyring,
-                                         const RepositoryId& repository);
-// Only whether it opens.
-Result<void> verify_index_object(ByteView stored, const Keyring& keyring,
-                                 const RepositoryId& repository);
 
 }  // namespace backstay::repo

@@ -94,6 +94,55 @@ TEST_F(IndexOfRuns, KeepsFewRunsOverThousandsOfAdds) {
   EXPECT_LT(longest, kAdds * (48 + 2 * 40) + 10'000);
 }
 
+// Longer than what is read of a stored run at once.
+TEST_F(IndexOfRuns, TakesInALargeRunInPiecesAndNoneThatIsDamagedAnywhere) {
+  constexpr std::size_t kMany = 230'000;
+  cache_directory_ = folder_ / "writer";
+  add(*make(), 1, kMany);
+  const std::string name = stored_runs().front();
+  ASSERT_GT(memory_.objects().at(name).size(), 8U << 20);
+  for (const std::string& cache : {folder_ / "reader", std::string()}) {
+    cache_directory_ = cache;
+    const auto index = make();
+    ASSERT_EQ(problem(index->load(no_damage)), "");
+    EXPECT_EQ(index->totals().entries, kMany);
+    EXPECT_EQ(missing(*index, 1, 1, 2000), 0U);
+  }
+  Bytes whole = memory_.objects().at(name);
+  for (const std::size_t at : {whole.size() / 2, whole.size() - 1, std::size_t{20}}) {
+    Bytes damaged = whole;
+    damaged[at] ^= 1;
+    ASSERT_EQ(problem(memory_.remove(name)), "");
+    ASSERT_EQ(problem(memory_.put(name, damaged)), "");
+    cache_directory_ = folder_ / std::to_string(at);
+    const auto index = make();
+    std::size_t refused = 0;
+    EXPECT_EQ(problem(index->load([&](const ObjectId&, const Error& error) {
+                EXPECT_TRUE(is_damage(error.code())) << error.describe();
+                ++refused;
+              })),
+              "");
+    EXPECT_EQ(refused, 1U);
+    EXPECT_EQ(index->totals().runs, 0U);
+    EXPECT_TRUE(std::filesystem::is_empty(cache_directory_));
+  }
+}
+
+TEST_F(IndexOfRuns, LeavesNothingInTheCacheOfARunThatCouldNotBeStored) {
+  class Full final : public ForwardingBackend {
+   public:
+    using ForwardingBackend::ForwardingBackend;
+    Result<void> put(std::string_view, std::span<const ByteView>) override {
+      return fail(ErrorCode::kNoSpace, "full");
+    }
+  } full(memory_);
+  cache_directory_ = folder_ / "cache";
+  const auto index = make(full, options());
+  EXPECT_EQ(code_of(index->add({some_pack(1, 10, 10)})), "no_space");
+  EXPECT_EQ(index->totals().runs, 0U);
+  EXPECT_TRUE(std::filesystem::is_empty(cache_directory_));
+}
+
 TEST_F(IndexOfRuns, KeepsFewRunsWhereTheyMayNotGrow) {
   Index::Options options;
   options.merged_entries_max = 20;

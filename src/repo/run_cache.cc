@@ -26,15 +26,18 @@ constexpr std::size_t kSealPiece = 4 * 1024 * 1024;
 }  // namespace
 
 // Of this run: a file that stands under another one's name does not fit.
+crypto::Secret RunCache::seal_key(const ObjectId& id) const {
+  return crypto::Secret::from_bytes(crypto::blake3_keyed(key_, id.view()).view()).value();
+}
+
 crypto::Digest RunCache::seal_of(const ObjectId& id, ByteView body,
-                                 const io::MappedFile* file) const {
-  const crypto::Digest key = crypto::blake3_keyed(key_, id.view());
-  crypto::Blake3Stream seal(crypto::Secret::from_bytes(key.view()).value());
+                                 const io::MappedFile& file) const {
+  crypto::Blake3Stream seal(seal_key(id));
   while (!body.empty()) {
     const ByteView piece = body.first(std::min(body.size(), kSealPiece));
     seal.update(piece);
     body = body.subspan(piece.size());
-    if (file != nullptr) file->forget_pages();
+    file.forget_pages();
   }
   return seal.finish();
 }
@@ -46,8 +49,7 @@ std::optional<std::shared_ptr<const IndexRun>> RunCache::load(const ObjectId& id
   const ByteView bytes = (*file)->bytes();
   if (bytes.size() > crypto::Digest::kSize) {
     const ByteView body = bytes.first(bytes.size() - crypto::Digest::kSize);
-    if (std::ranges::equal(seal_of(id, body, file->get()).bytes,
-                           bytes.last(crypto::Digest::kSize))) {
+    if (std::ranges::equal(seal_of(id, body, **file).bytes, bytes.last(crypto::Digest::kSize))) {
       auto run = IndexRun::open(id, std::move(*file), body);
       if (run) return std::move(*run);
     }
@@ -56,16 +58,34 @@ std::optional<std::shared_ptr<const IndexRun>> RunCache::load(const ObjectId& id
   return std::nullopt;
 }
 
-Result<std::shared_ptr<const IndexRun>> RunCache::keep(const ObjectId& id, Bytes body) const {
+// The body and its seal behind it, which is known when the last piece of the body went by.
+Result<void> RunCache::write(const ObjectId& id, const StreamedBytes& body) const {
+  std::optional<crypto::Blake3Stream> seal;
+  crypto::Digest digest;
+  const StreamedBytes sealed{
+      .size = body.size + crypto::Digest::kSize,
+      .piece_at = [&](std::uint64_t offset) -> Result<ByteView> {
+        if (offset == 0) seal.emplace(seal_key(id));
+        if (offset < body.size) {
+          const ByteView piece = TRY(body.piece_at(offset));
+          seal->update(piece);
+          return piece;
+        }
+        digest = seal->finish();
+        return ByteView(digest.bytes).subspan(static_cast<std::size_t>(offset - body.size));
+      }};
+  return io::create_file(path_of(id), sealed, io::Durability::kUnsynced);
+}
+
+Result<std::shared_ptr<const IndexRun>> RunCache::keep(const ObjectId& id,
+                                                       const StreamedBytes& body) const {
   if (!directory_.empty()) {
-    const crypto::Digest digest = seal_of(id, body, nullptr);
-    const ByteView pieces[] = {body, digest.view()};
-    const auto written = io::create_file(path_of(id), pieces, io::Durability::kUnsynced);
+    const auto written = write(id, body);
     if (written || written.error().code() == ErrorCode::kAlreadyExists) {
       if (auto cached = load(id)) return std::move(*cached);
     }
   }
-  return IndexRun::open(id, std::move(body));
+  return IndexRun::open(id, TRY(gathered(body)));
 }
 
 void RunCache::forget(const ObjectId& id) const {

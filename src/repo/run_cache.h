@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "base/streamed_bytes.h"
+#include "crypto/hash.h"
 #include "repo/index_run.h"
 
 namespace backstay::repo {
@@ -18,18 +20,20 @@ class RunCache {
 
   // Nothing when it is not there or not whole (the file is then removed).
   std::optional<std::shared_ptr<const IndexRun>> load(const ObjectId& id) const;
-  // Opens the body, from the cache where there is one. A cache that cannot be written is done
-  // without.
-  Result<std::shared_ptr<const IndexRun>> keep(const ObjectId& id, Bytes body) const;
+  // Opens the body, from the cache where there is one. Where none can be written, the body is in
+  // memory as a whole.
+  Result<std::shared_ptr<const IndexRun>> keep(const ObjectId& id, const StreamedBytes& body) const;
   void forget(const ObjectId& id) const;
   // Removes the files of runs that are no longer live.
   void keep_only(const std::vector<std::shared_ptr<const IndexRun>>& runs) const;
 
  private:
   [[nodiscard]] std::string path_of(const ObjectId& id) const;
-  // Of `file` when it is mapped: then its pages do not stay resident.
+  [[nodiscard]] crypto::Secret seal_key(const ObjectId& id) const;
+  // The pages of the file do not stay resident.
   [[nodiscard]] crypto::Digest seal_of(const ObjectId& id, ByteView body,
-                                       const io::MappedFile* file) const;
+                                       const io::MappedFile& file) const;
+  Result<void> write(const ObjectId& id, const StreamedBytes& body) const;
 
   std::string directory_;
   crypto::Secret key_;

@@ -6,6 +6,7 @@
 #include <unordered_set>
 #include <vector>
 
+#include "repo/index_object.h"
 #include "repo/index_run.h"
 
 namespace backstay::repo {

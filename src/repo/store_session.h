@@ -42,7 +42,7 @@ class StoreSession {
     std::uint64_t checkpoint_bytes =
         512 * 1024 * 1024;  // an index run is written after so many stored bytes
     std::uint64_t checkpoint_entries =
-        96 * 1024;  // or so many chunks; eight such runs and what a pack adds stay mergeable
+        48 * 1024;  // or so many chunks; eight such runs and what a pack adds stay mergeable
     std::chrono::seconds checkpoint_interval{20};  // or so much time
   };
   // Everything is checked before it leaves, nothing is stored in dry runs.

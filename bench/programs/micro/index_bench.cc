@@ -69,7 +69,8 @@ Bytes object_of(Keys& keys, const std::vector<PackEntries>& packs) {
   for (const IndexRun::Entry& entry : entries) {
     if (!(*writer)->add(entry)) return {};
   }
-  return (*writer)->finish().value_or(Bytes());
+  const auto written = (*writer)->finish();
+  return written ? written->object.all().value_or(Bytes()) : Bytes();
 }
 
 std::shared_ptr<const IndexRun> run_of(Keys& keys, std::uint64_t first, std::uint64_t chunks) {

@@ -8,6 +8,7 @@
 #include <fstream>
 #include <string>
 
+#include "base/streamed_bytes.h"
 #include "repo/testing/forwarding_backend.h"
 
 namespace backstay::bench {
@@ -25,6 +26,9 @@ class HollowBackend final : public repo::ForwardingBackend {
     if (!name.starts_with("data/")) return inner_.put(name, pieces);
     if (data_bytes_.fetch_add(size) < kept_bytes_) return inner_.put(name, pieces);
     return put_hole(root_ + "/" + std::string(name), size);
+  }
+  Result<void> put_streamed(std::string_view name, const StreamedBytes& bytes) override {
+    return inner_.put_streamed(name, bytes);
   }
 
  private:

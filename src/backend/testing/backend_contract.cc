@@ -49,6 +49,32 @@ TEST_P(BackendContract, GivesBackWhatWasPut) {
   EXPECT_EQ(text_of("config"), "bytes of the config");
 }
 
+TEST_P(BackendContract, PutsWhatIsStreamedToItAsAnyOtherObject) {
+  const Bytes bytes = random_bytes(1'000'000);
+  const StreamedBytes streamed{
+      .size = bytes.size(), .piece_at = [&](std::uint64_t offset) -> Result<ByteView> {
+        const ByteView left = ByteView(bytes).subspan(static_cast<std::size_t>(offset));
+        return left.first(std::min<std::size_t>(left.size(), 300'001));
+      }};
+  ASSERT_TRUE(backend().put_streamed("index/3f/streamed", streamed).has_value());
+  EXPECT_EQ(backend().get("index/3f/streamed", bytes.size()).value(), bytes);
+  EXPECT_EQ(code_of(backend().put_streamed("index/3f/streamed", streamed)),
+            ErrorCode::kAlreadyExists);
+  EXPECT_EQ(code_of(backend().put_streamed("../streamed", streamed)), ErrorCode::kInvalidArgument);
+}
+
+TEST_P(BackendContract, LeavesNothingOfAStreamThatFails) {
+  const Bytes bytes = random_bytes(1000);
+  const StreamedBytes streamed{.size = 2 * bytes.size(),
+                               .piece_at = [&](std::uint64_t offset) -> Result<ByteView> {
+                                 if (offset > 0) return fail(ErrorCode::kUnavailable, "no more");
+                                 return ByteView(bytes);
+                               }};
+  EXPECT_EQ(code_of(backend().put_streamed("index/3f/streamed", streamed)),
+            ErrorCode::kUnavailable);
+  EXPECT_TRUE(names_below("index/").empty());
+}
+
 TEST_P(BackendContract, RefusesATakenNameAndKeepsTheFirstObject) {
   ASSERT_TRUE(put("data/3f/one", "first").has_value());
   EXPECT_EQ(code_of(put("data/3f/one", "second, longer")), ErrorCode::kAlreadyExists);

@@ -8,7 +8,9 @@
 #include <thread>
 
 #include "base/mutex.h"
+#include "base/page_buffer.h"
 #include "base/try.h"
+#include "crypto/hash.h"
 
 namespace backstay::engine::check_stages {
 
@@ -19,6 +21,8 @@ using repo::ObjectKind;
 constexpr std::array kNamedByHash{ObjectKind::kKeySlot, ObjectKind::kDataPack,
                                   ObjectKind::kMetaPack, ObjectKind::kIndexRun,
                                   ObjectKind::kSnapshot};
+// Larger objects are verified in pieces of this size.
+constexpr std::size_t kPieceBytes = 4 * 1024 * 1024;
 constexpr std::array kInFolders{
     ObjectKind::kKeySlot,  ObjectKind::kDataPack, ObjectKind::kMetaPack,   ObjectKind::kIndexRun,
     ObjectKind::kSnapshot, ObjectKind::kLease,    ObjectKind::kGeneration, ObjectKind::kDamageMark};
@@ -67,6 +71,18 @@ Result<std::vector<StoredObject>> list_objects(backend::Backend& store) {
   return objects;
 }
 
+// What a name and the first bytes of an object say about each other.
+static Result<void> check_kind(const StoredObject& object, ByteView start) {
+  const repo::Header header = TRY(repo::decode_header(start));
+  if (header.kind == object.kind) return {};
+  return fail(ErrorCode::kCorruption, fmt::format("it is a {}", repo::to_string(header.kind)));
+}
+
+static Result<void> check_name(const repo::ObjectId& named, const repo::ObjectId& is) {
+  if (is == named) return {};
+  return fail(ErrorCode::kCorruption, "its bytes do not match its name");
+}
+
 Result<Bytes> read_verified(backend::Backend& store, const StoredObject& object) {
   Bytes stored = TRY(repo::get_object(store, object.name, size_max(object.kind)));
   if (!is_named_by_hash(object.kind)) {
@@ -74,15 +90,32 @@ Result<Bytes> read_verified(backend::Backend& store, const StoredObject& object)
     return stored;
   }
   const auto named = TRY(repo::parse_object_name(object.kind, object.name));
-  if (repo::id_of(stored) != named) {
-    return fail(ErrorCode::kCorruption,
-                stored.empty() ? "the object is empty" : "its bytes do not match its name");
-  }
-  const repo::Header header = TRY(repo::decode_header(stored));
-  if (header.kind != object.kind) {
-    return fail(ErrorCode::kCorruption, fmt::format("it is a {}", repo::to_string(header.kind)));
-  }
+  if (stored.empty()) return fail(ErrorCode::kCorruption, "the object is empty");
+  TRY(check_name(named, repo::id_of(stored)));
+  TRY(check_kind(object, stored));
   return stored;
+}
+
+Result<void> verify_stored(backend::Backend& store, const StoredObject& object) {
+  if (!is_named_by_hash(object.kind) || object.size_bytes <= kPieceBytes) {
+    TRY(read_verified(store, object));
+    return {};
+  }
+  if (object.size_bytes > size_max(object.kind))
+    return fail(ErrorCode::kCorruption, "it is too large");
+  const PageBuffer piece(kPieceBytes);
+  crypto::Blake3Stream hash;
+  Bytes start;
+  for (std::uint64_t at = 0; at < object.size_bytes; at += kPieceBytes) {
+    const MutableByteView bytes = piece.bytes().first(
+        static_cast<std::size_t>(std::min<std::uint64_t>(kPieceBytes, object.size_bytes - at)));
+    TRY(store.get_range(object.name, at, bytes));
+    hash.update(bytes);
+    if (at == 0) start = to_owned(bytes.first(repo::kHeaderSize));
+  }
+  const auto named = TRY(repo::parse_object_name(object.kind, object.name));
+  TRY(check_name(named, repo::ObjectId{hash.finish().bytes}));
+  return check_kind(object, start);
 }
 
 Result<bool> for_each_parallel(std::size_t count, std::size_t threads,

@@ -26,6 +26,8 @@ Result<std::vector<StoredObject>> list_objects(backend::Backend& store);
 // checksum of plain objects. corruption when it does not fit; other failures when it could not be
 // read.
 Result<Bytes> read_verified(backend::Backend& store, const StoredObject& object);
+// The same without the bytes: a large object is read in pieces.
+Result<void> verify_stored(backend::Backend& store, const StoredObject& object);
 
 // Runs `each` for every object on `threads` threads until all are done, the time is over or the
 // activity is stopped. A failure of `each` ends the run. True when all were done.

@@ -15,7 +15,7 @@ Bytes RunMaker::object(const std::vector<IndexRun::Entry>& entries, std::vector<
   for (const IndexRun::Entry& entry : entries) EXPECT_EQ(problem((*writer)->add(entry)), "");
   auto finished = (*writer)->finish();
   EXPECT_EQ(problem(finished), "");
-  return std::move(*finished);
+  return finished->object.all().value();
 }
 
 Bytes RunMaker::object(const std::vector<PackEntries>& packs, std::vector<ObjectId> supersedes) {
