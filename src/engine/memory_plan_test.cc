@@ -1,6 +1,11 @@
 #include "engine/backup/memory_plan.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
+
+#include <fstream>
+#include <sstream>
+#include <string>
 
 #include "base/byte_size.h"
 #include "repo/testing/fixture.h"
@@ -19,11 +24,11 @@ repo::Config usual() {
 }
 
 TEST(MemoryPlan, StaysWithinTheLimitDownToItsLeast) {
-  const std::uint64_t least = plan_memory(usual(), 64, 1, 0).total_bytes;
-  EXPECT_LE(least, 60 * kMiB);
+  EXPECT_LE(plan_memory(usual(), 64, 1, 0).total_bytes, 60 * kMiB);
   for (const std::size_t threads : {1U, 2U, 8U, 64U}) {
-    for (std::uint64_t limit = least; limit < 4 * kGiB; limit += limit / 3) {
-      for (const std::uint64_t chunks : {0ULL, 10'000'000ULL}) {
+    for (const std::uint64_t chunks : {0ULL, 10'000'000ULL}) {
+      const std::uint64_t least = plan_memory(usual(), 64, 1, chunks).total_bytes;
+      for (std::uint64_t limit = least; limit < 4 * kGiB; limit += limit / 3) {
         const MemoryPlan plan = plan_memory(usual(), threads, limit, chunks);
         EXPECT_LE(plan.total_bytes, limit) << threads << " threads";
       }
@@ -70,6 +75,49 @@ TEST(MemoryPlan, LetsPacksGrowWithTheRepository) {
   repo::Config large = usual();
   large.pack_bytes = 1U << 30;
   EXPECT_EQ(pack_bytes(large, 20'000'000), 1U << 30);
+}
+
+TEST(MemoryPlan, CountsTheFilterOfTheIndexAndLeavesTheDefaultItsThreads) {
+  for (const std::uint64_t chunks : {0ULL, 10'000'000ULL, 100'000'000ULL}) {
+    const MemoryPlan plan = plan_memory(usual(), 2, 0, chunks);
+    EXPECT_EQ(plan.readers, 2U);
+    EXPECT_EQ(plan.encoders, 2U);
+    EXPECT_GE(plan.total_bytes, chunks * 3 / 2);
+    EXPECT_LE(plan.total_bytes, 120 * kMiB + chunks * 3 / 2);
+  }
+}
+
+// A row of docs/performance.md for every part, for two threads and a million indexed chunks.
+std::string table_of_parts() {
+  constexpr std::uint64_t kChunks = 1'000'000;
+  const MemoryPlan usually = plan_memory(usual(), 2, 0, kChunks);
+  const MemoryPlan small = plan_memory(usual(), 2, 64 * kMiB, kChunks);
+  const auto usual_parts = memory_parts(usually, usual(), kChunks);
+  const auto small_parts = memory_parts(small, usual(), kChunks);
+  const auto cells = [](const MemoryPart& part) {
+    return fmt::format("{} | {} | {:.1f}", part.count, part.bytes_each,
+                       static_cast<double>(part.count * part.bytes_each) / kMiB);
+  };
+  std::string table =
+      "| what | default: how many | bytes each | MiB | 64 MiB: how many | bytes each | MiB |\n"
+      "|---|---|---|---|---|---|---|\n";
+  for (std::size_t i = 0; i < usual_parts.size(); ++i) {
+    table += fmt::format("| {} | {} | {} |\n", usual_parts[i].what, cells(usual_parts[i]),
+                         cells(small_parts[i]));
+  }
+  const auto mib = [](std::uint64_t bytes) { return static_cast<double>(bytes) / kMiB; };
+  return table + fmt::format("| sum | | | {:.1f} | | | {:.1f} |\n", mib(usually.total_bytes),
+                             mib(small.total_bytes));
+}
+
+TEST(MemoryPlan, IsTheOneThatThePageShows) {
+  std::ifstream file(BACKSTAY_SOURCE_FOLDER "/docs/performance.md");
+  std::stringstream page;
+  page << file.rdbuf();
+  const std::string table = table_of_parts();
+  EXPECT_NE(page.str().find(table), std::string::npos)
+      << "docs/performance.md, section Memory, should show:\n"
+      << table;
 }
 
 }  // namespace

@@ -23,7 +23,7 @@ class OpenPack {
   // Waits for reservations that are still being written: the buffer is theirs until then.
   ~OpenPack() { wait_for_writers(); }
 
-  static constexpr std::size_t kChunksMax = 16 * 1024;
+  static constexpr std::size_t kChunksMax = 12 * 1024;
 
   // A place for a frame. Called under the owner's lock; the sealing happens outside of it.
   struct Reservation {

@@ -385,4 +385,15 @@ std::uint64_t StoreSession::memory_bound(const Options& options) {
   return options.pack_bytes * in_flight + options.pack_bytes / kMetaPackDivisor * kOpenPacksPerKind;
 }
 
+// A checkpoint begins when a pack made it due, and meanwhile all other packs may fill.
+std::uint64_t StoreSession::unindexed_chunks_max(const Options& options) {
+  const std::uint64_t packs = 1 + kOpenPacksPerKind + 2 * options.uploads;
+  return options.checkpoint_entries + packs * OpenPack::kChunksMax;
+}
+
+// Each is claimed, and stands in the directory of a pack or in what that brings into the index;
+// while a run is written, half of them are sorted, too.
+const std::size_t StoreSession::kBytesOfUnindexedChunk =
+    ClaimSet::kBytesEach + sizeof(PackEntries::Chunk) + sizeof(IndexRun::Entry) / 2;
+
 }  // namespace backstay::repo

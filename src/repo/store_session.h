@@ -71,8 +71,11 @@ class StoreSession {
     std::uint64_t packs = 0;
   };
   [[nodiscard]] Totals totals() const;
-  // The upper bound of what the session holds in memory with these options.
+  // The upper bound of the packs that the session holds in memory with these options.
   [[nodiscard]] static std::uint64_t memory_bound(const Options& options);
+  // Besides it: chunks that may be on their way or in no index run yet, and what is kept of each.
+  [[nodiscard]] static std::uint64_t unindexed_chunks_max(const Options& options);
+  static const std::size_t kBytesOfUnindexedChunk;
 
  private:
   struct State;

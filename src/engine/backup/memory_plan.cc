@@ -11,20 +11,23 @@ namespace backstay::engine::backup_stages {
 namespace {
 
 constexpr std::uint64_t kDefaultLimit = 120 * kMiB;
-constexpr std::uint64_t kBase =
-    22 * kMiB;  // the program and its libraries, stacks, the heap of a run of a million files:
-                // claims of chunks and entries since the last checkpoint, the index filter
+constexpr std::uint64_t kProgram = 10 * kMiB;   // it and its libraries, stacks, small things
+constexpr std::uint64_t kIndexWork = 3 * kMiB;  // a segment of an index run that is written, its
+                                                // copy on the way out, what is mapped of those that
+                                                // are merged
 constexpr std::uint64_t kCodecContexts = 2 * kMiB;  // zstd at the fast levels, one a thread
 constexpr std::uint64_t kEntryInFlight = 1024;
+// The filter of the index takes 12 bits a chunk (docs/format.md section 5.5).
+constexpr std::uint64_t kFilterChunks = 1024;
+constexpr std::uint64_t kFilterBytes = kFilterChunks * 12 / 8;
+constexpr std::uint64_t kCheckpointEntriesLeast = 12 * 1024;
 
-std::uint64_t sum_of(const MemoryPlan& plan, const repo::Config& config) {
-  const std::uint64_t chunk = config.cut.max_bytes;
-  // An encoder holds the packed form and what it decoded to compare; the plaintext is in a slab.
-  const std::uint64_t encoder =
-      2 * std::max<std::uint64_t>(chunk, config.frame_bytes) + kCodecContexts;
-  return kBase + plan.slabs * plan.slab_bytes + kMetaSlabs * kMetaSlabBytes +
-         plan.encoders * encoder + plan.entries_in_flight * kEntryInFlight +
-         repo::StoreSession::memory_bound(plan.store);
+std::uint64_t sum_of(const MemoryPlan& plan, const repo::Config& config, std::uint64_t chunks) {
+  std::uint64_t sum = 0;
+  for (const MemoryPart& part : memory_parts(plan, config, chunks)) {
+    sum += part.count * part.bytes_each;
+  }
+  return sum;
 }
 
 // A slab must hold a chunk of the greatest size, and what leads up to a border of fixed pieces and
@@ -53,10 +56,33 @@ std::uint32_t pack_bytes_for(const repo::Config& config, std::uint64_t indexed_c
 
 }  // namespace
 
+std::vector<MemoryPart> memory_parts(const MemoryPlan& plan, const repo::Config& config,
+                                     std::uint64_t indexed_chunks) {
+  const std::uint64_t frame = std::max<std::uint64_t>(config.cut.max_bytes, config.frame_bytes);
+  const repo::StoreSession::Options& store = plan.store;
+  return {
+      {"the program and its libraries", 1, kProgram},
+      {"slabs of plaintext, from where it is read until it is packed", plan.slabs, plan.slab_bytes},
+      {"slabs of tree pages and lists", kMetaSlabs, kMetaSlabBytes},
+      {"an encoder's packed frame and what that decodes to", plan.encoders, 2 * frame},
+      {"an encoder's zstd contexts", plan.encoders, kCodecContexts},
+      {"packs that are open, full, or being stored", 1, repo::StoreSession::memory_bound(store)},
+      {"chunks that no index run names yet", repo::StoreSession::unindexed_chunks_max(store),
+       repo::StoreSession::kBytesOfUnindexedChunk},
+      {"an index run that is written or merged", 1, kIndexWork},
+      {"entries between the walk and the tree", plan.entries_in_flight, kEntryInFlight},
+      {"filters of 1,024 indexed chunks", (indexed_chunks + kFilterChunks - 1) / kFilterChunks,
+       kFilterBytes},
+  };
+}
+
 MemoryPlan plan_memory(const repo::Config& config, std::size_t threads, std::uint64_t limit_bytes,
                        std::uint64_t indexed_chunks) {
   const std::size_t processors = std::max<std::size_t>(1, std::thread::hardware_concurrency());
-  const std::uint64_t limit = limit_bytes != 0 ? limit_bytes : kDefaultLimit;
+  // Where nobody says what there is, a large index does not cost threads.
+  const std::uint64_t limit = limit_bytes != 0
+                                  ? limit_bytes
+                                  : kDefaultLimit + indexed_chunks / kFilterChunks * kFilterBytes;
   MemoryPlan plan;
   plan.readers = plan.encoders = threads != 0 ? threads : processors;
   const std::size_t least = slab_least(config);
@@ -67,11 +93,15 @@ MemoryPlan plan_memory(const repo::Config& config, std::size_t threads, std::uin
   // What costs least speed goes first: packs, then queues, then threads.
   while (true) {
     plan.slabs = kSlabsOfReader * plan.readers;
-    if (sum_of(plan, config) <= limit) break;
+    if (sum_of(plan, config, indexed_chunks) <= limit) break;
     if (plan.store.pack_bytes > 8 * kMiB)
       plan.store.pack_bytes /= 2;
     else if (plan.slab_bytes > least)
       plan.slab_bytes = std::max<std::size_t>(plan.slab_bytes - kMiB, least);
+    else if (plan.store.checkpoint_entries > kCheckpointEntriesLeast)
+      plan.store.checkpoint_entries /= 2;
+    else if (plan.entries_in_flight > 2048)
+      plan.entries_in_flight /= 2;
     else if (plan.readers > 1)
       plan.readers -= 1;
     else if (plan.encoders > 1)
@@ -83,7 +113,7 @@ MemoryPlan plan_memory(const repo::Config& config, std::size_t threads, std::uin
     else
       break;
   }
-  plan.total_bytes = sum_of(plan, config);
+  plan.total_bytes = sum_of(plan, config, indexed_chunks);
   return plan;
 }
 

@@ -3,6 +3,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string_view>
+#include <vector>
 
 #include "repo/config.h"
 #include "repo/store_session.h"
@@ -19,9 +21,19 @@ struct MemoryPlan {
   std::uint64_t total_bytes = 0;  // the sum of all of the above, and of contexts
 };
 
-// `limit_bytes` 0 stands for the default of 120 MiB. Threads and packs shrink until the sum fits;
-// the least is about 58 MiB with the default chunk sizes, and is used when the limit is lower than
-// that.
+// One row of the sum: docs/performance.md shows them all.
+struct MemoryPart {
+  std::string_view what;
+  std::uint64_t count = 0;
+  std::uint64_t bytes_each = 0;
+};
+[[nodiscard]] std::vector<MemoryPart> memory_parts(const MemoryPlan& plan,
+                                                   const repo::Config& config,
+                                                   std::uint64_t indexed_chunks);
+
+// `limit_bytes` 0 stands for the default of 120 MiB and the filter of the index. Threads and packs
+// shrink until the sum fits; the least is about 58 MiB with the default chunk sizes, and is used
+// when the limit is lower than that.
 [[nodiscard]] MemoryPlan plan_memory(const repo::Config& config, std::size_t threads,
                                      std::uint64_t limit_bytes, std::uint64_t indexed_chunks);
 
