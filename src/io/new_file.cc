@@ -21,6 +21,7 @@
 #include "io/direct_write.h"
 #include "io/failure.h"
 #include "io/file.h"
+#include "io/unnamed_file.h"
 
 namespace backstay::io {
 namespace {
@@ -80,41 +81,19 @@ Result<void> write_contents(int fd, const NewFile& file) {
   return {};
 }
 
-// What the kernel answers when a file system (or an old kernel) has no unnamed files.
-bool lacks_unnamed_files(int error) {
-  return error == EOPNOTSUPP || error == EISDIR || error == EINVAL || error == ENOSYS;
+bool is_not_possible(const Error& error) {
+  return error.code() == ErrorCode::kUnsupported;
 }
 
-// Gives an unnamed file its name. By descriptor this needs a capability on most kernels; through
-// /proc it does not, but /proc may be missing.
-Result<Outcome> name_unnamed(int fd, const std::string& path) {
-  if (::linkat(fd, "", AT_FDCWD, path.c_str(), AT_EMPTY_PATH) == 0) return Outcome::kCreated;
-  if (errno != EEXIST) {
-    const std::string link = fmt::format("/proc/self/fd/{}", fd);
-    if (::linkat(AT_FDCWD, link.c_str(), AT_FDCWD, path.c_str(), AT_SYMLINK_FOLLOW) == 0) {
-      return Outcome::kCreated;
-    }
-  }
-  switch (errno) {
-    case EEXIST:
-    case ENOSPC:
-    case EDQUOT:
-    case EIO:
-    case EROFS:
-      return fail_io(errno, "creating " + path);
-    default:
-      return Outcome::kNotPossibleHere;
-  }
-}
-
-Result<Outcome> create_unnamed(const NewFile& file) {
-  const Fd fd(::open(folder_of(file.path).c_str(), O_WRONLY | O_TMPFILE | O_CLOEXEC, 0600));
-  if (!fd) {
-    if (lacks_unnamed_files(errno)) return Outcome::kNotPossibleHere;
-    return fail_io(errno, "creating " + file.path);
-  }
-  TRY_DOING("creating " + file.path, write_contents(fd.get(), file));
-  return name_unnamed(fd.get(), file.path);
+Result<Outcome> create_without_name(const NewFile& file) {
+  const Result<Fd> fd = create_unnamed(AT_FDCWD, folder_of(file.path), 0600);
+  if (!fd && is_not_possible(fd.error())) return Outcome::kNotPossibleHere;
+  if (!fd) return std::unexpected(fd.error().clone().with_context("creating " + file.path));
+  TRY_DOING("creating " + file.path, write_contents(fd->get(), file));
+  const Result<void> named = name_unnamed(fd->get(), AT_FDCWD, file.path);
+  if (!named && is_not_possible(named.error())) return Outcome::kNotPossibleHere;
+  if (!named) return std::unexpected(named.error().clone().with_context("creating " + file.path));
+  return Outcome::kCreated;
 }
 
 Result<Outcome> name_by_rename(TemporaryFile& file, const std::string& path) {
@@ -145,7 +124,7 @@ Result<Outcome> name_by_link(const TemporaryFile& file, const std::string& path)
 }  // namespace
 
 Result<Outcome> create_file_by(Naming naming, const NewFile& file) {
-  if (naming == Naming::kUnnamed) return create_unnamed(file);
+  if (naming == Naming::kUnnamed) return create_without_name(file);
   TemporaryFile temporary = TRY(TemporaryFile::create(
       file.temporary_folder.empty() ? folder_of(file.path) : file.temporary_folder));
   TRY_DOING("creating " + file.path, write_contents(temporary.fd(), file));
@@ -186,9 +165,11 @@ Result<void> create_file(const std::string& path, const StreamedBytes& bytes, Du
 }
 
 Result<Fd> create_nameless_file(const std::string& folder) {
-  Fd unnamed(::open(folder.c_str(), O_RDWR | O_TMPFILE | O_CLOEXEC, 0600));
+  Result<Fd> unnamed = create_unnamed(AT_FDCWD, folder, 0600);
   if (unnamed) return unnamed;
-  if (!lacks_unnamed_files(errno)) return fail_io(errno, "creating a temporary file in " + folder);
+  if (!is_not_possible(unnamed.error()))
+    return std::unexpected(
+        unnamed.error().clone().with_context("creating a temporary file in " + folder));
   TemporaryFile named = TRY(TemporaryFile::create(folder));
   return named.take_fd();  // the name goes here
 }
@@ -202,9 +183,11 @@ Result<void> replace_file(const std::string& path, ByteView bytes) {
 }
 
 Result<Timestamp> file_system_time(const std::string& folder) {
-  Fd unnamed(::open(folder.c_str(), O_WRONLY | O_TMPFILE | O_CLOEXEC, 0600));
-  if (unnamed) return TRY(open_file_info(unnamed.get())).modified;
-  if (!lacks_unnamed_files(errno)) return fail_io(errno, "asking for the time of " + folder);
+  const Result<Fd> unnamed = create_unnamed(AT_FDCWD, folder, 0600);
+  if (unnamed) return TRY(open_file_info(unnamed->get())).modified;
+  if (!is_not_possible(unnamed.error()))
+    return std::unexpected(
+        unnamed.error().clone().with_context("asking for the time of " + folder));
   const TemporaryFile file = TRY(TemporaryFile::create(folder));
   return TRY(open_file_info(file.fd())).modified;
 }

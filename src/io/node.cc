@@ -210,6 +210,8 @@ Result<void> rename_at(int folder, const std::string& from, const std::string& t
   const auto failed = [&](int error_number) {
     return fail_call(error_number, "renaming " + quoted(from) + " to " + quoted(to));
   };
+  // A free name, which is the usual thing, needs none of the looks below.
+  if (::renameat2(folder, from.c_str(), folder, to.c_str(), RENAME_NOREPLACE) == 0) return {};
   const std::optional<FileStatus> present = TRY(find_at(folder, to));
   if (present && present->kind == FileKind::kDirectory) {
     return fail(ErrorCode::kConflict, quoted(to) + " is a folder");

@@ -114,7 +114,8 @@ class AttributeSetter {
     const bool other_uid = uid != now_.uid;
     const bool other_gid = gid != now_.gid;
     if (!other_uid && !other_gid) return {};
-    mode_is_known_ = false;
+    // The kernel takes nothing but set-id bits away.
+    if ((now_.mode & (kSetUserId | kSetGroupId)) != 0) mode_is_known_ = false;
     if (other_uid && other_gid && io::set_owner(node_, uid, gid)) {
       now_.uid = uid;
       now_.gid = gid;

@@ -208,6 +208,23 @@ TEST_F(TargetAttributes, WhatAFolderHandsDownDoesNotStayOnWhatIsRestored) {
   expect_same(look("folder"), parent);
 }
 
+TEST_F(TargetAttributes, AFileThatWasMadeWithoutANameHasThemAllWhateverItsFolderHandsDown) {
+  const TargetFolderPtr folder = tree_->make_folder(root(), "folder").value();
+  Entry parent = entry_of(EntryType::kDirectory, 02755);
+  parent.xattrs = {{"system.posix_acl_default", acl_with_mask(7)}};
+  if (!set("folder", parent).empty()) GTEST_SKIP() << "no access lists here";
+  for (const std::uint32_t mode : {0U, 0400U, 0600U, 0644U, 0660U, 0666U, 0750U, 0777U, 04755U}) {
+    const Entry file = entry_of(EntryType::kFile, mode);
+    const Result<io::Fd> made = tree_->open_unnamed(folder, mode & 0777U);
+    if (!made && made.error().code() == ErrorCode::kUnsupported) GTEST_SKIP();
+    write(made, "text");
+    ASSERT_TRUE(tree_->set_attributes(folder, "file", file, made->get()));
+    ASSERT_TRUE(tree_->name_unnamed(folder, "file", made->get()));
+    expect_same(tree_->look(folder, "file")->value().entry, file);
+    ASSERT_TRUE(tree_->remove(folder, "file"));
+  }
+}
+
 TEST_F(TargetAttributes, CapabilitiesSurviveTheChangeOfOwner) {
   if (!io::is_root()) GTEST_SKIP() << "capabilities need root";
   make_file("file");

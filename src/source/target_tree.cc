@@ -15,6 +15,7 @@
 #include "io/attributes.h"
 #include "io/metadata.h"
 #include "io/node.h"
+#include "io/unnamed_file.h"
 #include "source/entry_status.h"
 #include "source/target_attributes.h"
 #include "source/target_folder.h"
@@ -222,6 +223,16 @@ class FolderTarget final : public TargetTree {
         keep ? TRY(open_kept(at->get(), name, size_bytes)) : TRY(make_file(at->get(), name));
     if (keep || size_bytes > 0) TRY(io::set_size(fd.get(), size_bytes));
     return fd;
+  }
+
+  Result<io::Fd> open_unnamed(const TargetFolderPtr& folder, std::uint32_t mode) override {
+    ASSERT(folder != nullptr);
+    return io::create_unnamed(TRY(folder->handle())->get(), ".", mode);
+  }
+
+  Result<void> name_unnamed(const TargetFolderPtr& folder, const std::string& name,
+                            int fd) override {
+    return io::name_unnamed(fd, TRY(handle_of(folder, name))->get(), name);
   }
 
   Result<io::Fd> open_for_read(const TargetFolderPtr& folder, const std::string& name) override {

@@ -88,6 +88,14 @@ class TargetTree {
   enum class Existing : std::uint8_t { kReplace, kKeepBytes };
   virtual Result<io::Fd> open_for_write(const TargetFolderPtr& folder, const std::string& name,
                                         std::uint64_t size_bytes, Existing existing) = 0;
+  // A regular file without a name, for a name that is free: nobody sees it before name_unnamed, and
+  // a restore that dies leaves nothing of it. `mode` as far as the umask lets it. unsupported where
+  // there is no such thing.
+  virtual Result<io::Fd> open_unnamed(const TargetFolderPtr& folder, std::uint32_t mode) = 0;
+  // Failures, above all already_exists, leave what is there as it is; the file may be written again
+  // with open_for_write then.
+  virtual Result<void> name_unnamed(const TargetFolderPtr& folder, const std::string& name,
+                                    int fd) = 0;
   virtual Result<io::Fd> open_for_read(const TargetFolderPtr& folder, const std::string& name) = 0;
 
   // Symbolic link, FIFO, socket or device node, replacing what is there.

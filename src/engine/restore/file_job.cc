@@ -15,11 +15,12 @@
 namespace backstay::engine::restoring {
 namespace {
 
-using snapshot::Entry;
 using Existing = source::TargetTree::Existing;
 
 // A file with one of these inode flags (FS_IMMUTABLE_FL, FS_APPEND_FL) cannot be renamed.
 constexpr std::uint32_t kProtectingFlags = 0x10 | 0x20;
+// A file that nobody sees yet is made with these bits; the others come after the owner.
+constexpr std::uint32_t kModeWhenMade = 0777;
 // What is left free beside a file that is written anew.
 constexpr std::uint64_t kRoomBytes = 16 << 20;
 
@@ -44,26 +45,72 @@ void FileJob::fail(const Error& error) {
 }
 
 void FileWorker::write_whole(FileJob& job, std::span<const Segment> segments) {
-  Result<io::Fd> fd = create_temporary(job, job.entry.size_bytes);
-  Result<void> written = fd ? fill(job, fd->get(), segments) : std::unexpected(fd.error().clone());
-  if (written) written = put_in_place(job, fd->get());
-  if (written) return complete(job, true);
-  job.fail(written.error());
-  static_cast<void>(site_.target->remove(job.folder->folder(), job.temporary));
-  abandon(job);
+  Result<bool> written = write_unnamed(job, segments);
+  if (written && !*written) {
+    const Result<void> beside = write_beside(job, segments);
+    if (!beside) written = std::unexpected(beside.error().clone());
+  }
+  if (!written) {
+    job.fail(written.error());
+    return abandon(job);
+  }
+  count_written(job, segments);
+  complete(job, true);
 }
 
+Result<bool> FileWorker::write_unnamed(FileJob& job, std::span<const Segment> segments) {
+  // A protected inode cannot be named, and a name must not be seen before the attributes are set.
+  const bool protects = (job.entry.inode_flags & kProtectingFlags) != 0;
+  if (!job.name_is_free || protects || !unnamed_works_.load(std::memory_order_relaxed))
+    return false;
+  const source::TargetFolderPtr& folder = job.folder->folder();
+  const Result<io::Fd> file = site_.target->open_unnamed(folder, job.entry.mode & kModeWhenMade);
+  if (!file) {
+    // Why else there can be no file, the other way finds out and tells.
+    if (file.error().code() == ErrorCode::kUnsupported) unnamed_works_ = false;
+    return false;
+  }
+  TRY(fill(job, file->get(), segments));
+  const AttributesDone attributes = try_attributes(job, file->get());
+  const Result<void> named = site_.target->name_unnamed(folder, job.name, file->get());
+  if (!named) {
+    // A name that was taken meanwhile is replaced in the other way.
+    if (named.error().code() == ErrorCode::kUnsupported) unnamed_works_ = false;
+    return false;
+  }
+  report(job, attributes);
+  return true;
+}
+
+Result<void> FileWorker::write_beside(FileJob& job, std::span<const Segment> segments) {
+  const Result<io::Fd> fd = create_temporary(job, 0);
+  Result<void> written = fd ? fill(job, fd->get(), segments) : std::unexpected(fd.error().clone());
+  if (written) written = put_in_place(job, fd->get());
+  if (!written) static_cast<void>(site_.target->remove(job.folder->folder(), job.temporary));
+  return written;
+}
+
+// The size is set only where the last bytes are a hole.
 Result<void> FileWorker::fill(FileJob& job, int fd, std::span<const Segment> segments) {
+  std::uint64_t end = 0;
   for (const Segment& segment : segments) {
     TRY(io::pwrite_full(fd, segment.bytes, segment.offset));
-    site_.outcome.bytes_written.fetch_add(segment.bytes.size(), std::memory_order_relaxed);
+    end = std::max(end, segment.offset + segment.bytes.size());
   }
   for (const ZeroRange& range : job.zeros) {
-    site_.outcome.bytes_written.fetch_add(range.length, std::memory_order_relaxed);
     TRY(write_zeros_at(fd, range.offset, range.length, site_));
+    end = std::max(end, range.offset + range.length);
   }
-  site_.outcome.progress().bytes_done.fetch_add(job.entry.size_bytes, std::memory_order_relaxed);
+  if (end != job.entry.size_bytes) TRY(io::set_size(fd, job.entry.size_bytes));
   return {};
+}
+
+void FileWorker::count_written(const FileJob& job, std::span<const Segment> segments) {
+  std::uint64_t bytes = 0;
+  for (const Segment& segment : segments) bytes += segment.bytes.size();
+  for (const ZeroRange& range : job.zeros) bytes += range.length;
+  site_.outcome.bytes_written.fetch_add(bytes, std::memory_order_relaxed);
+  site_.outcome.progress().bytes_done.fetch_add(job.entry.size_bytes, std::memory_order_relaxed);
 }
 
 // The file gets its name last, and its attributes before that, so that whoever sees the name sees
@@ -84,14 +131,15 @@ Result<void> FileWorker::rename(FileJob& job) {
   return {};
 }
 
-void FileWorker::set_attributes(FileJob& job, int fd) {
-  const auto report =
-      site_.target->set_attributes(job.folder->folder(), job.name_now(), job.entry, fd);
-  if (!report) {
-    site_.outcome.trouble(job.path(),
-                          report.error().clone().with_context("setting its attributes"));
-  } else if (!report->not_set.empty()) {
-    site_.outcome.attributes(job.path(), *report);
+FileWorker::AttributesDone FileWorker::try_attributes(FileJob& job, int fd) {
+  return site_.target->set_attributes(job.folder->folder(), job.name_now(), job.entry, fd);
+}
+
+void FileWorker::report(const FileJob& job, const AttributesDone& done) {
+  if (!done) {
+    site_.outcome.trouble(job.path(), done.error().clone().with_context("setting its attributes"));
+  } else if (!done->not_set.empty()) {
+    site_.outcome.attributes(job.path(), *done);
   }
 }
 

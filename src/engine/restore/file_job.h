@@ -1,8 +1,11 @@
 // A file on its way into the target, from the moment the walk meets it until it stands under its
 // name, or has failed.
 //
-// Files are written under a temporary name and renamed when they are whole, so a name of the
-// snapshot never shows half a file, whatever happens, and what stood there before stays until then.
+// Files are written without a name or under a temporary one and get theirs when they are whole, so
+// a name of the snapshot never shows half a file, whatever happens, and what stood there before
+// stays until then. Without a name is the cheaper way (36 instead of 62 microseconds of a small
+// file on ext4) and leaves nothing behind, but cannot replace anything.
+//
 // Of a file that exists already, chunks that it has are taken from it and not from the repository;
 // where the file system can share bytes between files, the new one begins as a clone of it.
 //
@@ -38,6 +41,7 @@ struct FileJob {
   std::string temporary;             // what it is called until it is whole; empty: its own name
   std::uint64_t number = 0;          // in walk order
   std::uint64_t existing_bytes = 0;  // kUpdate: the size of the file that is there
+  bool name_is_free = false;         // when the walk came by
 
   // A file whose chunks are all in one frame is written in one go by whoever decodes the frame.
   bool is_whole = false;
@@ -101,7 +105,11 @@ class FileWorker {
   void abandon(FileJob& job);
 
  private:
+  // False when it cannot be done in this way here and now.
+  Result<bool> write_unnamed(FileJob& job, std::span<const Segment> segments);
+  Result<void> write_beside(FileJob& job, std::span<const Segment> segments);
   Result<void> fill(FileJob& job, int fd, std::span<const Segment> segments);
+  void count_written(const FileJob& job, std::span<const Segment> segments);
   void finish_pieces(FileJob& job);
   Result<void> put_in_place(FileJob& job, int fd);
   // A new file under a temporary name, held against other restores.
@@ -111,7 +119,10 @@ class FileWorker {
   Result<bool> has_room(int fd, FileJob& job);
   void put_back(FileJob& job);
   Result<void> rename(FileJob& job);
-  void set_attributes(FileJob& job, int fd);
+  using AttributesDone = Result<source::AttributeReport>;
+  AttributesDone try_attributes(FileJob& job, int fd);
+  void report(const FileJob& job, const AttributesDone& done);
+  void set_attributes(FileJob& job, int fd) { report(job, try_attributes(job, fd)); }
   void make_link(LinkGroup& group, LinkGroup::State state, const LinkMember& member);
   void settle(FileJob& job, LinkGroup::State state);
 
@@ -119,6 +130,7 @@ class FileWorker {
   const std::uint64_t spare_bytes_;
   OpenFiles files_;
   std::atomic<std::uint64_t> reserved_bytes_{0};
+  std::atomic<bool> unnamed_works_{true};
 };
 
 }  // namespace backstay::engine::restoring

@@ -91,6 +91,7 @@ Result<void> RestoreRun::file(FileVisit visit) {
   job->entry = std::move(visit.entry);
   job->action = visit.action;
   job->existing_bytes = visit.existing_bytes;
+  job->name_is_free = visit.name_is_free;
   job->number = next_number_++;
   if (job->entry.links > 1) become_holder(*job);
   if (job->number % kNamedEvery == 0) site_.outcome.progress().set_current(job->path());

@@ -233,6 +233,7 @@ class TargetWalk {
       return {};
     }
     FileVisit visit{.folder = folder, .name = name, .entry = std::move(entry)};
+    visit.name_is_free = !existing->has_value();
     visit.action = choose_action(visit.entry, *existing, site_.options);
     if (*existing && (*existing)->entry.type == EntryType::kFile)
       visit.existing_bytes = (*existing)->entry.size_bytes;

@@ -17,6 +17,7 @@ struct FileVisit {
   snapshot::Entry entry;
   Action action = Action::kWrite;
   std::uint64_t existing_bytes = 0;  // size of a regular file that stands there
+  bool name_is_free = false;         // when the walk looked
 };
 
 class Visitor {
