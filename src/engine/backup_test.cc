@@ -145,6 +145,25 @@ TEST_F(Backup, AttributesOfWhatDidNotChangeAreTakenFromTheParent) {
   EXPECT_EQ(entry_in(backup_well(), "/etc/link")->xattrs.size(), 0U);
 }
 
+TEST_F(Backup, AttributesThatCouldNotBeReadAreReadTheNextTime) {
+  tree_.add_symlink("/etc/link", "small");
+  const std::vector<snapshot::ExtendedAttribute> xattrs = {{.name = "trusted.a", .value = {1}}};
+  for (const char* path : {"/etc/link", "/etc/small"}) {
+    tree_.node(path).entry.xattrs = xattrs;
+    tree_.node(path).hides_attributes = true;
+  }
+  const auto first = try_backup();
+  ASSERT_TRUE(first);
+  EXPECT_EQ(first->snapshot.stats.errors, 2U);
+  for (const char* path : {"/etc/link", "/etc/small"}) tree_.node(path).hides_attributes = false;
+  const BackupReport second = backup_well();
+  for (const char* path : {"/etc/link", "/etc/small"}) {
+    const auto kept = entry_in(second, path);
+    ASSERT_TRUE(kept) << path;
+    EXPECT_EQ(kept->xattrs, xattrs) << path;
+  }
+}
+
 TEST_F(Backup, OfAnUnchangedTreeReadsNothingAndStoresAlmostNothing) {
   const BackupReport first = backup_well();
   const std::size_t before = stored_bytes();

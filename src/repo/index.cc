@@ -48,14 +48,15 @@ struct ListedRun {
 };
 
 // A stored run that is read from front to back in pieces. Where the last byte is read, all bytes
-// must be those that the name stands for. Who opens the run may start over; what it reads then has
-// been looked at already.
+// must be those that the name stands for; if they are not, nothing more is given. Who opens the run
+// may start over.
 class RunDownload {
  public:
   RunDownload(backend::Backend& store, const ListedRun& run)
       : store_(store), name_(object_name(ObjectKind::kIndexRun, run.id)), run_(run) {}
 
   Result<void> read(std::uint64_t offset, MutableByteView out) {
+    if (wrong_) return not_its_bytes();
     if (offset < window_begin_ || offset + out.size() > window_begin_ + window_.size()) {
       TRY(fill(offset, out.size()));
     }
@@ -64,7 +65,18 @@ class RunDownload {
     return {};
   }
 
+  // Reads what was not read yet: corruption when the bytes are not those of the name.
+  Result<void> read_to_the_end() {
+    if (wrong_) return not_its_bytes();
+    while (hashed_ < run_.size_bytes) TRY(fill(hashed_, 1));
+    return {};
+  }
+
  private:
+  static std::unexpected<Error> not_its_bytes() {
+    return fail(ErrorCode::kCorruption, "its bytes do not match its name");
+  }
+
   static constexpr std::size_t kWindowBytes = 4 * (kIndexSegmentSize + crypto::kTagSize);
 
   Result<void> fill(std::uint64_t offset, std::size_t least) {
@@ -81,8 +93,8 @@ class RunDownload {
     ASSERT(offset <= hashed_);
     hash_.update(window_.subspan(static_cast<std::size_t>(hashed_ - offset)));
     hashed_ = end;
-    if (hashed_ == run_.size_bytes && hash_.finish().bytes != run_.id.bytes)
-      return fail(ErrorCode::kCorruption, "its bytes do not match its name");
+    wrong_ = hashed_ == run_.size_bytes && hash_.finish().bytes != run_.id.bytes;
+    if (wrong_) return not_its_bytes();
     return {};
   }
 
@@ -94,6 +106,34 @@ class RunDownload {
   std::uint64_t window_begin_ = 0;
   crypto::Blake3Stream hash_;
   std::uint64_t hashed_ = 0;
+  bool wrong_ = false;
+};
+
+// The object as it is stored. It may come from a file that was read once before, to verify it: what
+// leaves must still be what the name stands for.
+class CheckedObject {
+ public:
+  explicit CheckedObject(const IndexRunWriter::Finished& written)
+      : id_(written.id), inner_(written.object.stream()) {}
+
+  [[nodiscard]] StreamedBytes stream() {
+    return {.size = inner_.size, .piece_at = [this](std::uint64_t offset) -> Result<ByteView> {
+              const ByteView piece = TRY(inner_.piece_at(offset));
+              if (offset == 0) hash_.restart();
+              hash_.update(piece);
+              const bool at_end = offset + piece.size() == inner_.size;
+              if (!at_end || hash_.finish().bytes == id_.bytes) return piece;
+              return std::unexpected(
+                  Error(ErrorCode::kInternal, "a new index run reads otherwise than it was written")
+                      .with_hint("Test this machine's memory and the disk of the cache, or run "
+                                 "without the cache (--no-cache)."));
+            }};
+  }
+
+ private:
+  const ObjectId id_;
+  const StreamedBytes inner_;
+  crypto::Blake3Stream hash_;
 };
 
 }  // namespace
@@ -165,10 +205,14 @@ Result<RunPtr> Index::State::fetch(const ListedRun& listed) {
     return fail(ErrorCode::kCorruption, fmt::format("it is larger than {} bytes", kRunObjectMax));
   }
   RunDownload download(store, listed);
-  const auto reader = TRY(IndexObjectReader::open(
+  const auto reader = IndexObjectReader::open(
       [&](std::uint64_t offset, MutableByteView out) { return download.read(offset, out); },
-      listed.size_bytes, keyring, config.id));
-  return cache.keep(listed.id, reader->body());
+      listed.size_bytes, keyring, config.id);
+  if (reader) return cache.keep(listed.id, (*reader)->body());
+  // A header that makes no sense is that of another program only where the bytes are the right
+  // ones.
+  if (is_damage(reader.error().code())) TRY(download.read_to_the_end());
+  return std::unexpected(reader.error().clone());
 }
 
 // The names of the runs in the store, once.
@@ -298,7 +342,7 @@ void Index::forget_pages() const {
   for (const RunPtr& run : *live) run->forget_pages();
 }
 
-// From the bytes that were or will be stored, which proves that they open.
+// From the bytes that were stored or, unless they change, will be: which proves that they open.
 Result<RunPtr> Index::State::open_written(const IndexRunWriter::Finished& written) {
   const auto read_at = [&](std::uint64_t offset, MutableByteView out) {
     return written.object.read(offset, out);
@@ -310,8 +354,8 @@ Result<RunPtr> Index::State::open_written(const IndexRunWriter::Finished& writte
 
 Result<RunPtr> Index::State::put(const IndexRunWriter::Finished& written, std::uint64_t& stored) {
   RunPtr run = TRY_DOING("verifying a new index run", open_written(written));
-  auto put =
-      store.put_streamed(object_name(ObjectKind::kIndexRun, written.id), written.object.stream());
+  CheckedObject object(written);
+  auto put = store.put_streamed(object_name(ObjectKind::kIndexRun, written.id), object.stream());
   if (!put && put.error().code() == ErrorCode::kAlreadyExists) put = {};
   if (!put) put = std::unexpected(std::move(put).error().with_context("storing an index run"));
   if (put) put = store.barrier();

@@ -109,7 +109,8 @@ TEST_F(IndexOfRuns, TakesInALargeRunInPiecesAndNoneThatIsDamagedAnywhere) {
     EXPECT_EQ(missing(*index, 1, 1, 2000), 0U);
   }
   Bytes whole = memory_.objects().at(name);
-  for (const std::size_t at : {whole.size() / 2, whole.size() - 1, std::size_t{20}}) {
+  for (const std::size_t at : {whole.size() / 2, whole.size() - 1, std::size_t{20}, std::size_t{5},
+                               std::size_t{9}, std::size_t{13}}) {
     Bytes damaged = whole;
     damaged[at] ^= 1;
     ASSERT_EQ(problem(memory_.remove(name)), "");
@@ -118,7 +119,7 @@ TEST_F(IndexOfRuns, TakesInALargeRunInPiecesAndNoneThatIsDamagedAnywhere) {
     const auto index = make();
     std::size_t refused = 0;
     EXPECT_EQ(problem(index->load([&](const ObjectId&, const Error& error) {
-                EXPECT_TRUE(is_damage(error.code())) << error.describe();
+                EXPECT_EQ(error.code(), ErrorCode::kCorruption) << error.describe();
                 ++refused;
               })),
               "");
@@ -126,6 +127,63 @@ TEST_F(IndexOfRuns, TakesInALargeRunInPiecesAndNoneThatIsDamagedAnywhere) {
     EXPECT_EQ(index->totals().runs, 0U);
     EXPECT_TRUE(std::filesystem::is_empty(cache_directory_));
   }
+}
+
+TEST_F(IndexOfRuns, TakesNoLargeRunForAnotherWhoseNameItHas) {
+  constexpr std::size_t kMany = 120'000;
+  add(*make(), 1, kMany);
+  const std::string name = stored_runs().front();
+  backend::MemoryBackend elsewhere(clock_);
+  const auto other = make(elsewhere, {});
+  add(*other, 2, kMany);
+  const Bytes foreign = elsewhere.objects().begin()->second;
+  ASSERT_GT(foreign.size(), (4U << 20) + 4096);
+  ASSERT_EQ(problem(memory_.remove(name)), "");
+  ASSERT_EQ(problem(memory_.put(name, foreign)), "");
+  for (const std::string& cache : {folder_ / "reader", std::string()}) {
+    cache_directory_ = cache;
+    const auto index = make();
+    std::vector<ErrorCode> refused;
+    EXPECT_EQ(problem(index->load(
+                  [&](const ObjectId&, const Error& error) { refused.push_back(error.code()); })),
+              "");
+    EXPECT_EQ(refused, std::vector{ErrorCode::kCorruption});
+    EXPECT_EQ(index->totals().runs, 0U);
+  }
+}
+
+// The file is found as this process has it open: it has no name.
+bool damage_nameless_file_in(const std::string& folder) {
+  for (const auto& link : std::filesystem::directory_iterator("/proc/self/fd")) {
+    std::error_code ignored;
+    const std::string target = std::filesystem::read_symlink(link.path(), ignored);
+    if (!target.starts_with(folder) || !target.ends_with(" (deleted)")) continue;
+    std::fstream file(link.path(), std::ios::in | std::ios::out | std::ios::binary);
+    file.seekp(1'500'000);
+    file.put('!');
+    return file.good();
+  }
+  return false;
+}
+
+TEST_F(IndexOfRuns, StoresNoRunThatReadsOtherwiseThanItWasVerified) {
+  class Damaging final : public ForwardingBackend {
+   public:
+    using ForwardingBackend::ForwardingBackend;
+    Result<void> put_streamed(std::string_view name, const StreamedBytes& bytes) override {
+      if (!damage_nameless_file_in(cache)) return fail(ErrorCode::kInternal, "no such file");
+      return ForwardingBackend::put_streamed(name, bytes);
+    }
+    std::string cache;
+  } damaging(memory_);
+  cache_directory_ = folder_ / "cache";
+  damaging.cache = cache_directory_;
+  const auto index = make(damaging, options());
+  const auto added = index->add({some_pack(1, 60'000, 1000)});
+  ASSERT_FALSE(added.has_value());
+  EXPECT_NE(problem(added).find("reads otherwise than it was written"), std::string::npos)
+      << problem(added);
+  EXPECT_TRUE(stored_runs().empty());
 }
 
 TEST_F(IndexOfRuns, LeavesNothingInTheCacheOfARunThatCouldNotBeStored) {

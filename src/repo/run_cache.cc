@@ -1,6 +1,7 @@
 #include "repo/run_cache.h"
 
 #include <algorithm>
+#include <optional>
 #include <unordered_set>
 
 #include "base/try.h"
@@ -80,7 +81,14 @@ Result<void> RunCache::write(const ObjectId& id, const StreamedBytes& body) cons
 Result<std::shared_ptr<const IndexRun>> RunCache::keep(const ObjectId& id,
                                                        const StreamedBytes& body) const {
   if (!directory_.empty()) {
-    const auto written = write(id, body);
+    std::optional<Error> unreadable;  // then there is nothing to keep anywhere
+    const StreamedBytes watched{.size = body.size, .piece_at = [&](std::uint64_t offset) {
+                                  auto piece = body.piece_at(offset);
+                                  if (!piece) unreadable = piece.error().clone();
+                                  return piece;
+                                }};
+    const auto written = write(id, watched);
+    if (unreadable) return std::unexpected(std::move(*unreadable));
     if (written || written.error().code() == ErrorCode::kAlreadyExists) {
       if (auto cached = load(id)) return std::move(*cached);
     }

@@ -33,7 +33,9 @@ class FileSource final : public Source {
       const std::string name(snapshot::name_of_key(item.key));
       return xattrs_.read_at(folder->fd.get(), name.c_str(), values);
     }();
-    if (!read) report(item, read.error());
+    item.incomplete = !read;
+    // What vanished meanwhile is kept as the walk saw it.
+    if (!read && read.error().code() != ErrorCode::kNotFound) report(item, read.error());
     set_xattrs(values, item.entry);
   }
 
@@ -47,8 +49,10 @@ class FileSource final : public Source {
     const auto times = options_.with_atime ? AccessTimes::kKeep : AccessTimes::kDrop;
     item.entry = TRY(entry_from_status(file->status, times));
     io::XattrReader xattrs;
-    set_open_attributes(file->fd.get(), xattrs, item.entry,
-                        [&](const Error& error) { report(item, error); });
+    set_open_attributes(file->fd.get(), xattrs, item.entry, [&](const Error& error) {
+      item.incomplete = true;
+      report(item, error);
+    });
     return read_open_file(*std::move(file), item.entry, times);
   }
 

@@ -19,6 +19,7 @@ namespace backstay::source {
 struct SourceItem {
   std::string key;  // snapshot/tree_key.h
   snapshot::Entry entry;
+  bool incomplete = false;  // some attributes could not be read
 };
 
 // A run of a file: data to be read, or a hole that was never allocated.

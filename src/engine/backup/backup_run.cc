@@ -211,10 +211,8 @@ void BackupRun::read_one(ContentReader& reader, PendingEntry& entry) {
     return;
   }
   entry.dropped = true;
-  if (read.error().code() == ErrorCode::kCancelled) {
-    if (activity_.stop.stop_requested()) stop_with(Error(ErrorCode::kCancelled, "interrupted"));
-    return;
-  }
+  if (activity_.stop.stop_requested()) stop_with(Error(ErrorCode::kCancelled, "interrupted"));
+  if (read.error().code() == ErrorCode::kCancelled && ended_early_.stop_requested()) return;
   report(path, read.error());
 }
 

@@ -23,7 +23,8 @@ bool same_bytes(const Entry& now, const Entry& before) {
 
 // Whatever changes the attributes of an inode changes its ctime too.
 bool same_attributes(const Entry& now, const Entry& before) {
-  return now.inode == before.inode && now.changed == before.changed;
+  return now.inode == before.inode && now.changed == before.changed &&
+         now.modified == before.modified;
 }
 
 bool same_besides_content(const Entry& now, const Entry& before) {
@@ -91,7 +92,7 @@ Compared ChangeDetector::compare_with_parent(source::SourceItem& item) {
   const bool left_to_read =
       item.entry.type != EntryType::kFile && item.entry.type != EntryType::kDirectory;
   if (!head_ || head_->item.key != item.key) {
-    if (left_to_read) read_attributes_(item);
+    if (left_to_read) read_attributes(item);
     return Compared::kNew;
   }
   Entry before = std::move(head_->item.entry);
@@ -108,10 +109,15 @@ Compared ChangeDetector::compare_with_parent(source::SourceItem& item) {
   if (left_to_read && same_type && same_attributes(item.entry, before)) {
     source::copy_attributes(before, item.entry);
   } else if (left_to_read) {
-    read_attributes_(item);
+    read_attributes(item);
   }
   return same_type && same_besides_content(item.entry, before) ? Compared::kUnmodified
                                                                : Compared::kChanged;
+}
+
+void ChangeDetector::read_attributes(source::SourceItem& item) const {
+  read_attributes_(item);
+  distrust_if_incomplete(item);
 }
 
 void ChangeDetector::finish() {

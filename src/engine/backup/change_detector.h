@@ -44,6 +44,7 @@ class ChangeDetector {
   void pass_deleted();
   void give_up(const Error& error);
   Compared compare_with_parent(source::SourceItem& item);
+  void read_attributes(source::SourceItem& item) const;
   [[nodiscard]] bool leads_to_a_path(const source::SourceItem& item) const;
 
   const std::vector<std::string>& paths_;

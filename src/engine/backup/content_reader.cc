@@ -93,6 +93,7 @@ Result<void> ContentReader::read(source::SourceItem& item) {
     item.entry.changed_while_read = !open.stream;
   }
   item.entry.size_bytes = seen;
+  distrust_if_incomplete(item);
   return {};
 }
 
@@ -100,6 +101,7 @@ Result<void> ContentReader::read_runs(Open& open) {
   while (true) {
     const auto run = TRY(open.file.next_run());
     if (!run) return {};
+    if (run->length == 0) continue;
     if (run->length == UINT64_MAX) open.stream = true;
     const bool small = !open.fixed && open.size_bytes < group_.large_bytes() &&
                        run->length <= open.size_bytes && open.size_bytes < kMayHavePages;

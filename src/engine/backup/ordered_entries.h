@@ -22,6 +22,12 @@ struct PendingEntry {
   bool done = false;     // looked at under the lock of OrderedEntries only
 };
 
+// With no change time, the next backup takes the attributes from the source again and not from this
+// entry.
+inline void distrust_if_incomplete(source::SourceItem& item) {
+  if (item.incomplete) item.entry.changed = {};
+}
+
 class OrderedEntries {
  public:
   using Entries = std::vector<std::shared_ptr<PendingEntry>>;

@@ -25,6 +25,7 @@ struct MemoryNode {
   std::optional<std::uint64_t> fails_after;  // bytes: then reading fails
   std::optional<std::uint64_t> ends_after;   // bytes: it shrank after the walk
   bool changes_while_read = false;
+  bool hides_attributes = false;  // they cannot be read
 };
 
 class MemoryTree {
@@ -171,12 +172,12 @@ class MemorySource final : public Source {
   }
   void read_attributes(SourceItem& item) override {
     ++tree_.attributes_read;
-    item.entry = tree_.nodes().at(item.key).entry;
+    complete(tree_.nodes().at(item.key), item);
   }
   Result<std::unique_ptr<FileReader>> open(SourceItem& item) override {
     const MemoryNode& node = tree_.nodes().at(item.key);
     ++tree_.files_opened;
-    item.entry = node.entry;
+    complete(node, item);
     if (node.fails_to_open) {
       return std::unexpected(
           Error(*node.fails_to_open, "it does not open").with_hint("Open it otherwise."));
@@ -185,6 +186,12 @@ class MemorySource final : public Source {
   }
 
  private:
+  void complete(const MemoryNode& node, SourceItem& item) const {
+    item.entry = node.hides_attributes ? as_walked(node.entry) : node.entry;
+    item.incomplete = node.hides_attributes;
+    if (node.hides_attributes)
+      hooks_.report(snapshot::path_from_key(item.key), Error(ErrorCode::kUnavailable, "hidden"));
+  }
   static snapshot::Entry as_walked(snapshot::Entry entry) {
     if (entry.type == snapshot::EntryType::kDirectory) return entry;
     entry.xattrs.clear();
