@@ -13,13 +13,15 @@ WORDS = {
         "rows": ("first backup", "second backup, nothing changed", "restore",
                  "read and check all data", "size of the repository", "peak memory"),
         "seconds": "{wall} s ({cpu} CPU-s)", "alt": "Time and processor time of each step",
-        "line": "{title}: {files:,} files, {size} MB. {machine}."
+        "own": "the machine's own",
+        "line": "Data: {title}, {files:,} files, {size} MB. Machine: {machine}."
                 " All corpora and rivals: [docs/performance.md](docs/performance.md).",
     },
     "README.zh.md": {
         "rows": ("首次备份", "无变化的第二次备份", "恢复", "读取并检查全部数据", "仓库大小", "内存峰值"),
         "seconds": "{wall} 秒（CPU {cpu} 秒）", "alt": "每个步骤的时间和处理器时间",
-        "line": "{title}：{files:,} 个文件，{size} MB。{machine}。"
+        "own": "本机的",
+        "line": "数据：{title}，{files:,} 个文件，{size} MB。机器：{machine}。"
                 "全部数据集和对手：[docs/performance.md](docs/performance.md)。",
     },
 }
@@ -71,7 +73,8 @@ def short_table(results, words, pictures):
     table.add(words["rows"][5], *(f"{tables.mebibytes(entries[key]['peak_bytes'])} MiB"
                                   for key in present))
     facts = results["corpora"][corpus]
-    line = words["line"].format(title=facts["title"], files=facts["files"],
+    title = facts["title"].replace("the machine's own", words["own"])
+    line = words["line"].format(title=title, files=facts["files"],
                                 size=tables.megabytes(facts["bytes"]),
                                 machine=machine.in_words(results["machine"]))
     parts = [table.markdown()]
