@@ -35,6 +35,13 @@ std::string format_local(Timestamp time) {
                      parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec);
 }
 
+std::int64_t local_utc_offset(std::int64_t utc_seconds) {
+  const std::time_t seconds = utc_seconds;
+  std::tm parts{};
+  if (localtime_r(&seconds, &parts) == nullptr) return 0;
+  return parts.tm_gmtoff;
+}
+
 namespace {
 
 // Reads a time from left to right; every step says whether it matched.

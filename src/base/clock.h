@@ -38,6 +38,10 @@ class SystemClock final : public Clock {
 // "2026-11-21 10:30:00" in the local zone, for people.
 [[nodiscard]] std::string format_local(Timestamp time);
 
+// Seconds east of UTC that clocks of the local zone (TZ, else /etc/localtime) show at a moment; 0
+// for moments that no calendar knows.
+[[nodiscard]] std::int64_t local_utc_offset(std::int64_t utc_seconds);
+
 // RFC 3339, "2026-11-21 10:30[:00]" and "2026-11-21" in the local zone, "2h ago" (s, m, h, d, w),
 // "now". `now` is what relative times count from.
 Result<Timestamp> parse_time(std::string_view text, Timestamp now);
