@@ -124,40 +124,46 @@ TEST_F(Backup, RecordsPathsAndTagsInOrder) {
 TEST_F(Backup, AttributesOfWhatDidNotChangeAreTakenFromTheParent) {
   tree_.add_symlink("/etc/link", "small");
   const std::vector<snapshot::ExtendedAttribute> xattrs = {{.name = "trusted.a", .value = {1}}};
-  for (const char* path : {"/etc/link", "/etc/small"}) {
+  const auto paths = {"/etc", "/etc/link", "/etc/small"};
+  for (const char* path : paths) {
     tree_.node(path).entry.xattrs = xattrs;
     tree_.node(path).entry.project_id = 7;
   }
   backup_well();
-  EXPECT_EQ(tree_.attributes_read, tree_.count(EntryType::kSymlink));
+  EXPECT_EQ(tree_.attributes_read,
+            tree_.count(EntryType::kSymlink) + tree_.count(EntryType::kDirectory));
   const BackupReport second = backup_well();
   EXPECT_EQ(tree_.attributes_read, 0U);
   EXPECT_EQ(tree_.files_opened, 0U);
   EXPECT_EQ(second.snapshot.stats.files_unmodified, files());
-  for (const char* path : {"/etc/link", "/etc/small"}) {
+  for (const char* path : paths) {
     const auto kept = entry_in(second, path);
     ASSERT_TRUE(kept) << path;
     EXPECT_EQ(kept->xattrs, xattrs) << path;
     EXPECT_EQ(kept->project_id, 7U) << path;
   }
-  tree_.node("/etc/link").entry.xattrs.clear();
-  tree_.touch("/etc/link");
-  EXPECT_EQ(entry_in(backup_well(), "/etc/link")->xattrs.size(), 0U);
+  for (const char* path : {"/etc", "/etc/link"}) {
+    tree_.node(path).entry.xattrs.clear();
+    tree_.touch(path);
+    EXPECT_EQ(entry_in(backup_well(), path)->xattrs.size(), 0U);
+    EXPECT_EQ(tree_.attributes_read, 1U);
+  }
 }
 
 TEST_F(Backup, AttributesThatCouldNotBeReadAreReadTheNextTime) {
   tree_.add_symlink("/etc/link", "small");
   const std::vector<snapshot::ExtendedAttribute> xattrs = {{.name = "trusted.a", .value = {1}}};
-  for (const char* path : {"/etc/link", "/etc/small"}) {
+  const auto paths = {"/etc", "/etc/link", "/etc/small"};
+  for (const char* path : paths) {
     tree_.node(path).entry.xattrs = xattrs;
     tree_.node(path).hides_attributes = true;
   }
   const auto first = try_backup();
   ASSERT_TRUE(first);
-  EXPECT_EQ(first->snapshot.stats.errors, 2U);
-  for (const char* path : {"/etc/link", "/etc/small"}) tree_.node(path).hides_attributes = false;
+  EXPECT_EQ(first->snapshot.stats.errors, 3U);
+  for (const char* path : paths) tree_.node(path).hides_attributes = false;
   const BackupReport second = backup_well();
-  for (const char* path : {"/etc/link", "/etc/small"}) {
+  for (const char* path : paths) {
     const auto kept = entry_in(second, path);
     ASSERT_TRUE(kept) << path;
     EXPECT_EQ(kept->xattrs, xattrs) << path;
@@ -256,6 +262,19 @@ TEST_F(Backup, IsSkippedWhenNothingChangedAndThatIsAskedFor) {
   EXPECT_EQ(memory_.objects(), before);
   tree_.touch("/etc/small");
   EXPECT_TRUE(backup_well(options).id);
+}
+
+TEST_F(Backup, IsSkippedAlsoWhenAttributesOfAFolderCanNeverBeRead) {
+  BackupOptions options = backup_options();
+  options.skip_if_unchanged = true;
+  tree_.node("/etc").hides_attributes = true;
+  EXPECT_TRUE(try_backup(options)->id);
+  const auto second = try_backup(options);
+  ASSERT_TRUE(second);
+  EXPECT_TRUE(second->skipped_unchanged);
+  EXPECT_EQ(second->snapshot.stats.errors, 1U);
+  tree_.node("/etc").hides_attributes = false;
+  EXPECT_TRUE(try_backup(options)->id);
 }
 
 TEST_F(Backup, IsSkippedWhenOnlyAFolderAboveThePathsChanged) {

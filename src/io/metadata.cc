@@ -105,7 +105,7 @@ Result<OpenNode> opened(int raw, FileKind wanted) {
     if (other_kind) return is_other();
     return fail_call(error, fmt::format("opening the {}", noun(wanted)));
   }
-  OpenNode node{Fd(raw), {}};
+  OpenNode node{.fd = Fd(raw), .status = {}};
   node.status = TRY(full_status_of(node.fd.get()));
   if (node.status.kind != wanted) return is_other();
   return node;
@@ -131,7 +131,9 @@ Result<OpenNode> open_folder_to_walk(int folder, const char* name, FolderUse use
   const int fd = use == FolderUse::kPass
                      ? ::openat(folder, name, O_PATH | O_CLOEXEC | (flags & ~kCautious))
                      : open_without_access_time(folder, name, O_RDONLY | flags);
-  return opened(fd, FileKind::kDirectory);
+  OpenNode node = TRY(opened(fd, FileKind::kDirectory));
+  node.use = use;
+  return node;
 }
 
 Result<OpenNode> open_file_to_read(int folder, const char* name) {

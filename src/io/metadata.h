@@ -64,6 +64,7 @@ enum class FolderUse : std::uint8_t { kList, kPass };
 struct OpenNode {
   Fd fd;
   FileStatus status;
+  FolderUse use = FolderUse::kList;  // of a folder
 };
 // Both leave access times alone where this user may ask for that. Anything else under that name,
 // also one that took its place a moment ago, is a `conflict` and is neither followed nor waited

@@ -82,6 +82,10 @@ Error vanished() {
   return {ErrorCode::kNotFound, "it vanished while the backup ran"};
 }
 
+Error replaced() {
+  return {ErrorCode::kConflict, "it was replaced while the backup ran"};
+}
+
 Error with_reader_hint(Error error) {
   if (error.code() != ErrorCode::kPermissionDenied) return error;
   return std::move(error).with_hint("Run the backup as a user who may read it.");

@@ -28,8 +28,10 @@ void set_xattrs(std::vector<io::NamedValue>& values, snapshot::Entry& entry);
 void set_open_attributes(int fd, io::XattrReader& xattrs, snapshot::Entry& entry,
                          const std::function<void(const Error&)>& report);
 
-// What is said of a file that is not there any more, and of one that may not be read.
+// What is said of a file that is not there any more, of one that is another by now, and of one that
+// may not be read.
 [[nodiscard]] Error vanished();
+[[nodiscard]] Error replaced();
 [[nodiscard]] Error with_reader_hint(Error error);
 
 }  // namespace backstay::source

@@ -27,16 +27,13 @@ class FileSource final : public Source {
   Result<std::optional<SourceItem>> next() override { return walker_.next(); }
 
   void read_attributes(SourceItem& item) override {
-    std::vector<io::NamedValue> values;
-    const auto read = [&]() -> Result<void> {
-      const FolderPtr folder = TRY(folders_.find(snapshot::parent_of_key(item.key)));
-      const std::string name(snapshot::name_of_key(item.key));
-      return xattrs_.read_at(folder->fd.get(), name.c_str(), values);
-    }();
-    item.incomplete = !read;
+    item.incomplete = false;
+    const bool folder = item.entry.type == snapshot::EntryType::kDirectory;
+    const Result<void> read = folder ? read_folder_attributes(item) : read_unopened(item);
+    if (read) return;
+    item.incomplete = true;
     // What vanished meanwhile is kept as the walk saw it.
-    if (!read && read.error().code() != ErrorCode::kNotFound) report(item, read.error());
-    set_xattrs(values, item.entry);
+    if (read.error().code() != ErrorCode::kNotFound) report(item, read.error());
   }
 
   Result<std::unique_ptr<FileReader>> open(SourceItem& item) override {
@@ -49,10 +46,7 @@ class FileSource final : public Source {
     const auto times = options_.with_atime ? AccessTimes::kKeep : AccessTimes::kDrop;
     item.entry = TRY(entry_from_status(file->status, times));
     io::XattrReader xattrs;
-    set_open_attributes(file->fd.get(), xattrs, item.entry, [&](const Error& error) {
-      item.incomplete = true;
-      report(item, error);
-    });
+    read_opened(file->fd.get(), xattrs, item);
     return read_open_file(*std::move(file), item.entry, times);
   }
 
@@ -61,6 +55,44 @@ class FileSource final : public Source {
     const FolderPtr folder = TRY(folders_.find(snapshot::parent_of_key(item.key)));
     const std::string name(snapshot::name_of_key(item.key));
     return io::open_file_to_read(folder->fd.get(), name.c_str());
+  }
+
+  // From the folder that the walk has open, as a rule. The walk has reported one that may not be
+  // opened, so nothing is said here of what that hides; the next run tries again.
+  Result<void> read_folder_attributes(SourceItem& item) {
+    const FolderPtr folder = TRY(folders_.find(item.key));
+    if (folder->status.inode != item.entry.inode) return std::unexpected(replaced());
+    if (folder->use == io::FolderUse::kList) {
+      read_opened(folder->fd.get(), xattrs_, item);
+      return {};
+    }
+    const auto listed = io::open_folder_to_walk(folder->fd.get(), ".", io::FolderUse::kList);
+    if (listed) {
+      read_opened(listed->fd.get(), xattrs_, item);
+      return {};
+    }
+    if (listed.error().code() != ErrorCode::kPermissionDenied)
+      return std::unexpected(listed.error().clone());
+    item.incomplete = true;
+    // Under the name of a link on the way to a path are the attributes of the link.
+    if (given_.is_only_above(item.key)) return {};
+    Result<void> read = read_unopened(item);
+    const bool hidden = !read && read.error().code() == ErrorCode::kPermissionDenied;
+    return hidden ? Result<void>() : std::move(read);
+  }
+  Result<void> read_unopened(SourceItem& item) {
+    std::vector<io::NamedValue> values;
+    const FolderPtr folder = TRY(folders_.find(snapshot::parent_of_key(item.key)));
+    const std::string name(snapshot::name_of_key(item.key));
+    Result<void> read = xattrs_.read_at(folder->fd.get(), name.c_str(), values);
+    set_xattrs(values, item.entry);
+    return read;
+  }
+  void read_opened(int fd, io::XattrReader& xattrs, SourceItem& item) const {
+    set_open_attributes(fd, xattrs, item.entry, [&](const Error& error) {
+      item.incomplete = true;
+      report(item, error);
+    });
   }
   void report(const SourceItem& item, const Error& error) const {
     report_(snapshot::path_from_key(item.key), with_reader_hint(error.clone()));

@@ -403,5 +403,95 @@ TEST_F(FileSource, ALinkThatVanishesAfterItWasSeenIsKeptAndNotTrusted) {
   EXPECT_TRUE(walked_.errors.empty());
 }
 
+// ---- attributes of folders
+
+class FolderAttributes : public ScratchTree {
+ protected:
+  // Folders "0" to "9", each with an attribute that has its name as its value.
+  void SetUp() override {
+    for (char name = '0'; name <= '9'; ++name) {
+      make_folder({&name, 1});
+      const std::string path = at({&name, 1});
+      if (::setxattr(path.c_str(), "user.name", &name, 1, 0) != 0) GTEST_SKIP() << "no attributes";
+    }
+  }
+  SourceItem& read(Source& source, std::string_view name) {
+    SourceItem& item = *walked_.find(at(name));
+    source.read_attributes(item);
+    return item;
+  }
+  static std::string attribute_of(const SourceItem& item) {
+    if (item.entry.xattrs.size() != 1) return "(none)";
+    return std::string(as_text(item.entry.xattrs.front().value));
+  }
+  static FileSourceOptions with_few_open() {
+    FileSourceOptions options;
+    options.open_directories_max = 4;
+    return options;
+  }
+};
+
+TEST_F(FolderAttributes, AreNotReadByTheWalk) {
+  const auto source = open();
+  walk(*source);
+  EXPECT_EQ(attribute_of(*walked_.find(at("1"))), "(none)");
+  EXPECT_EQ(attribute_of(read(*source, "1")), "1");
+  EXPECT_FALSE(walked_.find(at("1"))->incomplete);
+}
+
+TEST_F(FolderAttributes, AreReadFromFoldersThatAreNotOpenAnyMore) {
+  const auto source = open(with_few_open());
+  walk(*source);
+  for (char name = '0'; name <= '9'; ++name) {
+    const SourceItem& item = read(*source, {&name, 1});
+    EXPECT_EQ(attribute_of(item), std::string(1, name));
+    EXPECT_FALSE(item.incomplete);
+  }
+  EXPECT_THAT(walked_.errors, IsEmpty());
+}
+
+TEST_F(FolderAttributes, AreThoseOfTheFolderThatWasSeenAsLongAsItIsOpen) {
+  const auto source = open();
+  walk(*source);
+  std::filesystem::rename(at("1"), at("moved"));
+  std::filesystem::rename(at("2"), at("1"));
+  EXPECT_EQ(attribute_of(read(*source, "1")), "1");
+}
+
+TEST_F(FolderAttributes, AreNotTakenFromAFolderThatTookThePlaceOfAnother) {
+  const auto source = open(with_few_open());
+  walk(*source);
+  std::filesystem::rename(at("1"), at("moved"));
+  std::filesystem::rename(at("2"), at("1"));
+  const SourceItem& item = read(*source, "1");
+  EXPECT_EQ(attribute_of(item), "(none)");
+  EXPECT_TRUE(item.incomplete);
+  EXPECT_THAT(walked_.error_paths(), ElementsAre(at("1")));
+  EXPECT_THAT(walked_.errors.at(0).second, HasSubstr("replaced while the backup ran"));
+}
+
+TEST_F(FolderAttributes, OfAFolderThatCannotBeOpenedAreIncompleteWithoutASecondError) {
+  ASSERT_EQ(::chmod(top().c_str(), 0755), 0);
+  ASSERT_EQ(::chmod(at("1").c_str(), 0), 0);
+  {
+    const OrdinaryUser user;
+    const auto source = open();
+    walk(*source);
+    EXPECT_TRUE(read(*source, "1").incomplete);
+  }
+  ::chmod(at("1").c_str(), 0700);
+  EXPECT_THAT(walked_.error_paths(), ElementsAre(at("1")));
+}
+
+TEST_F(FolderAttributes, OfTheRootFolderAreRead) {
+  const auto source = open();
+  walk(*source);
+  SourceItem& root = walked_.items.front();
+  ASSERT_EQ(root.key, "");
+  source->read_attributes(root);
+  EXPECT_FALSE(root.incomplete);
+  EXPECT_THAT(walked_.errors, IsEmpty());
+}
+
 }  // namespace
 }  // namespace backstay::source

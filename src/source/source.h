@@ -61,12 +61,12 @@ class Source {
   // The next item in strictly ascending key order, or nothing at the end. Trouble with single files
   // goes to ReportError and the file is left out; a failure here ends the run. One thread calls it.
   //
-  // The entry of a folder is complete. Those of others may lack what costs more than a look at them
-  // (extended attributes, inode flags, project id), which nobody needs of what did not change:
-  // open() adds it for regular files, read_attributes() for the rest.
+  // The entry may lack what costs more than a look (extended attributes, inode flags, project id),
+  // which nobody needs of what did not change: open() adds it for regular files, read_attributes()
+  // for the rest.
   virtual Result<std::optional<SourceItem>> next() = 0;
-  // Adds what next() left out of an entry that is neither a folder nor a regular file. What cannot
-  // be read goes to ReportError and stays empty. One thread calls it, while another calls next().
+  // Adds what next() left out of an entry that is no regular file. What cannot be read goes to
+  // ReportError and stays empty. One thread calls it, while another calls next().
   virtual void read_attributes(SourceItem& /*item*/) {}
   // Opens a regular file that next() gave, and makes its entry complete but for the content: as the
   // file is now, should it have changed since then. Thread-safe. not_found when it vanished

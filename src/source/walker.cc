@@ -32,10 +32,6 @@ constexpr std::size_t kNamesMemoryMin = std::size_t{1} << 20;
 constexpr const char* kCacheTag = "CACHEDIR.TAG";
 constexpr std::string_view kCacheSignature = "Signature: 8a477f597d28d172789f06886806bc55";
 
-std::unexpected<Error> fail_replaced() {
-  return fail(ErrorCode::kConflict, "it was replaced while the backup ran");
-}
-
 bool is_cache_tag(int folder) {
   const Result<io::OpenNode> tag = io::open_file_to_read(folder, kCacheTag);
   if (!tag) return false;
@@ -161,7 +157,7 @@ Result<std::optional<SourceItem>> Walker::look(const Place& place) {
   item.entry =
       TRY(entry_from_status(status, options_.with_atime ? AccessTimes::kKeep : AccessTimes::kDrop));
   if (item.entry.type == EntryType::kDirectory) {
-    TRY(read_folder(place, status, item));
+    TRY(enter_folder(place, status, item));
     return item;
   }
   if (item.entry.type == EntryType::kSymlink) {
@@ -193,14 +189,8 @@ bool Walker::is_left_out(const Place& place, const io::FileStatus& status) {
          status.kind == io::FileKind::kRegular && status.size > options_.exclude_larger_than;
 }
 
-void Walker::read_unopened(const Place& place, SourceItem& item) {
-  const Result<void> read = xattrs_.read_at(place.folder, place.name, values_);
-  if (!read) report(read.error());
-  set_xattrs(values_, item.entry);
-}
-
-Result<void> Walker::read_folder(const Place& place, const io::FileStatus& status,
-                                 SourceItem& item) {
+Result<void> Walker::enter_folder(const Place& place, const io::FileStatus& status,
+                                  SourceItem& item) {
   const auto open_for = [&](io::FolderUse use) {
     return io::open_folder_to_walk(place.folder, place.name, use, place.link());
   };
@@ -211,13 +201,7 @@ Result<void> Walker::read_folder(const Place& place, const io::FileStatus& statu
     open = open_for(io::FolderUse::kPass);
   }
   if (!open) return std::unexpected(std::move(open).error());
-  if (!open->status.same_file(status)) return fail_replaced();
-  if (!refusal) {
-    set_open_attributes(open->fd.get(), xattrs_, item.entry,
-                        [this](const Error& error) { report(error); });
-  } else if (place.link() == io::LastLink::kKeep) {
-    read_unopened(place, item);
-  }
+  if (!open->status.same_file(status)) return std::unexpected(replaced());
   Descent descent = how_to_descend(place, *open);
   item.entry.left_out = descent.left_out;
   if (refusal && descent.enter && descent.listing == Listing::kAllNames) {

@@ -66,7 +66,7 @@ class Walker {
   Result<std::optional<SourceItem>> look(const Place& place);
   [[nodiscard]] bool is_left_out(const Place& place, const io::FileStatus& status);
 
-  Result<void> read_folder(const Place& place, const io::FileStatus& status, SourceItem& item);
+  Result<void> enter_folder(const Place& place, const io::FileStatus& status, SourceItem& item);
   // What of a folder is walked, and what is to be said of the rest.
   struct Descent {
     bool enter = true;
@@ -76,7 +76,6 @@ class Walker {
   };
   [[nodiscard]] Descent how_to_descend(const Place& place, const io::OpenNode& folder);
   [[nodiscard]] Descent find_marks(const io::OpenNode& folder);
-  void read_unopened(const Place& place, SourceItem& item);
 
   void push(const Place& place, FolderPtr folder, Descent descent);
   void pop();
@@ -100,8 +99,6 @@ class Walker {
   std::size_t names_memory_ = 0;
   std::string key_;  // of what the walk looks at
   io::DirectoryReader reader_;
-  io::XattrReader xattrs_;
-  std::vector<io::NamedValue> values_;
 };
 
 }  // namespace backstay::source

@@ -290,6 +290,32 @@ class Fidelity(program.ProgramTest):
             set_flags(restored / name, kept & ~flag)
             self.assertEqual(kept & flag, flag, name)
 
+    @needs_root
+    def test_a_second_backup_keeps_and_follows_the_attributes_of_folders(self):
+        """It reads those of changed folders only."""
+        folders = [self.source / name for name in ("same", "note", "list", "flags")]
+        for folder in folders:
+            folder.mkdir()
+            os.setxattr(folder, "user.note", b"first")
+        try:
+            set_flags(folders[0], flags_of(folders[0]) | NODUMP)
+        except OSError:
+            self.skipTest("this file system has no inode flags")
+        self.there_and_back()
+        self.backup(self.source)
+        self.assert_same_tree(self.source, self.restore())
+        os.setxattr(folders[1], "user.note", b"second")
+        os.setxattr(folders[2], "system.posix_acl_default", SAMPLE_ACL)
+        set_flags(folders[3], flags_of(folders[3]) | NODUMP)
+        self.backup(self.source)
+        restored = self.restore()
+        self.assert_same_tree(self.source, restored)
+        self.assertEqual(os.getxattr(restored / "note", "user.note"), b"second")
+        self.assertEqual(os.getxattr(restored / "same", "user.note"), b"first")
+        self.assertEqual(os.getxattr(restored / "list", "system.posix_acl_default"), SAMPLE_ACL)
+        for name in ("same", "flags"):
+            self.assertEqual(flags_of(restored / name) & NODUMP, NODUMP, name)
+
     def disk_with_project_ids(self):
         """A mounted file system of the kinds that can have project ids, if this kernel has one."""
         disk, image = self.folder / "disk", self.folder / "image"

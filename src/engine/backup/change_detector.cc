@@ -89,10 +89,8 @@ Compared ChangeDetector::compare(source::SourceItem& item) {
 
 Compared ChangeDetector::compare_with_parent(source::SourceItem& item) {
   advance_to(item.key);
-  const bool left_to_read =
-      item.entry.type != EntryType::kFile && item.entry.type != EntryType::kDirectory;
   if (!head_ || head_->item.key != item.key) {
-    if (left_to_read) read_attributes(item);
+    if (item.entry.type != EntryType::kFile) read_attributes(item);
     return Compared::kNew;
   }
   Entry before = std::move(head_->item.entry);
@@ -106,9 +104,9 @@ Compared ChangeDetector::compare_with_parent(source::SourceItem& item) {
     item.entry.content = std::move(before.content);
     return Compared::kUnmodified;
   }
-  if (left_to_read && same_type && same_attributes(item.entry, before)) {
+  if (same_type && same_attributes(item.entry, before)) {
     source::copy_attributes(before, item.entry);
-  } else if (left_to_read) {
+  } else {
     read_attributes(item);
   }
   return same_type && same_besides_content(item.entry, before) ? Compared::kUnmodified

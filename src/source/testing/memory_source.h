@@ -100,6 +100,7 @@ class MemoryTree {
          above = snapshot::parent_of_key(above)) {
       nodes_[above].entry = MemoryTree::entry(snapshot::EntryType::kDirectory);
       nodes_[above].entry.inode = ++inode_;
+      nodes_[above].entry.modified = nodes_[above].entry.changed = next_time();
     }
     const bool is_new = !nodes_.contains(key);
     MemoryNode& added = nodes_[key];
@@ -193,7 +194,6 @@ class MemorySource final : public Source {
       hooks_.report(snapshot::path_from_key(item.key), Error(ErrorCode::kUnavailable, "hidden"));
   }
   static snapshot::Entry as_walked(snapshot::Entry entry) {
-    if (entry.type == snapshot::EntryType::kDirectory) return entry;
     entry.xattrs.clear();
     entry.inode_flags = entry.project_id = 0;
     return entry;
