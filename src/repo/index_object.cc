@@ -94,15 +94,8 @@ Result<std::unique_ptr<IndexRunWriter>> IndexRunWriter::create(const Keyring& ke
                              kPackRowSize * head.packs.size() + kIndexEntrySize * head.entries;
   const std::uint64_t size = kHeaderSize + body + (body / kIndexSegmentSize + 1) * crypto::kTagSize;
   auto state = std::make_unique<State>(io::SpilledBytes(folder, size));
-  Header header{.kind = ObjectKind::kIndexRun,
-                .suite = config.suite,
-                .key_mode = KeyMode::kDerived,
-                .epoch = keyring.current_epoch,
-                .repository = config.id,
-                .salt = {}};
-  rng.fill(header.salt.bytes);
   std::uint8_t raw_header[kHeaderSize];
-  encode_header(header, raw_header);
+  encode_header(keyring.header_of_new(ObjectKind::kIndexRun, config, rng), raw_header);
   TRY(state->put_out(raw_header));
   state->suite = config.suite;
   state->key = TRY(keyring.object_key(raw_header));

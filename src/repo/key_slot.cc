@@ -9,6 +9,7 @@
 #include "base/record.h"
 #include "base/try.h"
 #include "crypto/aead.h"
+#include "repo/config.h"
 #include "snapshot/field_scan.h"
 
 namespace backstay::repo {
@@ -204,6 +205,17 @@ Keyring Keyring::random(Rng& rng) {
   keyring.chunker_key = crypto::Secret::random(rng);
   keyring.epochs.push_back({.number = 1, .secret = crypto::Secret::random(rng)});
   return keyring;
+}
+
+Header Keyring::header_of_new(ObjectKind kind, const Config& config, Rng& rng) const {
+  Header header{.kind = kind,
+                .suite = config.suite,
+                .key_mode = KeyMode::kDerived,
+                .epoch = current_epoch,
+                .repository = config.id,
+                .salt = {}};
+  rng.fill(header.salt.bytes);
+  return header;
 }
 
 Result<crypto::Secret> Keyring::object_key(ByteView header) const {

@@ -19,6 +19,8 @@ struct KeyEpoch {
   crypto::Secret secret;
 };
 
+struct Config;
+
 struct Keyring {
   crypto::Digest config_digest;
   crypto::Secret chunk_id_key;
@@ -27,6 +29,8 @@ struct Keyring {
   std::uint32_t current_epoch = 1;
 
   static Keyring random(Rng& rng);
+  // The prefix of a new sealed object: of the current epoch, with a salt of its own.
+  [[nodiscard]] Header header_of_new(ObjectKind kind, const Config& config, Rng& rng) const;
   // The key of the object whose prefix is `header`; wrong_key when its epoch is not in the ring.
   [[nodiscard]] Result<crypto::Secret> object_key(ByteView header) const;
 };

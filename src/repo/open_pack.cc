@@ -10,17 +10,11 @@ Result<std::unique_ptr<OpenPack>> OpenPack::create(PackKind kind, PageBuffer buf
                                                    const Keyring& keyring, const Config& config,
                                                    Rng& rng) {
   std::unique_ptr<OpenPack> pack(new OpenPack);
-  Header header{.kind = object_kind(kind),
-                .suite = config.suite,
-                .key_mode = KeyMode::kDerived,
-                .epoch = keyring.current_epoch,
-                .repository = config.id,
-                .salt = {}};
-  rng.fill(header.salt.bytes);
   pack->kind_ = kind;
   pack->suite_ = config.suite;
   pack->buffer_ = std::move(buffer);
-  encode_header(header, {pack->buffer_.data(), kHeaderSize});
+  encode_header(keyring.header_of_new(object_kind(kind), config, rng),
+                {pack->buffer_.data(), kHeaderSize});
   pack->size_ = kHeaderSize;
   pack->key_ = TRY(keyring.object_key({pack->buffer_.data(), kHeaderSize}));
   return pack;

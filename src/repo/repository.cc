@@ -299,13 +299,8 @@ Result<snapshot::SnapshotId> Repository::commit_snapshot(const snapshot::Snapsho
   if (record.size() > kFrameMax) {
     return fail(ErrorCode::kInvalidArgument, "the snapshot's description is larger than 16 MiB");
   }
-  Header header{.kind = ObjectKind::kSnapshot,
-                .suite = state_->config.suite,
-                .key_mode = KeyMode::kDerived,
-                .epoch = state_->keyring.current_epoch,
-                .repository = state_->config.id,
-                .salt = {}};
-  state_->world.rng.fill(header.salt.bytes);
+  const Header header =
+      state_->keyring.header_of_new(ObjectKind::kSnapshot, state_->config, state_->world.rng);
   Bytes stored(kHeaderSize + record.size() + crypto::kTagSize);
   encode_header(header, stored);
   const crypto::Secret key = TRY(state_->keyring.object_key(stored));
