@@ -212,13 +212,18 @@ Result<void> ContentReader::cut_by_content(Open& open, Span& span, bool at_end) 
 // Pieces count from the file's start: a run that begins between two borders first goes to the next.
 Result<void> ContentReader::cut_fixed(Open& open, Span& span, bool at_end) {
   const std::uint32_t piece_bytes = tools_.repository.config().fixed_piece_bytes;
-  while (span.begin < span.end) {
-    const std::size_t there = span.end - span.begin;
-    const std::size_t length = piece_bytes - static_cast<std::size_t>(open.position % piece_bytes);
-    if (there < length && !at_end) return {};
-    const std::size_t cut = std::min(there, length);
-    const ByteView piece = slab_->bytes().subspan(span.begin, cut);
-    TRY(store_large(open, span, cut, tools_.repository.chunk_id(piece)));
+  const ByteView data = slab_->bytes().subspan(span.begin, span.end - span.begin);
+  const std::size_t to_border = (piece_bytes - open.position % piece_bytes) % piece_bytes;
+  if (data.size() < to_border && !at_end) return {};
+  const std::size_t lead = std::min(data.size(), to_border);
+  lengths_.clear();
+  chunk::cut_fixed(data.first(lead), piece_bytes, true, lengths_);
+  chunk::cut_fixed(data.subspan(lead), piece_bytes, at_end, lengths_);
+  std::size_t at = 0;
+  for (const std::uint32_t length : lengths_) {
+    const chunk::ChunkId id = tools_.repository.chunk_id(data.subspan(at, length));
+    TRY(store_large(open, span, length, id));
+    at += length;
   }
   return {};
 }
