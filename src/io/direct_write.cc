@@ -1,11 +1,16 @@
 #include "io/direct_write.h"
 
 #include <fcntl.h>
+#include <fmt/format.h>
+#include <linux/magic.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <string>
+#include <utility>
 
 #include "base/page_buffer.h"
 #include "base/try.h"
@@ -27,6 +32,18 @@ bool set_direct(int fd, bool on) {
 
 bool is_aligned(const std::uint8_t* bytes) {
   return reinterpret_cast<std::uintptr_t>(bytes) % kBlock == 0;
+}
+
+bool gains_from_direct_output(int fd) {
+  struct statfs system {};
+  if (::fstatfs(fd, &system) != 0) return false;
+  return system.f_type == EXT4_SUPER_MAGIC || system.f_type == XFS_SUPER_MAGIC;
+}
+
+Fd open_direct(int fd) {
+  if (!gains_from_direct_output(fd)) return Fd();
+  const std::string path = fmt::format("/proc/self/fd/{}", fd);
+  return Fd(::open(path.c_str(), O_WRONLY | O_DIRECT | O_CLOEXEC));
 }
 
 class DirectWriter {
@@ -104,6 +121,57 @@ Result<void> write_direct(int fd, std::span<const ByteView> pieces) {
   DirectWriter writer(fd);
   for (const ByteView piece : pieces) TRY(writer.add(piece));
   return writer.finish();
+}
+
+DirectFile::DirectFile(int fd) : fd_(fd), direct_(open_direct(fd)), works_(bool{direct_}) {}
+
+Result<void> DirectFile::write(ByteView bytes, std::uint64_t offset,
+                               const PageBuffer& stage) const {
+  const std::size_t lead = std::min<std::size_t>(bytes.size(), (kBlock - offset % kBlock) % kBlock);
+  std::size_t done = 0;
+  if (works_.load(std::memory_order_relaxed) && bytes.size() - lead >= kBlock) {
+    TRY(pwrite_full(fd_, bytes.first(lead), offset));
+    done = lead + TRY(write_blocks(bytes.subspan(lead), offset + lead, stage));
+  }
+  return pwrite_full(fd_, bytes.subspan(done), offset + done);
+}
+
+// Returns how many bytes that were. A file system may say only now that it has no direct output.
+Result<std::size_t> DirectFile::write_blocks(ByteView bytes, std::uint64_t offset,
+                                             const PageBuffer& stage) const {
+  const std::size_t whole = bytes.size() / kBlock * kBlock;
+  std::size_t done = 0;
+  while (done < whole) {
+    const std::size_t part = std::min(whole - done, kStageBytes);
+    std::memcpy(stage.data(), bytes.data() + done, part);
+    const ssize_t put =
+        ::pwrite(direct_.get(), stage.data(), part, static_cast<off_t>(offset + done));
+    if (put > 0 && static_cast<std::size_t>(put) % kBlock == 0) {
+      done += static_cast<std::size_t>(put);
+    } else if (put >= 0 || errno == EINVAL) {
+      works_.store(false, std::memory_order_relaxed);
+      break;
+    } else if (errno != EINTR) {
+      return fail_io(errno, fmt::format("writing at offset {}", offset + done));
+    }
+  }
+  return done;
+}
+
+Result<void> DirectFile::reserve(std::uint64_t offset, std::uint64_t length) const {
+  if (!works_.load(std::memory_order_relaxed) || length == 0) return {};
+  if (!std::in_range<off_t>(offset) || !std::in_range<off_t>(length)) {
+    return fail(ErrorCode::kInvalidArgument, fmt::format("{} bytes at {}", length, offset));
+  }
+  constexpr int kKeepSize = FALLOC_FL_KEEP_SIZE;
+  const auto reserve = [&] {
+    return ::fallocate(fd_, kKeepSize, static_cast<off_t>(offset), static_cast<off_t>(length));
+  };
+  while (reserve() != 0) {
+    if (errno == EOPNOTSUPP || errno == ENOSYS) return {};
+    if (errno != EINTR) return fail_io(errno, fmt::format("reserving {} bytes", length));
+  }
+  return {};
 }
 
 }  // namespace backstay::io

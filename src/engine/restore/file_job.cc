@@ -221,23 +221,36 @@ Result<bool> FileWorker::has_room(int fd, FileJob& job) {
   return true;
 }
 
+Result<void> FileWorker::reserve(FileJob& job, std::uint64_t offset, std::uint64_t length) {
+  if (length == 0) return {};
+  const FileHandle file = TRY(files_.get(job));
+  return file->direct ? file->direct->reserve(offset, length) : Result<void>{};
+}
+
 Result<void> FileWorker::write(FileJob& job, std::uint64_t offset, ByteView bytes) {
   const FileHandle file = TRY(files_.get(job));
   if (job.moved) job.changed = true;
-  TRY(io::pwrite_full(file->get(), bytes, offset));
+  TRY(write_at(*file, bytes, offset));
   site_.outcome.bytes_written.fetch_add(bytes.size(), std::memory_order_relaxed);
   site_.outcome.progress().bytes_done.fetch_add(bytes.size(), std::memory_order_relaxed);
   return {};
 }
 
+Result<void> FileWorker::write_at(const OpenFile& file, ByteView bytes, std::uint64_t offset) {
+  if (!file.direct) return io::pwrite_full(file.fd.get(), bytes, offset);
+  const Slab stage = stages_.take(io::DirectFile::kStageBytes);
+  return file.direct->write(bytes, offset, *stage);
+}
+
 Result<void> FileWorker::write_zeros(FileJob& job, const ZeroRange& range) {
   const FileHandle file = TRY(files_.get(job));
   if (job.has_old_bytes) {
-    if (job.moved && !range_is_right(file->get(), range, site_).value_or(false)) job.changed = true;
-    const std::uint64_t changed = TRY(update_zeros_at(file->get(), range, site_));
+    if (job.moved && !range_is_right(file->fd.get(), range, site_).value_or(false))
+      job.changed = true;
+    const std::uint64_t changed = TRY(update_zeros_at(file->fd.get(), range, site_));
     site_.outcome.bytes_written.fetch_add(changed, std::memory_order_relaxed);
   } else {
-    TRY(write_zeros_at(file->get(), range.offset, range.length, site_));
+    TRY(write_zeros_at(file->fd.get(), range.offset, range.length, site_));
     site_.outcome.bytes_written.fetch_add(range.length, std::memory_order_relaxed);
   }
   site_.outcome.progress().bytes_done.fetch_add(range.length, std::memory_order_relaxed);
@@ -249,7 +262,7 @@ Result<bool> FileWorker::reuse(FileJob& job, std::uint64_t offset, const chunk::
   if (job.action != Action::kUpdate) return false;
   const FileHandle file = TRY(files_.get(job));
   if (job.has_old_bytes) {
-    const bool has = has_chunk_at(file->get(), offset, chunk, site_.repository).value_or(false);
+    const bool has = has_chunk_at(file->fd.get(), offset, chunk, site_.repository).value_or(false);
     if (has) site_.outcome.progress().bytes_done.fetch_add(chunk.length, std::memory_order_relaxed);
     return has;
   }
@@ -257,7 +270,7 @@ Result<bool> FileWorker::reuse(FileJob& job, std::uint64_t offset, const chunk::
   if (!old) return false;
   const Result<std::optional<Bytes>> bytes = chunk_at(old->get(), offset, chunk, site_.repository);
   if (!bytes || !*bytes) return false;
-  TRY(io::pwrite_full(file->get(), **bytes, offset));
+  TRY(write_at(*file, **bytes, offset));
   site_.outcome.progress().bytes_done.fetch_add(chunk.length, std::memory_order_relaxed);
   return true;
 }
@@ -278,7 +291,7 @@ void FileWorker::finish_pieces(FileJob& job) {
   if (!job.failed && !site_.outcome.ending()) {
     Result<FileHandle> file = files_.get(job);
     const Result<void> placed =
-        file ? put_in_place(job, (*file)->get()) : std::unexpected(file.error().clone());
+        file ? put_in_place(job, (*file)->fd.get()) : std::unexpected(file.error().clone());
     if (!placed) job.fail(placed.error());
   } else if (job.moved && job.changed) {
     job.fail(Error(ErrorCode::kCancelled, "the restore ended before the file was whole"));

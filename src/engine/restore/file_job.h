@@ -23,6 +23,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "base/slab_pool.h"
 #include "chunk/chunk.h"
 #include "engine/restore/file_bytes.h"
 #include "engine/restore/folder_node.h"
@@ -78,7 +79,10 @@ class FileWorker {
  public:
   // `spare_bytes` is what files may take for a time beside those that they replace.
   FileWorker(Site& site, std::uint64_t spare_bytes)
-      : site_(site), spare_bytes_(spare_bytes), files_(site.limits.open_files) {}
+      : site_(site),
+        spare_bytes_(spare_bytes),
+        files_(site.limits.open_files),
+        stages_(io::DirectFile::kStageBytes, site.limits.threads) {}
 
   // ---- files written in one go
   void write_whole(FileJob& job, std::span<const Segment> segments);
@@ -92,6 +96,8 @@ class FileWorker {
   // ---- files written in pieces
   // Makes or opens the file.
   Result<void> begin(FileJob& job);
+  // Of a file that begin() made: these bytes will be written.
+  Result<void> reserve(FileJob& job, std::uint64_t offset, std::uint64_t length);
   Result<void> write(FileJob& job, std::uint64_t offset, ByteView bytes);
   Result<void> write_zeros(FileJob& job, const ZeroRange& range);
   // True when these bytes need not come from the repository: the file that was there has them.
@@ -110,6 +116,7 @@ class FileWorker {
   Result<void> write_beside(FileJob& job, std::span<const Segment> segments);
   Result<void> fill(FileJob& job, int fd, std::span<const Segment> segments);
   void count_written(const FileJob& job, std::span<const Segment> segments);
+  Result<void> write_at(const OpenFile& file, ByteView bytes, std::uint64_t offset);
   void finish_pieces(FileJob& job);
   Result<void> put_in_place(FileJob& job, int fd);
   // A new file under a temporary name, held against other restores.
@@ -131,6 +138,7 @@ class FileWorker {
   OpenFiles files_;
   std::atomic<std::uint64_t> reserved_bytes_{0};
   std::atomic<bool> unnamed_works_{true};
+  SlabPool stages_;  // for writing past the page cache
 };
 
 }  // namespace backstay::engine::restoring

@@ -5,6 +5,17 @@
 #include "engine/restore/leftovers.h"
 
 namespace backstay::engine::restoring {
+namespace {
+
+// Smaller files stay in the page cache, where whoever wanted them back finds them.
+constexpr std::uint64_t kPastPageCacheFrom = std::uint64_t{64} << 20;
+
+// A file that keeps bytes of an older one changes little.
+bool goes_past_page_cache(const FileJob& job) {
+  return !job.has_old_bytes && job.entry.size_bytes >= kPastPageCacheFrom;
+}
+
+}  // namespace
 
 Result<FileHandle> OpenFiles::get(const FileJob& job) {
   {
@@ -23,7 +34,9 @@ Result<FileHandle> OpenFiles::get(const FileJob& job) {
 }
 
 FileHandle OpenFiles::keep(const FileJob& job, io::Fd fd) {
-  auto handle = std::make_shared<const io::Fd>(std::move(fd));
+  auto handle = std::make_shared<OpenFile>();
+  handle->fd = std::move(fd);
+  if (goes_past_page_cache(job)) handle->direct.emplace(handle->fd.get());
   Recent evicted;  // destroyed, and so closed, after the lock is gone
   const MutexLock lock(mutex_);
   const auto place = places_.find(&job);

@@ -3,18 +3,25 @@
 
 #include <list>
 #include <memory>
+#include <optional>
 #include <unordered_map>
 #include <utility>
 
 #include "base/error.h"
 #include "base/mutex.h"
+#include "io/direct_write.h"
 #include "io/file.h"
 
 namespace backstay::engine::restoring {
 
 struct FileJob;
+
+struct OpenFile {
+  io::Fd fd;
+  std::optional<io::DirectFile> direct;  // of large new files
+};
 // Shared, so that a file that leaves the cache stays open for those who write to it at that moment.
-using FileHandle = std::shared_ptr<const io::Fd>;
+using FileHandle = std::shared_ptr<const OpenFile>;
 
 // The most recently used files. Thread-safe; descriptors are closed outside the lock.
 class OpenFiles {

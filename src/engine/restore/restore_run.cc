@@ -18,6 +18,7 @@ using snapshot::ExtentKind;
 constexpr std::uint64_t kWholeZerosMax = 1 << 20;
 // Zeros are shared out to the workers in runs of at most this length.
 constexpr std::uint64_t kZeroRunMax = 64 << 20;
+constexpr std::uint64_t kReservedRunMax = 256 << 20;
 // The progress line names one file in so many.
 constexpr std::uint64_t kNamedEvery = 64;
 
@@ -190,9 +191,22 @@ Result<void> RestoreRun::place_large(const FileJobPtr& job) {
   }
   TRY(worker_.begin(*job));
   site_.outcome.progress().set_current(job->path());
-  return snapshot::for_each_extent(
-      job->entry.content, job->entry.size_bytes, site_.repository,
-      [&](std::uint64_t offset, const Extent& extent) { return add_extent(job, offset, extent); });
+  // Chunks side by side get their space together.
+  std::uint64_t run_offset = 0;
+  std::uint64_t run_length = 0;
+  TRY(snapshot::for_each_extent(job->entry.content, job->entry.size_bytes, site_.repository,
+                                [&](std::uint64_t offset, const Extent& extent) -> Result<void> {
+                                  const bool is_chunk = extent.kind == ExtentKind::kChunk;
+                                  if (!is_chunk || run_length >= kReservedRunMax ||
+                                      offset != run_offset + run_length) {
+                                    TRY(worker_.reserve(*job, run_offset, run_length));
+                                    run_offset = offset;
+                                    run_length = 0;
+                                  }
+                                  if (is_chunk) run_length += extent.length;
+                                  return add_extent(job, offset, extent);
+                                }));
+  return worker_.reserve(*job, run_offset, run_length);
 }
 
 Result<void> RestoreRun::check_chunks(FileJob& job) {
