@@ -25,6 +25,7 @@ class Trouble(Exception):
 class Corpus:
     key = title = ""
     rounds_quick, rounds_full = 2, 3
+    slow_rivals = False  # measured with --full on this corpus
     page_profiles = False  # Backstay is also measured with each way of cutting
 
     def __init__(self, work, full):

@@ -17,6 +17,7 @@ class KernelTrees(Corpus):
     and its newest version (with --quick the newest of the oldest series alone), unpacked as
     upstream packed them."""
     key, title = "K", "kernel source trees"
+    slow_rivals = True
 
     @functools.cached_property
     def versions(self):

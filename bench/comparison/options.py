@@ -138,7 +138,8 @@ class Run:
             "left_out": left_out, "corpora": {}, "restored": {}, "trouble": [], "no_time": [],
             "measurements": []}
         self.turns = Turns(work, self.results, self.save,
-                           str(compare_trees) if compare_trees.exists() else None)
+                           str(compare_trees) if compare_trees.exists() else None,
+                           slow_everywhere=bool(given.tools))
 
     def save(self):
         self.results["summary"] = summary.summarize(self.results)

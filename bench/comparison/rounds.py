@@ -73,8 +73,9 @@ def measuring_quote(source):
 
 
 class Turns:
-    def __init__(self, work, results, save, compare_trees):
+    def __init__(self, work, results, save, compare_trees, slow_everywhere):
         self.work, self.results, self.save = pathlib.Path(work), results, save
+        self.slow_everywhere = slow_everywhere  # and not only on corpora that ask for them
         self.compare_trees = compare_trees
         self.run_folder = None
 
@@ -106,7 +107,8 @@ class Turns:
               f"as tar {facts['tar_bytes'] / 1e6:,.0f} MB", flush=True)
 
     def round(self, corpus, number, every_tool):
-        tools = [tool for tool in every_tool if number == 1 or not tool.slow]
+        slow_too = number == 1 and (corpus.slow_rivals or self.slow_everywhere)
+        tools = [tool for tool in every_tool if slow_too or not tool.slow]
         if corpus.page_profiles:
             own = [tool for tool in tools if isinstance(tool, Backstay)]
             tools += [kind(tool.path) for tool in own for kind in PROFILES]

@@ -40,7 +40,7 @@ class Tool:
     settings = ""
     encrypted = False
     quick = True           # false: left out with --quick
-    slow = False           # one round only
+    slow = False           # one round only, of corpora that ask for it
     steps = ("first", "next", "again", "restore", "check")
     stores = True          # false: a plain copy, whose size says nothing about compression
     partial_codes = ()     # exit codes of a run that went on past a file it could not read
