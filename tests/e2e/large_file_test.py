@@ -1,4 +1,4 @@
-"""Files that are written in many pieces, past the page cache where the file system gains from it."""
+"""Files that are written in many pieces, past the page cache where the file system gains by it."""
 import os
 import random
 import shutil
@@ -24,7 +24,7 @@ class LargeFiles(program.ProgramTest):
         return folder / "target"
 
     def fill_large(self):
-        """Above the size from which the page cache is left out, with holes, zeros and odd borders."""
+        """Above the size from which the page cache is left out; with holes, zeros, odd borders."""
         draw = random.Random(11)
         with open(self.source / "holes", "wb") as file:
             file.truncate(90 * MIB + 1234)
