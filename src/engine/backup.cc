@@ -92,13 +92,10 @@ Result<std::unique_ptr<repo::Lease>> take_lease(repo::Repository& repository,
                                                 const BackupOptions& options) {
   repo::LeaseRecord record;
   record.operation = "backup";
-  record.generation = repository.generation();
   record.host = options.host;
   record.user = options.user;
   record.process = io::process_id();
-  record.started = repository.world().clock.now();
-  return repo::Lease::acquire(repository.store(), repository.config().id, std::move(record),
-                              repository.world().rng);
+  return repository.take_lease(std::move(record), repo::LeaseUse::kWriting);
 }
 
 Error with_advice(Error error, const BackupOptions& options) {
@@ -165,7 +162,8 @@ Result<BackupReport> backup(repo::Repository& repository, const OpenSource& open
   report.skipped_unchanged = options.skip_if_unchanged && !run.found_change();
   if (options.dry_run || report.skipped_unchanged) return report;
   TRY(lease->verify());
-  report.id = TRY(repository.commit_snapshot(report.snapshot));
+  report.snapshot.lease = snapshot::CommitLease{lease->id().bytes};
+  report.id = TRY(repository.commit_snapshot(report.snapshot, *lease));
   return report;
 }
 

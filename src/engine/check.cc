@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <charconv>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "base/byte_size.h"
 #include "base/try.h"
@@ -38,13 +39,10 @@ using repo::ObjectKind;
 std::unique_ptr<repo::Lease> take_lease(repo::Repository& repository, Activity& activity) {
   repo::LeaseRecord record;
   record.operation = "check";
-  record.generation = repository.generation();
   record.host = io::hostname();
   record.user = io::user_name();
   record.process = io::process_id();
-  record.started = repository.world().clock.now();
-  auto lease = repo::Lease::acquire(repository.store(), repository.config().id, std::move(record),
-                                    repository.world().rng);
+  auto lease = repository.take_lease(std::move(record), repo::LeaseUse::kReading);
   if (lease) return std::move(*lease);
   activity.note("no lease could be taken (" + lease.error().describe() +
                 "): checking all the same");
@@ -63,6 +61,19 @@ Result<void> finish(CheckReport& report, bool complete, DamageLog& log, const Ac
   report.stopped_by_time = !complete;
   report.damages = log.take();
   return {};
+}
+
+// Condemned packs may go at any time; who needs one that is gone misses it.
+void note_condemned(const repo::Index& index, const std::vector<StoredObject>& objects,
+                    PackStates& states) {
+  std::unordered_set<std::string> present;
+  for (const StoredObject& object : objects) present.insert(object.name);
+  for (const repo::Index::Pack& pack : index.condemned_packs()) {
+    const std::string name = repo::object_name(repo::object_kind(pack.kind), pack.id);
+    if (present.contains(name)) continue;
+    states.bad.insert(pack.id);
+    states.lost.insert(pack.id);
+  }
 }
 
 // Packs that the index names against those that are there.
@@ -88,7 +99,7 @@ void check_presence(const std::vector<repo::Index::Pack>& packs,
     }
     present.erase(it);
   }
-  states.bad = states.lost;
+  states.bad.insert(states.lost.begin(), states.lost.end());
   states.bad.insert(states.marked.begin(), states.marked.end());
 }
 
@@ -282,6 +293,7 @@ Result<CheckReport> check(repo::Repository& repository, const CheckOptions& opti
   const auto objects = TRY_DOING("listing the repository", list_objects(repository.store()));
   TRY(check_small_objects(repository.store(), objects, run.log, run.report));
   check_presence(packs, objects, run.states, run.log);
+  note_condemned(repository.index(), objects, run.states);
   TRY(take_in_strays(run, survey));
 
   bool complete = true;

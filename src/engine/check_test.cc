@@ -315,9 +315,12 @@ TEST_F(Check, NamesDamagedLeasesAndGenerations) {
   record.operation = "backup";
   const auto lease = repo::Lease::acquire(memory_, repository->config().id, record, rng_);
   ASSERT_EQ(problem(lease), "");
-  ASSERT_EQ(problem(repo::create_generation(memory_, {.number = 2, .condemned = {}, .time = {}},
-                                            repository->config().id)),
-            "");
+  ASSERT_EQ(
+      problem(repo::create_generation(
+          memory_,
+          {.number = 2, .condemned = {}, .time = {}, .ended_leases = {}, .kept_snapshots = {}},
+          repository->config().id)),
+      "");
   whole_ = memory_.objects();
   EXPECT_EQ(all_of(check_well()), "");
   for (const char* prefix : {"leases/", "generations/"}) {

@@ -16,8 +16,9 @@ namespace {
 
 using snapshot::FieldSet;
 constexpr snapshot::RecordShape kGenerationShape{
-    .name = "generation", .last = 4, .bytes = FieldSet(2), .repeated = FieldSet(2)};
+    .name = "generation", .last = 6, .bytes = FieldSet(2, 5, 6), .repeated = FieldSet(2, 5, 6)};
 constexpr std::uint64_t kGenerationNanosMax = 999'999'999;
+constexpr int kGenerationListingsMax = 5;
 
 std::string generation_name(std::uint64_t number) {
   return fmt::format("{}{:020}", name_prefix(ObjectKind::kGeneration), number);
@@ -42,6 +43,8 @@ Bytes encode_generation(const Generation& generation, const RepositoryId& reposi
   for (const ObjectId& pack : generation.condemned) out.bytes(2, pack.view());
   out.signed_number(3, generation.time.seconds);
   out.number(4, generation.time.nanos);
+  for (const LeaseId& lease : generation.ended_leases) out.bytes(5, lease.view());
+  for (const ObjectId& snapshot : generation.kept_snapshots) out.bytes(6, snapshot.view());
   return encode_plain_object(ObjectKind::kGeneration, repository, record);
 }
 
@@ -74,6 +77,18 @@ Result<Generation> decode_generation(ByteView stored, const RepositoryId& reposi
         }
         generation.time.nanos = static_cast<std::uint32_t>(field.value_number);
         break;
+      case 5: {
+        const auto lease = LeaseId::from_bytes(field.value_bytes);
+        if (!lease) return fail(ErrorCode::kCorruption, "an ended lease's id has a wrong length");
+        generation.ended_leases.push_back(*lease);
+        break;
+      }
+      case 6: {
+        const auto snapshot = ObjectId::from_bytes(field.value_bytes);
+        if (!snapshot) return fail(ErrorCode::kCorruption, "a snapshot's id has a wrong length");
+        generation.kept_snapshots.push_back(*snapshot);
+        break;
+      }
       default:
         break;
     }
@@ -87,8 +102,11 @@ Result<void> create_generation(backend::Backend& store, const Generation& genera
   return store.put(generation_name(generation.number), encode_generation(generation, repository));
 }
 
-Result<std::vector<Generation>> read_generations(backend::Backend& store,
-                                                 const RepositoryId& repository) {
+Result<void> remove_generation(backend::Backend& store, std::uint64_t number) {
+  return store.remove(generation_name(number));
+}
+
+static Result<std::vector<std::uint64_t>> list_numbers(backend::Backend& store) {
   std::vector<std::uint64_t> numbers;
   TRY(store.list(name_prefix(ObjectKind::kGeneration),
                  [&](const backend::ObjectInfo& info) -> Result<void> {
@@ -96,16 +114,35 @@ Result<std::vector<Generation>> read_generations(backend::Backend& store,
                    return {};
                  }));
   std::ranges::sort(numbers);
-  std::vector<Generation> generations;
-  for (const std::uint64_t number : numbers) {
-    const std::string name = generation_name(number);
-    const Bytes stored = TRY(get_object(store, name, kPlainObjectMax));
-    generations.push_back(TRY_DOING("reading " + name, decode_generation(stored, repository)));
-    if (generations.back().number != number) {
-      return fail(ErrorCode::kCorruption, name + " has another number inside");
+  return numbers;
+}
+
+Result<std::vector<Generation>> read_generations(backend::Backend& store,
+                                                 const RepositoryId& repository,
+                                                 const std::vector<Generation>& known) {
+  for (int attempt = 1; attempt <= kGenerationListingsMax; ++attempt) {
+    std::vector<Generation> generations;
+    bool vanished = false;
+    for (const std::uint64_t number : TRY(list_numbers(store))) {
+      const auto before = std::ranges::find(known, number, &Generation::number);
+      if (before != known.end()) {
+        generations.push_back(*before);
+        continue;
+      }
+      const std::string name = generation_name(number);
+      const auto stored = get_object(store, name, kPlainObjectMax);
+      // A collection removed it: there is a later one by now.
+      vanished = !stored && stored.error().code() == ErrorCode::kNotFound;
+      if (vanished) break;
+      if (!stored) return std::unexpected(stored.error().clone().with_context("reading " + name));
+      generations.push_back(TRY_DOING("reading " + name, decode_generation(*stored, repository)));
+      if (generations.back().number != number) {
+        return fail(ErrorCode::kCorruption, name + " has another number inside");
+      }
     }
+    if (!vanished) return generations;
   }
-  return generations;
+  return fail(ErrorCode::kUnavailable, "generations come and go faster than they can be read");
 }
 
 }  // namespace backstay::repo

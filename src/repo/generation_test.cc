@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "backend/fault_backend.h"
 #include "repo/testing/runs.h"
 
 namespace backstay::repo {
@@ -16,7 +17,9 @@ RepositoryId some_repository() {
 Generation sample_generation(std::uint64_t number) {
   return {.number = number,
           .condemned = {numbered_pack(1), numbered_pack(2)},
-          .time = {.seconds = 5, .nanos = 6}};
+          .time = {.seconds = 5, .nanos = 6},
+          .ended_leases = {LeaseId{}, LeaseId{{1, 2, 3}}},
+          .kept_snapshots = {numbered_pack(3)}};
 }
 
 TEST(Generation, IsReadBack) {
@@ -26,6 +29,8 @@ TEST(Generation, IsReadBack) {
   EXPECT_EQ(decoded->number, 2U);
   EXPECT_EQ(decoded->condemned, sample_generation(2).condemned);
   EXPECT_EQ(decoded->time, sample_generation(2).time);
+  EXPECT_EQ(decoded->ended_leases, sample_generation(2).ended_leases);
+  EXPECT_EQ(decoded->kept_snapshots, sample_generation(2).kept_snapshots);
 }
 
 TEST(Generation, DamagedOrOfAnotherRepositoryIsRefused) {
@@ -64,6 +69,26 @@ TEST_F(Generations, AreTakenOnce) {
   ASSERT_EQ(problem(create_generation(memory_, sample_generation(2), some_repository())), "");
   EXPECT_EQ(code_of(create_generation(memory_, sample_generation(2), some_repository())),
             "already_exists");
+}
+
+TEST_F(Generations, FitTheirObjectWithAllThatTheyMayName) {
+  Generation full = sample_generation(2);
+  full.condemned.assign(kCondemnedMax, numbered_pack(9));
+  full.ended_leases.assign(kEndedLeasesMax, LeaseId{});
+  EXPECT_LT(encode_generation(full, some_repository()).size(), kPlainObjectMax - 64 * 1024);
+}
+
+TEST_F(Generations, AreReadAgainOnlyWhenTheyAreNotKnown) {
+  ASSERT_EQ(problem(create_generation(memory_, sample_generation(2), some_repository())), "");
+  ASSERT_EQ(problem(create_generation(memory_, sample_generation(3), some_repository())), "");
+  backend::FaultBackend faults(memory_);
+  faults.fail_reads("generations/00000000000000000002", ErrorCode::kUnavailable);
+  EXPECT_EQ(code_of(read_generations(faults, some_repository())), "unavailable");
+  const auto read = read_generations(faults, some_repository(), {sample_generation(2)});
+  ASSERT_EQ(problem(read), "");
+  EXPECT_EQ(read->size(), 2U);
+  ASSERT_EQ(problem(remove_generation(memory_, 2)), "");
+  EXPECT_EQ(read_generations(faults, some_repository(), {sample_generation(2)})->size(), 1U);
 }
 
 TEST_F(Generations, AreOnlyObjectsOfThatName) {

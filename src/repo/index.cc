@@ -7,6 +7,7 @@
 #include <set>
 #include <unordered_map>
 #include <unordered_set>
+#include <utility>
 
 #include "base/assert.h"
 #include "base/page_buffer.h"
@@ -173,12 +174,20 @@ struct Index::State {
   Result<RunPtr> put(const IndexRunWriter::Finished& written, std::uint64_t& stored);
   Result<IndexRunWriter::Finished> run_of(std::vector<PackEntries> packs,
                                           std::vector<ObjectId> supersedes);
-  // Calls `each` for every place in a pack that is not condemned, until it returns false.
+  [[nodiscard]] bool is_trusted(const IndexRun& run, const IndexRun::Entry& entry) const {
+    if (condemned.empty() && distrusted.empty()) return true;
+    const ObjectId pack = run.pack_id(entry.pack);
+    return !condemned.contains(pack) && !distrusted.contains(pack);
+  }
+  // Calls `each` for every place, until it returns false.
   template <typename Each>
   void for_each_place(const IdPrefix& prefix, const Each& each) const;
+  template <typename Wanted>
+  std::vector<Pack> packs_where(const Wanted& wanted) const;
   void append(RunPtr run);
   Result<void> merge_where_due(std::uint64_t& stored);
-  Result<void> merge(const RunSet& chosen, std::uint64_t& stored);
+  Result<void> merge(const RunSet& chosen, std::uint64_t& stored,
+                     const std::unordered_set<ObjectId>& dropped = {});
   void remove_superseded(const RunPtr& by);
 };
 
@@ -190,7 +199,7 @@ Index::Index(backend::Backend& store, const Keyring& keyring, const Config& conf
                        .rng = rng,
                        .options = options,
                        .cache = RunCache(options.cache_directory, keyring),
-                       .condemned = {options.condemned.begin(), options.condemned.end()},
+                       .condemned = {},
                        .distrusted = {},
                        .mutex = {},
                        .lingering = {}}) {}
@@ -292,11 +301,14 @@ void Index::State::for_each_place(const IdPrefix& prefix, const Each& each) cons
     for (auto at = run->find(prefix); at && *at < run->size(); ++*at) {
       const IndexRun::Entry entry = run->entry(*at);
       if (entry.id != prefix) break;
-      if (!condemned.empty() && condemned.contains(run->pack_id(entry.pack))) continue;
-      const bool trusted = distrusted.empty() || !distrusted.contains(run->pack_id(entry.pack));
-      if (!each(*run, entry, trusted)) return;
+      if (!each(*run, entry, is_trusted(*run, entry))) return;
     }
   }
+}
+
+void Index::condemn(std::uint64_t generation, const std::vector<ObjectId>& packs) {
+  state_->options.generation = generation;
+  state_->condemned = {packs.begin(), packs.end()};
 }
 
 void Index::distrust(const std::vector<ObjectId>& packs) {
@@ -388,8 +400,9 @@ void Index::State::append(RunPtr run) {
   replace(std::move(next));
 }
 
-Result<void> Index::State::merge(const RunSet& chosen, std::uint64_t& stored) {
-  RunMerge merge(chosen);
+Result<void> Index::State::merge(const RunSet& chosen, std::uint64_t& stored,
+                                 const std::unordered_set<ObjectId>& dropped) {
+  RunMerge merge(chosen, dropped);
   IndexRunWriter::Head head = merge.head(options.generation, lingering);
   auto writer = TRY(IndexRunWriter::create(keyring, config, rng, head, options.cache_directory));
   while (const auto entry = merge.next()) TRY(writer->add(*entry));
@@ -469,18 +482,58 @@ Index::Totals Index::totals() const {
   return totals;
 }
 
-std::vector<Index::Pack> Index::packs() const {
+template <typename Wanted>
+std::vector<Index::Pack> Index::State::packs_where(const Wanted& wanted) const {
   std::unordered_set<ObjectId> seen;
   std::vector<Pack> packs;
-  const auto live = state_->current();
+  const auto live = current();
   for (const RunPtr& run : *live) {
     for (std::size_t i = 0; i < run->pack_count(); ++i) {
       const ObjectId id = run->pack_id(i);
-      if (state_->condemned.contains(id) || !seen.insert(id).second) continue;
+      if (!wanted(id) || !seen.insert(id).second) continue;
       packs.push_back({.id = id, .kind = run->pack_kind(i), .size_bytes = run->pack_size(i)});
     }
   }
   return packs;
+}
+
+std::vector<Index::Pack> Index::packs() const {
+  return state_->packs_where([&](const ObjectId& id) { return !is_condemned(id); });
+}
+
+std::vector<Index::Pack> Index::condemned_packs() const {
+  return state_->packs_where([&](const ObjectId& id) { return is_condemned(id); });
+}
+
+std::vector<RunPtr> Index::runs() const {
+  return *state_->current();
+}
+
+static bool names_any(const IndexRun& run, const std::unordered_set<ObjectId>& packs) {
+  for (std::size_t i = 0; i < run.pack_count(); ++i) {
+    if (packs.contains(run.pack_id(i))) return true;
+  }
+  return false;
+}
+
+Result<std::uint64_t> Index::drop_packs(const std::unordered_set<ObjectId>& packs) {
+  std::uint64_t stored = 0;
+  RunSet together;
+  std::uint64_t entries = 0;
+  const auto write_anew = [&]() -> Result<void> {
+    if (together.empty()) return {};
+    entries = 0;
+    return state_->merge(std::exchange(together, {}), stored, packs);
+  };
+  const auto live = state_->current();
+  for (const RunPtr& run : *live) {
+    if (!names_any(*run, packs)) continue;
+    if (entries + run->size() > state_->options.merged_entries_max) TRY(write_anew());
+    together.push_back(run);
+    entries += run->size();
+  }
+  TRY_DOING("writing the index without packs that are gone", write_anew());
+  return stored;
 }
 
 void Index::for_each_entry(

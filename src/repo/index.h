@@ -11,6 +11,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <unordered_set>
 #include <vector>
 
 #include "backend/backend.h"
@@ -28,12 +29,15 @@ class Index {
   struct Options {
     std::string cache_directory;  // empty: runs are held in memory
     std::uint64_t generation = 1;
-    std::vector<ObjectId> condemned;  // packs that count as absent
     std::uint64_t merged_entries_max = 4 * 1024 * 1024;
   };
   Index(backend::Backend& store, const Keyring& keyring, const Config& config, Rng& rng,
         Options options);
   ~Index();
+
+  // What collections condemned until now, and by which generation (docs/format.md section 8.4).
+  // Before other threads start.
+  void condemn(std::uint64_t generation, const std::vector<ObjectId>& packs);
 
   using DamagedRun = std::function<void(const ObjectId&, const Error&)>;
   // Lists the runs and takes in those that are new; forgets those that are gone.
@@ -44,7 +48,8 @@ class Index {
   void distrust(const std::vector<ObjectId>& packs);
 
   // For readers: a place in a pack that is trusted, else one in a pack that is not, because part of
-  // a damaged pack may be whole. Thread-safe, as all that follows, also while runs are added.
+  // a damaged pack may be whole, and one that is condemned may be there. Thread-safe, as all that
+  // follows, also while runs are added.
   [[nodiscard]] std::optional<ChunkLocation> find(const chunk::ChunkId& id) const;
   // All places, those in trusted packs first.
   [[nodiscard]] std::vector<ChunkLocation> find_all(const chunk::ChunkId& id) const;
@@ -70,7 +75,7 @@ class Index {
   };
   [[nodiscard]] Totals totals() const;
 
-  // Every pack that a run names, once, with its size; and every entry of one pack. For check and
+  // Every pack that a run names and that is not condemned, once, with its size. For check and
   // stats.
   struct Pack {
     ObjectId id;
@@ -78,6 +83,12 @@ class Index {
     std::uint64_t size_bytes = 0;
   };
   [[nodiscard]] std::vector<Pack> packs() const;
+  [[nodiscard]] std::vector<Pack> condemned_packs() const;
+  // The runs themselves, for collections.
+  [[nodiscard]] std::vector<std::shared_ptr<const IndexRun>> runs() const;
+  // Writes the runs that name one of these packs anew without them, and durably, before it removes
+  // the old ones. Returns the bytes stored. One thread at a time, as add().
+  Result<std::uint64_t> drop_packs(const std::unordered_set<ObjectId>& packs);
   // Every entry of every run with its place, duplicates included.
   void for_each_entry(const std::function<void(const IdPrefix&, const ChunkLocation&)>& each) const;
 

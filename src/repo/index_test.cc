@@ -402,17 +402,38 @@ TEST_F(IndexOfRuns, DoesNotMindWhatCannotBeRemoved) {
   EXPECT_EQ(missing(*fresh(), 1, 8, 1), 0U);
 }
 
-TEST_F(IndexOfRuns, TakesCondemnedPacksAsAbsent) {
+TEST_F(IndexOfRuns, DropsPacksWithAllTheirEntriesAndNothingElse) {
+  const auto writer = make(memory_, {});
+  add(*writer, 1, 3);
+  add(*writer, 2, 3);
+  ASSERT_EQ(problem(writer->add({some_pack(3, 3, 1000), some_pack(4, 2, 4000)})), "");
+  ASSERT_EQ(problem(writer->drop_packs({numbered_pack(1), numbered_pack(2)})), "");
+  EXPECT_EQ(stored_runs().size(), 2U);
+  for (const auto& index : {fresh(), make(memory_, {})}) {
+    ASSERT_EQ(problem(index->load(no_damage)), "");
+    EXPECT_EQ(index->packs().size(), 2U);
+    EXPECT_EQ(index->totals().entries, 5U);
+    EXPECT_EQ(index->find(id_with(some_prefix(1000)))->frame.pack, numbered_pack(3));
+    EXPECT_FALSE(index->find(id_with(some_prefix(2000))));
+  }
+  ASSERT_EQ(problem(writer->drop_packs({numbered_pack(3), numbered_pack(4)})), "");
+  EXPECT_EQ(writer->totals().entries, 0U);
+  ASSERT_EQ(problem(writer->drop_packs({numbered_pack(3)})), "");
+}
+
+TEST_F(IndexOfRuns, TakesCondemnedPacksAsAbsentForWritersAndLastForReaders) {
   const auto writer = make(memory_, {});
   add(*writer, 1, 3);
   add(*writer, 2, 3);
   // Chunks of pack 1 are in pack 3 too.
   ASSERT_EQ(problem(writer->add({some_pack(3, 3, 1000)})), "");
-  Index::Options options;
-  options.condemned = {numbered_pack(1), numbered_pack(2)};
-  const auto index = make(memory_, options);
+  const auto index = make(memory_, {});
+  index->condemn(2, {numbered_pack(1), numbered_pack(2)});
   ASSERT_EQ(problem(index->load(no_damage)), "");
   EXPECT_FALSE(index->contains(id_with(some_prefix(2000))));
+  EXPECT_EQ(index->find(id_with(some_prefix(2000)))->frame.pack, numbered_pack(2));
+  EXPECT_EQ(index->find_all(id_with(some_prefix(1000))).back().frame.pack, numbered_pack(1));
+  EXPECT_EQ(index->condemned_packs().size(), 2U);
   const auto other = index->find(id_with(some_prefix(1000)));
   ASSERT_TRUE(other);
   EXPECT_EQ(other->frame.pack, numbered_pack(3));

@@ -24,10 +24,11 @@ constexpr std::uint64_t kRenewalsMissed = 3;
 constexpr std::uint64_t kRenewSecondsMax = 24 * 60 * 60;
 constexpr std::uint64_t kLeaseNanosMax = 999'999'999;
 constexpr int kListingTriesMax = 5;
+constexpr int kRenewalTriesMax = 5;
 
 using snapshot::FieldSet;
 constexpr snapshot::RecordShape kLeaseShape{
-    .name = "lease", .last = 10, .bytes = FieldSet(1, 3, 5, 6), .repeated = {}};
+    .name = "lease", .last = 11, .bytes = FieldSet(1, 3, 5, 6), .repeated = {}};
 constexpr FieldSet kLeaseRequired(1, 2, 4, 10);
 
 std::string lease_name(const LeaseId& id, std::uint64_t sequence) {
@@ -75,6 +76,7 @@ Bytes encode_lease(const LeaseRecord& lease, const RepositoryId& repository) {
   out.signed_number(8, lease.started.seconds);
   out.number(9, lease.started.nanos);
   out.number(10, lease.renew_seconds);
+  if (lease.ended) out.number(11, 1);
   return encode_plain_object(ObjectKind::kLease, repository, record);
 }
 
@@ -124,6 +126,9 @@ Result<LeaseRecord> decode_lease(ByteView stored, const RepositoryId& repository
       case 10:
         lease.renew_seconds = std::min(field.value_number, kRenewSecondsMax);
         break;
+      case 11:
+        lease.ended = field.value_number != 0;
+        break;
       default:
         break;
     }
@@ -137,27 +142,26 @@ Result<LeaseRecord> decode_lease(ByteView stored, const RepositoryId& repository
 struct Lease::State {
   backend::Backend& store;
   RepositoryId repository;
-  LeaseRecord record;  // the sequence number is that of the last attempt to renew
+  LeaseRecord record;  // the sequence number is that of the last object known to be stored
   Mutex mutex;
   std::int64_t renewed_at GUARDED_BY(mutex) = 0;
-  // Numbers under which an object may be: the last renewal, and attempts of which it is not known
-  // whether they took effect. For acquire(), the renewer, and release() after it.
+  bool lost GUARDED_BY(mutex) = false;
+  // Numbers under which objects of this lease are, the one of `record` last. For acquire(), the
+  // renewer, and whoever comes after it.
   std::vector<std::uint64_t> stored;
+  std::uint64_t sound = 0;  // the newest that was put while the lease stood, for certain
+  bool attempted = false;   // the next number may be stored, too: its answer was lost
   bool released = false;
   std::jthread renewer;
 
-  // The next number first, then the older objects go: at no time is there none. A number is never
-  // tried twice: it may be taken by an attempt whose answer was lost.
-  bool renew() {
-    const std::int64_t now = seconds_since_boot();
-    ++record.sequence;
-    const auto put =
-        store.put(lease_name(record.id, record.sequence), encode_lease(record, repository));
-    stored.push_back(record.sequence);
-    if (!put) return false;
+  Result<void> renew();
+  Result<void> confirm();
+  Result<bool> is_own(std::uint64_t number);
+  Result<void> find_earlier();
+  std::unexpected<Error> note_lost() EXCLUDES(mutex);
+  bool is_lost() EXCLUDES(mutex) {
     const MutexLock lock(mutex);
-    renewed_at = now;
-    return true;
+    return lost;
   }
 
   // Removes what stands under the numbers before the last `kept`.
@@ -176,10 +180,84 @@ struct Lease::State {
     while (!stop.stop_requested()) {
       sleep.wait_for(lock, stop, std::chrono::seconds(record.renew_seconds), [] { return false; });
       if (stop.stop_requested()) return;
-      if (renew()) (void)remove_stored(1);  // what stays is tried again at the next renewal
+      const auto renewed = renew();
+      if (!renewed && renewed.error().code() == ErrorCode::kConflict) return;
     }
   }
 };
+
+std::unexpected<Error> Lease::State::note_lost() {
+  const MutexLock lock(mutex);
+  lost = true;
+  return std::unexpected(
+      Error(ErrorCode::kConflict,
+            "the lease was taken for dead and ended by somebody else, because it was not renewed "
+            "in time")
+          .with_hint("Run the command again: what was stored is found and reused."));
+}
+
+// What stands under a number that this lease would take next: its own object, whose answer was
+// lost, or the word that the lease was ended.
+Result<bool> Lease::State::is_own(std::uint64_t number) {
+  auto found = get_object(store, lease_name(record.id, number), kPlainObjectMax);
+  if (!found && found.error().code() == ErrorCode::kNotFound) return false;
+  if (!found) return std::unexpected(std::move(found).error());
+  const auto decoded = decode_lease(*found, repository);
+  return decoded && decoded->id == record.id && !decoded->ended;
+}
+
+// Whoever ends a lease removes what stands under earlier numbers before the one that ended it.
+Result<void> Lease::State::find_earlier() {
+  const auto earlier = store.head(lease_name(record.id, sound));
+  if (earlier) return {};
+  if (earlier.error().code() == ErrorCode::kNotFound) return note_lost();
+  return std::unexpected(earlier.error().clone());
+}
+
+// The next number, create-only: either this or an attempt to end the lease takes it
+// (docs/format.md section 8.3).
+Result<void> Lease::State::renew() {
+  for (int attempt = 0; attempt < kRenewalTriesMax; ++attempt) {
+    const std::int64_t now = seconds_since_boot();
+    LeaseRecord next = record;
+    ++next.sequence;
+    const auto put = store.put(lease_name(next.id, next.sequence), encode_lease(next, repository));
+    attempted = true;
+    if (!put && put.error().code() != ErrorCode::kAlreadyExists) {
+      return std::unexpected(put.error().clone());
+    }
+    if (!put && !TRY(is_own(next.sequence))) return note_lost();
+    if (put) TRY(find_earlier());
+    record.sequence = next.sequence;
+    stored.push_back(next.sequence);
+    attempted = false;
+    if (!put) continue;  // it was there before: it says nothing about now
+    sound = next.sequence;
+    {
+      const MutexLock lock(mutex);
+      renewed_at = now;
+    }
+    // The newest two stay, so that no listing misses both; what cannot go now goes later.
+    (void)remove_stored(2);
+    return {};
+  }
+  return fail(ErrorCode::kUnavailable, "the lease could not be renewed");
+}
+
+// First that nothing ended it, then that what it has is there: in the other order both could be
+// gone between the two looks.
+Result<void> Lease::State::confirm() {
+  for (int attempt = 0; attempt < kRenewalTriesMax; ++attempt) {
+    const auto next = store.head(lease_name(record.id, record.sequence + 1));
+    if (!next && next.error().code() != ErrorCode::kNotFound) {
+      return std::unexpected(next.error().clone());
+    }
+    if (!next) return find_earlier();
+    if (!TRY(is_own(record.sequence + 1))) return note_lost();
+    stored.push_back(++record.sequence);
+  }
+  return fail(ErrorCode::kUnavailable, "the lease could not be confirmed");
+}
 
 static Error no_lease(Error error) {
   const bool forbidden = error.code() == ErrorCode::kPermissionDenied;
@@ -194,7 +272,7 @@ Lease::Lease(std::unique_ptr<State> state) : state_(std::move(state)) {}
 
 Result<std::unique_ptr<Lease>> Lease::acquire(backend::Backend& store,
                                               const RepositoryId& repository, LeaseRecord record,
-                                              Rng& rng) {
+                                              Rng& rng, Renewal renewal) {
   rng.fill(record.id.bytes);
   record.renew_seconds = std::clamp<std::uint64_t>(record.renew_seconds, 1, kRenewSecondsMax);
   const std::uint64_t first = record.sequence;
@@ -208,29 +286,52 @@ Result<std::unique_ptr<Lease>> Lease::acquire(backend::Backend& store,
                                          .mutex = {},
                                          .renewed_at = now,
                                          .stored = {first},
+                                         .sound = first,
                                          .renewer = {}});
-  State* shared = state.get();
-  state->renewer =
-      std::jthread([shared](const std::stop_token& stop) { shared->keep_renewing(stop); });
+  if (renewal == Renewal::kByThread) {
+    State* shared = state.get();
+    state->renewer =
+        std::jthread([shared](const std::stop_token& stop) { shared->keep_renewing(stop); });
+  }
   return std::unique_ptr<Lease>(new Lease(std::move(state)));
 }
 
 Result<void> Lease::verify() const {
-  const MutexLock lock(state_->mutex);
-  const std::int64_t unseen = seconds_since_boot() - state_->renewed_at;
-  if (unseen <= static_cast<std::int64_t>(kRenewalsMissed * state_->record.renew_seconds))
-    return {};
-  return std::unexpected(
-      Error(ErrorCode::kConflict,
-            fmt::format("the lease could not be renewed for {} seconds", unseen))
-          .with_hint("Run the command again: what was stored is found and reused."));
+  {
+    const MutexLock lock(state_->mutex);
+    const std::int64_t unseen = seconds_since_boot() - state_->renewed_at;
+    if (!state_->lost &&
+        unseen <= static_cast<std::int64_t>(kRenewalsMissed * state_->record.renew_seconds))
+      return {};
+    if (!state_->lost) {
+      return std::unexpected(
+          Error(ErrorCode::kConflict,
+                fmt::format("the lease could not be renewed for {} seconds", unseen))
+              .with_hint("Run the command again: what was stored is found and reused."));
+    }
+  }
+  return state_->note_lost();
+}
+
+Result<void> Lease::renew() {
+  return state_->renew();
+}
+
+static void end_thread(std::jthread& thread) {
+  thread.request_stop();
+  if (thread.joinable()) thread.join();
+}
+
+Result<void> Lease::confirm() {
+  end_thread(state_->renewer);
+  return state_->is_lost() ? state_->note_lost() : state_->confirm();
 }
 
 Result<void> Lease::release() {
   if (state_->released) return {};
   state_->released = true;
-  state_->renewer.request_stop();
-  if (state_->renewer.joinable()) state_->renewer.join();
+  end_thread(state_->renewer);
+  if (state_->attempted) state_->stored.push_back(state_->record.sequence + 1);
   return state_->remove_stored(0);
 }
 
@@ -242,19 +343,28 @@ const LeaseId& Lease::id() const {
   return state_->record.id;
 }
 
-// Of every lease the object with the highest number counts.
-using NewestObjects = std::map<LeaseId, std::pair<std::uint64_t, backend::ObjectInfo>>;
+namespace {
 
-static Result<NewestObjects> newest_objects(backend::Backend& store) {
-  NewestObjects newest;
+// Of every lease the object with the highest number counts.
+struct LeaseObjects {
+  backend::ObjectInfo newest;
+  std::vector<std::uint64_t> numbers;
+};
+using LeasesById = std::map<LeaseId, LeaseObjects>;
+
+}  // namespace
+
+static Result<LeasesById> list_lease_objects(backend::Backend& store) {
+  LeasesById leases;
   TRY(store.list(kLeasePrefix, [&](const backend::ObjectInfo& info) -> Result<void> {
     const auto name = parse_lease_name(info.name);
     if (!name) return {};
-    auto& slot = newest[name->id];
-    if (slot.second.name.empty() || name->sequence > slot.first) slot = {name->sequence, info};
+    LeaseObjects& lease = leases[name->id];
+    if (lease.numbers.empty() || name->sequence > lease.numbers.back()) lease.newest = info;
+    lease.numbers.insert(std::ranges::upper_bound(lease.numbers, name->sequence), name->sequence);
     return {};
   }));
-  return newest;
+  return leases;
 }
 
 // A lease that cannot be read protects everything that there was when it was taken, as long as it
@@ -268,33 +378,61 @@ static LeaseRecord unreadable_lease(const LeaseId& id, std::uint64_t sequence) {
   return record;
 }
 
+static ListedLease judged(const LeaseId& id, const LeaseObjects& objects,
+                          Result<LeaseRecord> record, Timestamp now) {
+  const std::uint64_t number = objects.numbers.back();
+  const bool named = record && record->id == id && record->sequence == number;
+  ListedLease lease{.record = named ? *std::move(record) : unreadable_lease(id, number),
+                    .renewed = objects.newest.modified,
+                    .numbers = objects.numbers};
+  lease.age_seconds = std::max<std::int64_t>(0, now.seconds - lease.renewed.seconds);
+  lease.alive =
+      !lease.record.ended &&
+      lease.age_seconds <= static_cast<std::int64_t>(kRenewalsMissed * lease.record.renew_seconds);
+  return lease;
+}
+
 Result<std::vector<ListedLease>> list_leases(backend::Backend& store,
                                              const RepositoryId& repository) {
   for (int attempt = 1; attempt <= kListingTriesMax; ++attempt) {
-    const NewestObjects newest = TRY(newest_objects(store));
+    const LeasesById found = TRY(list_lease_objects(store));
     const Timestamp now = TRY(store.store_time());
     std::vector<ListedLease> leases;
     bool vanished = false;
-    for (const auto& [id, found] : newest) {
-      const auto stored = get_object(store, found.second.name, kPlainObjectMax);
+    for (const auto& [id, objects] : found) {
+      const auto stored = get_object(store, objects.newest.name, kPlainObjectMax);
       // Released meanwhile, or renewed, and then it stands under another name.
       vanished = vanished || (!stored && stored.error().code() == ErrorCode::kNotFound);
       if (vanished) break;
       if (!stored && !is_damage(stored.error().code())) {
         return std::unexpected(stored.error().clone().with_context("reading a lease"));
       }
-      auto record = decode_lease(stored ? ByteView(*stored) : ByteView(), repository);
-      const bool named = record && record->id == id && record->sequence == found.first;
-      ListedLease lease;
-      lease.record = named ? std::move(*record) : unreadable_lease(id, found.first);
-      lease.age_seconds = std::max<std::int64_t>(0, now.seconds - found.second.modified.seconds);
-      lease.alive = lease.age_seconds <=
-                    static_cast<std::int64_t>(kRenewalsMissed * lease.record.renew_seconds);
-      leases.push_back(std::move(lease));
+      leases.push_back(judged(
+          id, objects, decode_lease(stored ? ByteView(*stored) : ByteView(), repository), now));
     }
     if (!vanished) return leases;
   }
   return fail(ErrorCode::kUnavailable, "leases come and go faster than they can be read");
+}
+
+Result<bool> end_lease(backend::Backend& store, const RepositoryId& repository,
+                       const ListedLease& lease) {
+  if (lease.record.ended) return true;
+  LeaseRecord end = lease.record;
+  end.sequence = lease.numbers.back() + 1;
+  end.ended = true;
+  const auto put = store.put(lease_name(end.id, end.sequence), encode_lease(end, repository));
+  if (put) return true;
+  if (put.error().code() == ErrorCode::kAlreadyExists) return false;
+  return std::unexpected(put.error().clone().with_context("ending a dead lease"));
+}
+
+Result<void> remove_ended_lease(backend::Backend& store, const ListedLease& lease) {
+  for (std::size_t i = 0; i + 1 < lease.numbers.size(); ++i) {
+    TRY(store.remove(lease_name(lease.record.id, lease.numbers[i])));
+  }
+  TRY(store.barrier());
+  return store.remove(lease_name(lease.record.id, lease.numbers.back()));
 }
 
 }  // namespace backstay::repo

@@ -25,19 +25,28 @@ struct LeaseRecord {
   std::uint64_t process = 0;
   Timestamp started;  // by the client's clock: display only
   std::uint64_t renew_seconds = 300;
+  bool ended = false;  // says that somebody else ended the lease
 };
 [[nodiscard]] Bytes encode_lease(const LeaseRecord& lease, const RepositoryId& repository);
 Result<LeaseRecord> decode_lease(ByteView stored, const RepositoryId& repository);
 
-// Held while it lives: renewed by a thread of its own. Destruction removes it without a report.
+// Held while it lives. Destruction removes it without a report.
 class Lease {
  public:
+  // By a thread of its own, or by whoever holds it calling renew().
+  enum class Renewal : std::uint8_t { kByThread, kByHolder };
   static Result<std::unique_ptr<Lease>> acquire(backend::Backend& store,
                                                 const RepositoryId& repository, LeaseRecord record,
-                                                Rng& rng);
+                                                Rng& rng, Renewal renewal = Renewal::kByThread);
   ~Lease();
-  // conflict when the lease could not be renewed for so long that others may take it for dead.
+  // conflict when the lease is lost, or could not be renewed for so long that others may take it
+  // for dead. Asks nobody: an early word, not a promise.
   Result<void> verify() const;
+  // With kByHolder only. conflict when the lease is lost: somebody took it for dead and ended it.
+  Result<void> renew();
+  // After a snapshot was put: conflict when the lease was ended, and then that snapshot may not
+  // count (docs/format.md section 8.3). Ends the renewing: release() comes next.
+  Result<void> confirm();
   Result<void> release();
   [[nodiscard]] const LeaseId& id() const;
 
@@ -48,12 +57,20 @@ class Lease {
 };
 
 struct ListedLease {
-  LeaseRecord record;
-  std::int64_t age_seconds = 0;  // since the last renewal, by the store's clock
-  bool alive = true;
+  LeaseRecord record;                  // of its newest object
+  std::int64_t age_seconds = 0;        // since the last renewal, by the store's clock
+  bool alive = true;                   // false too when it was ended
+  Timestamp renewed;                   // by the store's clock
+  std::vector<std::uint64_t> numbers;  // of all its objects, ascending
 };
 // A lease that is damaged is listed as one of generation 0.
 Result<std::vector<ListedLease>> list_leases(backend::Backend& store,
                                              const RepositoryId& repository);
+
+// Takes from a dead lease the possibility to be renewed. False when it was renewed meanwhile.
+Result<bool> end_lease(backend::Backend& store, const RepositoryId& repository,
+                       const ListedLease& lease);
+// Removes what is left of a lease that was ended, once a generation object names it as ended.
+Result<void> remove_ended_lease(backend::Backend& store, const ListedLease& lease);
 
 }  // namespace backstay::repo

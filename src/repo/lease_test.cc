@@ -19,7 +19,8 @@ LeaseRecord sample_lease() {
                     .user = "user",
                     .process = 4321,
                     .started = {.seconds = -1, .nanos = 5},
-                    .renew_seconds = 300};
+                    .renew_seconds = 300,
+                    .ended = true};
   SeededRng(3).fill(lease.id.bytes);
   return lease;
 }
@@ -43,6 +44,7 @@ TEST(LeaseRecord, IsReadBack) {
   EXPECT_EQ(decoded->process, lease.process);
   EXPECT_EQ(decoded->started, lease.started);
   EXPECT_EQ(decoded->renew_seconds, lease.renew_seconds);
+  EXPECT_TRUE(decoded->ended);
 }
 
 TEST(LeaseRecord, DamagedOrOfAnotherRepositoryIsRefused) {
@@ -60,12 +62,13 @@ TEST(LeaseRecord, DamagedOrOfAnotherRepositoryIsRefused) {
 
 class LeaseInStore : public ::testing::Test {
  protected:
-  std::unique_ptr<Lease> acquire(backend::Backend& store, std::uint64_t renew_seconds = 300) {
+  std::unique_ptr<Lease> acquire(backend::Backend& store, std::uint64_t renew_seconds = 300,
+                                 Lease::Renewal renewal = Lease::Renewal::kByThread) {
     LeaseRecord record;
     record.operation = "backup";
     record.generation = 4;
     record.renew_seconds = renew_seconds;
-    auto lease = Lease::acquire(store, repository_, record, rng_);
+    auto lease = Lease::acquire(store, repository_, record, rng_, renewal);
     EXPECT_EQ(problem(lease), "");
     return std::move(*lease);
   }
@@ -123,7 +126,7 @@ TEST_F(LeaseInStore, IsRenewedUnderTheNextNumber) {
   wait_until([&] { return listed()[0].record.sequence >= 2; });
   EXPECT_TRUE(listed()[0].alive);
   EXPECT_EQ(listed()[0].record.id, lease->id());
-  wait_until([&] { return memory_.objects().size() == 1; });
+  wait_until([&] { return memory_.objects().size() == 2; });
   EXPECT_EQ(problem(lease->release()), "");
   EXPECT_TRUE(memory_.objects().empty());
 }
@@ -134,7 +137,7 @@ TEST_F(LeaseInStore, OutlivesAnAnswerThatWasLost) {
   faults.fail_at(2, ErrorCode::kUnavailable, backend::FaultBackend::Effect::kApplied);
   const auto lease = acquire(faults, 1);
   wait_until([&] { return listed()[0].record.sequence >= 2; });
-  wait_until([&] { return memory_.objects().size() == 1; });
+  wait_until([&] { return memory_.objects().size() == 2; });
   EXPECT_EQ(problem(lease->release()), "");
   EXPECT_TRUE(memory_.objects().empty());
 }
@@ -182,6 +185,83 @@ TEST_F(LeaseInStore, IsNotLookedForUnderOtherNames) {
   ASSERT_EQ(problem(memory_.put("leases/notes", as_bytes("x"))), "");
   ASSERT_EQ(problem(memory_.put("leases/" + std::string(43, 'a'), as_bytes("x"))), "");
   EXPECT_TRUE(listed().empty());
+}
+
+// ---- ending a lease that is dead by the store's clock, while its owner may live
+
+class LeaseThatIsEnded : public LeaseInStore {
+ protected:
+  void SetUp() override { lease_ = acquire(memory_, 100, Lease::Renewal::kByHolder); }
+  void end_it() {
+    const auto ended = end_lease(memory_, repository_, listed().front());
+    ASSERT_EQ(problem(ended), "");
+    ASSERT_TRUE(*ended);
+  }
+  std::unique_ptr<Lease> lease_;
+};
+
+TEST_F(LeaseThatIsEnded, IsSoundUntilThen) {
+  EXPECT_EQ(problem(lease_->renew()), "");
+  EXPECT_EQ(problem(lease_->renew()), "");
+  ASSERT_EQ(listed().size(), 1U);
+  EXPECT_EQ(listed()[0].numbers, (std::vector<std::uint64_t>{1, 2}));
+  EXPECT_EQ(problem(lease_->confirm()), "");
+}
+
+TEST_F(LeaseThatIsEnded, CanNeitherBeRenewedNorConfirmed) {
+  ASSERT_EQ(problem(lease_->renew()), "");
+  end_it();
+  ASSERT_EQ(listed().size(), 1U);
+  EXPECT_TRUE(listed()[0].record.ended);
+  EXPECT_FALSE(listed()[0].alive);
+  EXPECT_EQ(code_of(lease_->confirm()), "conflict");
+  EXPECT_EQ(code_of(lease_->renew()), "conflict");
+  EXPECT_EQ(code_of(lease_->verify()), "conflict");
+  EXPECT_EQ(code_of(lease_->confirm()), "conflict");
+}
+
+TEST_F(LeaseThatIsEnded, IsLostAlsoWhenItsObjectsWereRemoved) {
+  end_it();
+  ASSERT_EQ(problem(remove_ended_lease(memory_, listed().front())), "");
+  EXPECT_TRUE(memory_.objects().empty());
+  EXPECT_EQ(code_of(lease_->confirm()), "conflict");
+  const auto again = acquire(memory_, 100, Lease::Renewal::kByHolder);
+  end_it();
+  ASSERT_EQ(problem(remove_ended_lease(memory_, listed().front())), "");
+  EXPECT_EQ(code_of(again->renew()), "conflict");
+  EXPECT_EQ(code_of(again->renew()), "conflict") << "its own late renewal is no proof";
+  EXPECT_EQ(code_of(again->confirm()), "conflict");
+}
+
+TEST_F(LeaseThatIsEnded, WasRenewedFirst) {
+  const ListedLease before = listed().front();
+  ASSERT_EQ(problem(lease_->renew()), "");
+  const auto ended = end_lease(memory_, repository_, before);
+  ASSERT_EQ(problem(ended), "");
+  EXPECT_FALSE(*ended);
+  EXPECT_EQ(problem(lease_->confirm()), "");
+}
+
+TEST_F(LeaseThatIsEnded, IsLostWhateverAnswerWasLost) {
+  // A renewal that took effect without an answer, then the end, then all of it removed.
+  backend::FaultBackend faults(memory_, backend::FaultBackend::Numbered::kChanges);
+  faults.fail_at(2, ErrorCode::kUnavailable, backend::FaultBackend::Effect::kApplied);
+  lease_->release().value();
+  const auto lease = acquire(faults, 100, Lease::Renewal::kByHolder);
+  EXPECT_EQ(code_of(lease->renew()), "unavailable");
+  end_it();
+  EXPECT_EQ(code_of(lease->renew()), "conflict");
+  EXPECT_EQ(code_of(lease->confirm()), "conflict");
+}
+
+TEST_F(LeaseThatIsEnded, AnswersTheLookForItsOwnLostRenewal) {
+  backend::FaultBackend faults(memory_, backend::FaultBackend::Numbered::kChanges);
+  faults.fail_at(2, ErrorCode::kUnavailable, backend::FaultBackend::Effect::kApplied);
+  const auto lease = acquire(faults, 100, Lease::Renewal::kByHolder);
+  EXPECT_EQ(code_of(lease->renew()), "unavailable");
+  EXPECT_EQ(problem(lease->confirm()), "") << "what stands there is its own";
+  EXPECT_EQ(problem(lease->release()), "");
+  EXPECT_EQ(listed().size(), 1U) << "the other one";
 }
 
 // Renews a lease between the listing and the reading.

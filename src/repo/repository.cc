@@ -9,7 +9,6 @@
 #include "base/try.h"
 #include "crypto/hash.h"
 #include "repo/frame_cache.h"
-#include "repo/generation.h"
 #include "repo/object_key_cache.h"
 #include "repo/pack.h"
 
@@ -71,7 +70,7 @@ struct Repository::State {
   Config config;
   Keyring keyring;
   std::string cache_directory;
-  std::uint64_t generation = 1;
+  std::vector<Generation> generations;
   std::vector<ObjectId> slot_ids;
   std::vector<bool> slot_opened;
   std::unique_ptr<Index> index;
@@ -183,6 +182,7 @@ Result<std::unique_ptr<Repository>> Repository::open(std::unique_ptr<backend::Ba
                                          .config = {},
                                          .keyring = {},
                                          .cache_directory = {},
+                                         .generations = {},
                                          .slot_ids = {},
                                          .slot_opened = {},
                                          .index = {},
@@ -202,18 +202,14 @@ Result<std::unique_ptr<Repository>> Repository::open(std::unique_ptr<backend::Ba
   if (!options.cache_directory.empty()) {
     state->cache_directory = options.cache_directory + "/" + state->config.id.hex();
   }
-  Index::Options index_options{.cache_directory = {}, .generation = 1, .condemned = {}};
-  for (Generation& generation : TRY(read_generations(*state->backend, state->config.id))) {
-    index_options.generation = std::max(index_options.generation, generation.number);
-    index_options.condemned.insert(index_options.condemned.end(), generation.condemned.begin(),
-                                   generation.condemned.end());
-  }
-  state->generation = index_options.generation;
+  Index::Options index_options;
   if (!state->cache_directory.empty())
     index_options.cache_directory = state->cache_directory + "/index";
   state->index = std::make_unique<Index>(*state->backend, state->keyring, state->config,
                                          state->world.rng, std::move(index_options));
-  return std::unique_ptr<Repository>(new Repository(std::move(state)));
+  std::unique_ptr<Repository> repository(new Repository(std::move(state)));
+  TRY(repository->refresh_generations());
+  return repository;
 }
 
 const Config& Repository::config() const {
@@ -229,13 +225,47 @@ World Repository::world() const {
   return state_->world;
 }
 std::uint64_t Repository::generation() const {
-  return state_->generation;
+  return state_->generations.empty() ? 1 : state_->generations.back().number;
+}
+const std::vector<Generation>& Repository::generations() const {
+  return state_->generations;
 }
 const std::string& Repository::cache_directory() const {
   return state_->cache_directory;
 }
 Index& Repository::index() const {
   return *state_->index;
+}
+
+Result<void> Repository::refresh_generations() {
+  state_->generations =
+      TRY(read_generations(*state_->backend, state_->config.id, state_->generations));
+  std::vector<ObjectId> condemned;
+  for (const Generation& generation : state_->generations) {
+    condemned.insert(condemned.end(), generation.condemned.begin(), generation.condemned.end());
+  }
+  state_->index->condemn(generation(), condemned);
+  return {};
+}
+
+// A generation that protects all packs that may be there.
+static std::uint64_t generation_to_read(const std::vector<Generation>& generations,
+                                        std::uint64_t highest) {
+  const auto waiting = std::ranges::find_if(
+      generations, [](const Generation& one) { return !one.condemned.empty(); });
+  return waiting == generations.end() ? highest : waiting->number - 1;
+}
+
+Result<std::unique_ptr<Lease>> Repository::take_lease(LeaseRecord record, LeaseUse use,
+                                                      Lease::Renewal renewal) {
+  record.generation = use == LeaseUse::kWriting
+                          ? generation()
+                          : generation_to_read(state_->generations, generation());
+  record.started = state_->world.clock.now();
+  auto lease = TRY(Lease::acquire(*state_->backend, state_->config.id, std::move(record),
+                                  state_->world.rng, renewal));
+  TRY(refresh_generations());
+  return lease;
 }
 
 Result<void> Repository::load_index(const DamagedRun& damaged) {
@@ -264,7 +294,7 @@ Result<snapshot::Snapshot> Repository::read_snapshot(const snapshot::SnapshotId&
   return open_snapshot(stored, state_->keyring, state_->config.id);
 }
 
-Result<std::vector<StoredSnapshot>> Repository::snapshots(const DamagedSnapshot& damaged) {
+Result<std::vector<snapshot::SnapshotId>> Repository::list_snapshots() {
   std::vector<snapshot::SnapshotId> ids;
   TRY(state_->backend->list(name_prefix(ObjectKind::kSnapshot),
                             [&](const backend::ObjectInfo& info) -> Result<void> {
@@ -273,11 +303,26 @@ Result<std::vector<StoredSnapshot>> Repository::snapshots(const DamagedSnapshot&
                               }
                               return {};
                             }));
+  return ids;
+}
+
+// The highest generation has all that was ever ended.
+bool Repository::counts(const snapshot::SnapshotId& id, const snapshot::Snapshot& snapshot) const {
+  if (!snapshot.lease || state_->generations.empty()) return true;
+  const Generation& highest = state_->generations.back();
+  const LeaseId lease{snapshot.lease->bytes};
+  const ObjectId object{id.bytes};
+  return std::ranges::find(highest.ended_leases, lease) == highest.ended_leases.end() ||
+         std::ranges::find(highest.kept_snapshots, object) != highest.kept_snapshots.end();
+}
+
+Result<std::vector<StoredSnapshot>> Repository::snapshots(const DamagedSnapshot& damaged) {
+  const std::vector<snapshot::SnapshotId> ids = TRY(list_snapshots());
   std::vector<StoredSnapshot> found;
   for (const snapshot::SnapshotId& id : ids) {
     auto snapshot = read_snapshot(id);
     if (snapshot) {
-      found.push_back({.id = id, .snapshot = std::move(*snapshot)});
+      if (counts(id, *snapshot)) found.push_back({.id = id, .snapshot = std::move(*snapshot)});
     } else if (snapshot.error().code() == ErrorCode::kNotFound) {
       continue;  // forgotten after it was listed
     } else if (is_damage(snapshot.error().code())) {
@@ -293,7 +338,29 @@ Result<std::vector<StoredSnapshot>> Repository::snapshots(const DamagedSnapshot&
   return found;
 }
 
+Result<snapshot::SnapshotId> Repository::commit_snapshot(snapshot::Snapshot snapshot,
+                                                         Lease& lease) {
+  snapshot.lease = snapshot::CommitLease{lease.id().bytes};
+  const snapshot::SnapshotId id = TRY(store_snapshot(snapshot));
+  auto confirmed = lease.confirm();
+  if (confirmed) return id;
+  if (confirmed.error().code() != ErrorCode::kConflict) {
+    return std::unexpected(std::move(confirmed).error().with_context(
+        "confirming snapshot " + id.short_hex() + ", which was stored"));
+  }
+  // Whether it counts or not, nobody was told of it yet.
+  TRY_DOING("taking back a snapshot whose lease was ended",
+            state_->backend->remove(object_name(ObjectKind::kSnapshot, ObjectId{id.bytes})));
+  return std::unexpected(std::move(confirmed).error().with_context("committing the snapshot"));
+}
+
 Result<snapshot::SnapshotId> Repository::commit_snapshot(const snapshot::Snapshot& snapshot) {
+  snapshot::Snapshot without = snapshot;
+  without.lease.reset();
+  return store_snapshot(without);
+}
+
+Result<snapshot::SnapshotId> Repository::store_snapshot(const snapshot::Snapshot& snapshot) {
   Bytes record;
   snapshot::encode_snapshot(snapshot, record);
   if (record.size() > kFrameMax) {
@@ -402,6 +469,8 @@ Result<void> Repository::State::scan_once(Repository& repository) {
     scan = Scan::kRunning;
   }
   const auto recover = [&]() -> Result<RecoveredPacks> {
+    // A collection may have moved what is missing (docs/format.md section 8.7).
+    TRY(index->load([](const ObjectId&, const Error&) {}));
     const PackSurvey survey = TRY(survey_packs(*backend, *index));
     return repository.recover_now(survey);
   };

@@ -15,8 +15,10 @@
 #include "base/rng.h"
 #include "chunk/chunk.h"
 #include "repo/config.h"
+#include "repo/generation.h"
 #include "repo/index.h"
 #include "repo/key_slot.h"
+#include "repo/lease.h"
 #include "repo/pack_recovery.h"
 #include "repo/pack_survey.h"
 #include "snapshot/snapshot.h"
@@ -54,6 +56,10 @@ struct KeySlotEntry {
   bool opened_this_session = false;
 };
 
+// What an operation holds its lease for. One that writes refers to packs that are not condemned;
+// one that reads, or refers to what snapshots refer to, needs all that there are.
+enum class LeaseUse : std::uint8_t { kWriting, kReading };
+
 // Decoded plaintext of one frame, shared among its readers.
 using FrameData = std::shared_ptr<const Bytes>;
 
@@ -74,15 +80,32 @@ class Repository final : public chunk::ChunkReader {
   [[nodiscard]] const Keyring& keyring() const;
   [[nodiscard]] backend::Backend& store() const;
   [[nodiscard]] World world() const;
-  [[nodiscard]] std::uint64_t generation() const;
+  [[nodiscard]] std::uint64_t generation() const;  // the highest that is known
+  // Those that have objects, ascending.
+  [[nodiscard]] const std::vector<Generation>& generations() const;
+  Result<void> refresh_generations();
+
+  // The first step of every operation: a lease, and then what is condemned, so that a collection
+  // and this operation cannot miss each other (docs/format.md section 8.3). Fills in the record's
+  // generation and start.
+  Result<std::unique_ptr<Lease>> take_lease(LeaseRecord record, LeaseUse use,
+                                            Lease::Renewal renewal = Lease::Renewal::kByThread);
   [[nodiscard]] const std::string& cache_directory() const;  // of this repository; empty for none
 
   // ---- snapshots
-  // All readable snapshots, oldest first; those that are damaged go to `damaged` with the reason.
+  // All readable snapshots that count, oldest first; those that are damaged go to `damaged` with
+  // the reason.
   using DamagedSnapshot = std::function<void(const snapshot::SnapshotId&, const Error&)>;
   Result<std::vector<StoredSnapshot>> snapshots(const DamagedSnapshot& damaged);
+  Result<std::vector<snapshot::SnapshotId>> list_snapshots();
   Result<snapshot::Snapshot> read_snapshot(const snapshot::SnapshotId& id);
+  // False when its lease was ended before it was committed (docs/format.md section 8.3).
+  [[nodiscard]] bool counts(const snapshot::SnapshotId& id,
+                            const snapshot::Snapshot& snapshot) const;
   // The commit. Everything that it refers to was made durable before (docs/format.md section 8.1).
+  // conflict when the lease was ended: nothing was committed then.
+  Result<snapshot::SnapshotId> commit_snapshot(snapshot::Snapshot snapshot, Lease& lease);
+  // For who is alone with the repository: tests, and imports into a new one.
   Result<snapshot::SnapshotId> commit_snapshot(const snapshot::Snapshot& snapshot);
 
   // ---- index and chunks
@@ -128,6 +151,7 @@ class Repository final : public chunk::ChunkReader {
 
  private:
   struct State;
+  Result<snapshot::SnapshotId> store_snapshot(const snapshot::Snapshot& snapshot);
   Result<Bytes> read_at(const chunk::ChunkRef& ref, const ChunkLocation& at);
   explicit Repository(std::unique_ptr<State> state);
   std::unique_ptr<State> state_;

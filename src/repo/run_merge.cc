@@ -33,12 +33,17 @@ std::vector<IndexRun::Entry> entries_of(const std::vector<PackEntries>& packs) {
   return entries;
 }
 
-RunMerge::RunMerge(std::vector<std::shared_ptr<const IndexRun>> runs) {
+RunMerge::RunMerge(std::vector<std::shared_ptr<const IndexRun>> runs,
+                   const std::unordered_set<ObjectId>& dropped) {
   std::unordered_map<ObjectId, std::uint32_t> numbers;
   for (auto& run : runs) {
     Cursor cursor{.run = std::move(run), .pack_numbers = {}, .at = 0, .entry = {}};
     for (std::size_t i = 0; i < cursor.run->pack_count(); ++i) {
       const ObjectId id = cursor.run->pack_id(i);
+      if (dropped.contains(id)) {
+        cursor.pack_numbers.push_back(kDropped);
+        continue;
+      }
       const auto [it, fresh] = numbers.emplace(id, static_cast<std::uint32_t>(packs_.size()));
       if (fresh) {
         packs_.push_back({.pack = id,
@@ -54,13 +59,14 @@ RunMerge::RunMerge(std::vector<std::shared_ptr<const IndexRun>> runs) {
 }
 
 void RunMerge::load(Cursor& cursor) {
-  if (cursor.at > 0) cursor.run->pass(cursor.at - 1);
-  if (cursor.at == cursor.run->size()) {
-    cursor.entry.reset();
-    return;
+  for (; cursor.at < cursor.run->size(); ++cursor.at) {
+    if (cursor.at > 0) cursor.run->pass(cursor.at - 1);
+    cursor.entry = cursor.run->entry(cursor.at);
+    cursor.entry->pack = cursor.pack_numbers[cursor.entry->pack];
+    if (cursor.entry->pack != kDropped) return;
   }
-  cursor.entry = cursor.run->entry(cursor.at);
-  cursor.entry->pack = cursor.pack_numbers[cursor.entry->pack];
+  if (cursor.at > 0) cursor.run->pass(cursor.at - 1);
+  cursor.entry.reset();
 }
 
 void RunMerge::rewind() {

@@ -16,11 +16,13 @@ namespace backstay::repo {
 // The order of entries in a run: by id, then by place.
 [[nodiscard]] bool entry_before(const IndexRun::Entry& a, const IndexRun::Entry& b);
 
-// Gives the entries of several runs in order, without exact duplicates, with packs renumbered to a
-// table of all their packs. Memory: the table and one cursor a run.
+// Gives the entries of several runs in order, without exact duplicates and without those of packs
+// that are dropped, with packs renumbered to a table of all that are left. Memory: the table and
+// one cursor a run.
 class RunMerge {
  public:
-  explicit RunMerge(std::vector<std::shared_ptr<const IndexRun>> runs);
+  explicit RunMerge(std::vector<std::shared_ptr<const IndexRun>> runs,
+                    const std::unordered_set<ObjectId>& dropped = {});
   // Counts first, because a run states its length up front. Superseded are the merged runs, and of
   // those that they superseded the ones that are `lingering` in the store.
   [[nodiscard]] IndexRunWriter::Head head(std::uint64_t generation,
@@ -34,6 +36,8 @@ class RunMerge {
     std::uint64_t at = 0;
     std::optional<IndexRun::Entry> entry;
   };
+  static constexpr std::uint32_t kDropped = ~std::uint32_t{0};
+
   void load(Cursor& cursor);
   void load_group();
   void rewind();

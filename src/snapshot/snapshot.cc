@@ -36,6 +36,7 @@ enum SnapshotField : std::uint32_t {
   kGroupName = 20,
   kLargerLeftOut = 21,
   kPlaceLeftOut = 22,
+  kCommitLease = 23,
 };
 
 constexpr std::uint64_t kRecordVersion = 1;
@@ -45,9 +46,9 @@ constexpr std::size_t kListedMax = 1024 * 1024;  // paths, tags, patterns, names
 
 constexpr RecordShape kSnapshotShape{
     .name = "snapshot",
-    .last = kPlaceLeftOut,
+    .last = kCommitLease,
     .bytes = FieldSet(kHost, kUser, kPath, kTag, kDescription, kParent, kTree, kCounts, kExclude,
-                      kProgram, kError, kUserName, kGroupName, kPlaceLeftOut),
+                      kProgram, kError, kUserName, kGroupName, kPlaceLeftOut, kCommitLease),
     .repeated = FieldSet(kPath, kTag, kExclude, kError, kUserName, kGroupName, kPlaceLeftOut)};
 constexpr FieldSet kSnapshotRequired(kVersion, kStartedSeconds, kStartedNanos, kFinishedSeconds,
                                      kFinishedNanos, kBackupType, kStatus, kTree);
@@ -290,6 +291,12 @@ Result<void> take_snapshot_bytes(Snapshot& snapshot, std::uint32_t field, ByteVi
       return decode_name(value, snapshot.group_names);
     case kPlaceLeftOut:
       return decode_listed(value, snapshot.places_left_out);
+    case kCommitLease: {
+      auto id = CommitLease::from_bytes(value);
+      if (!id) return snapshot_corruption("its lease has no proper id");
+      snapshot.lease = *id;
+      break;
+    }
     default:
       break;
   }
@@ -354,6 +361,7 @@ void encode_snapshot(const Snapshot& snapshot, Bytes& out) {
   encode_names(writer, kGroupName, snapshot.group_names);
   if (snapshot.larger_left_out > 0) writer.number(kLargerLeftOut, snapshot.larger_left_out);
   encode_list(writer, kPlaceLeftOut, snapshot.places_left_out);
+  if (snapshot.lease) writer.bytes(kCommitLease, snapshot.lease->view());
 }
 
 Result<Snapshot> decode_snapshot(ByteView record) {

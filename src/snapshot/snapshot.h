@@ -18,6 +18,8 @@ namespace backstay::snapshot {
 
 // BLAKE3-256 of the stored object.
 using SnapshotId = StrongId<struct SnapshotIdTag>;
+// The id of the lease under which it was committed.
+using CommitLease = StrongId<struct CommitLeaseTag, 16>;
 
 // These numbers are stored in repositories: do not change them.
 enum class BackupType : std::uint8_t { kFull = 1, kIncremental = 2, kDifferential = 3 };
@@ -76,6 +78,8 @@ struct Snapshot {
   std::uint64_t larger_left_out = 0;  // regular files larger than that were left out; 0: none
   // Within the paths, left out with all they hold; absolute, clean, sorted.
   std::vector<std::string> places_left_out;
+  // Set where it is committed (docs/format.md section 8.3).
+  std::optional<CommitLease> lease;
   friend bool operator==(const Snapshot&, const Snapshot&) = default;
 };
 

@@ -10,13 +10,10 @@ Result<LeasePtr> take_read_lease(repo::Repository& repository, std::string opera
                                  const Activity& activity) {
   repo::LeaseRecord record;
   record.operation = std::move(operation);
-  record.generation = repository.generation();
   record.host = io::hostname();
   record.user = io::user_name();
   record.process = io::process_id();
-  record.started = repository.world().clock.now();
-  Result<LeasePtr> lease = repo::Lease::acquire(repository.store(), repository.config().id,
-                                                std::move(record), repository.world().rng);
+  Result<LeasePtr> lease = repository.take_lease(std::move(record), repo::LeaseUse::kReading);
   if (lease) return lease;
   switch (lease.error().code()) {
     case ErrorCode::kPermissionDenied:
