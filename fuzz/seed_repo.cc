@@ -12,6 +12,7 @@
 #include "repo/key_slot.h"
 #include "repo/lease.h"
 #include "repo/pack.h"
+#include "repo/snapshot_note.h"
 
 namespace {
 
@@ -58,6 +59,19 @@ void write_plain_objects(const fs::path& folder, Rng& rng) {
   write_seed(folder, "lease", plain_seed(2, repo::encode_lease(lease, config.id)));
   const repo::Generation generation{.number = 2, .condemned = {repo::ObjectId{}}, .time = {7, 8}};
   write_seed(folder, "generation", plain_seed(3, repo::encode_generation(generation, config.id)));
+}
+
+// The decoder's number and a record.
+void write_notes(const fs::path& folder) {
+  const repo::NoteName name{.snapshot = {}, .number = 3, .bytes = {}};
+  const repo::NoteAuthor author{.time = {-5, 1}, .host = "h", .user = "u"};
+  Bytes hold{0};
+  repo::encode_hold({.until = Timestamp{7, 8}, .reason = "audit", .author = author}, name, hold);
+  write_seed(folder, "hold", hold);
+  Bytes change{1};
+  repo::encode_tag_change(
+      {.replaces = true, .removed = {"a"}, .added = {"b", "c"}, .author = author}, name, change);
+  write_seed(folder, "tag_change", change);
 }
 
 repo::PackDirectory sample_directory(std::uint32_t sealed, std::uint32_t raw,
@@ -118,6 +132,7 @@ int main(int argc, char** argv) {
   const fs::path folder = argv[1];
   SeededRng rng(1);
   write_plain_objects(folder / "fuzz_plain_objects", rng);
+  write_notes(folder / "fuzz_snapshot_note");
   Bytes ring;
   repo::encode_keyring(repo::Keyring::random(rng), ring);
   write_seed(folder / "fuzz_keyring", "one_epoch", ring);

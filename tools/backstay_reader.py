@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Restores a Backstay repository without Backstay. Written from docs/format.md alone.
 
-    backstay_reader.py -r REPOSITORY list
+    backstay_reader.py -r REPOSITORY list                       (with tags; `held` where it is)
     backstay_reader.py -r REPOSITORY restore SNAPSHOT TARGET    (an id, a prefix of it, or `latest`)
     backstay_reader.py -r REPOSITORY check-names                (needs no key)
 
@@ -30,12 +30,15 @@ except ModuleNotFoundError as missing:
 
 
 def command_list(repository, _):
+    tags, held = repository.tags(), {snapshot_id for snapshot_id, _ in repository.notes("holds")}
     for snapshot_id, record in repository.snapshots():
         since = datetime.timedelta(microseconds=record.ns(2) // 1000)
         moment = datetime.datetime(1970, 1, 1) + since
         kind = ("?", "full", "incremental", "differential")[record.n(11) if record.n(11) < 4 else 0]
         paths = " ".join(map(text, record.many(8, bytes)))
-        print(f"{snapshot_id}  {moment:%Y-%m-%d %H:%M:%S}  {record.t(6)}  {kind}  {paths}")
+        marks = [",".join(tags.get(snapshot_id, [])), "held" if snapshot_id in held else ""]
+        print(f"{snapshot_id}  {moment:%Y-%m-%d %H:%M:%S}  {record.t(6)}  {kind}  {paths}",
+              *filter(None, marks), sep="  ")
     return 0
 
 
@@ -58,10 +61,10 @@ def command_check_names(folder):
         try:
             data, kind = store.read(name), name.split("/")[0]
             parse_header(data, KINDS[kind], None)
-            if kind in ("config", "keys", "leases", "generations"):
+            if kind in ("config", "keys", "leases", "generations", "damaged"):
                 parse_plain(data, KINDS[kind])
-            if kind not in ("config", "leases", "generations"):
-                right = blake3(data).hex() == name.rsplit("/", 1)[1]
+            if kind not in ("config", "leases", "generations", "damaged"):
+                right = blake3(data).hex() == re.split("[/-]", name)[-1]
                 must(right, "the bytes do not match the name")
         except (Corruption, Refused, OSError) as error:
             wrong += 1

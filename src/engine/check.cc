@@ -118,7 +118,8 @@ Result<void> check_small_objects(backend::Backend& store, const std::vector<Stor
     const bool small = object.kind == ObjectKind::kConfig || object.kind == ObjectKind::kKeySlot ||
                        object.kind == ObjectKind::kGeneration ||
                        object.kind == ObjectKind::kLease || object.kind == ObjectKind::kIndexRun ||
-                       object.kind == ObjectKind::kDamageMark;
+                       object.kind == ObjectKind::kDamageMark ||
+                       object.kind == ObjectKind::kHold || object.kind == ObjectKind::kTagChange;
     if (!small) continue;
     const auto read = verify_stored(store, object);
     ++report.objects_verified;

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 #include <cstring>
 
 #include "base/hex.h"
@@ -37,6 +38,10 @@ std::string_view to_string(ObjectKind kind) {
       return "generation";
     case ObjectKind::kDamageMark:
       return "damage mark";
+    case ObjectKind::kHold:
+      return "hold";
+    case ObjectKind::kTagChange:
+      return "change of tags";
   }
   return "object";
 }
@@ -61,6 +66,10 @@ std::string_view name_prefix(ObjectKind kind) {
       return "generations/";
     case ObjectKind::kDamageMark:
       return "damaged/";
+    case ObjectKind::kHold:
+      return "holds/";
+    case ObjectKind::kTagChange:
+      return "tags/";
   }
   return "";
 }
@@ -98,6 +107,9 @@ bool is_object_name(ObjectKind kind, std::string_view name) {
   constexpr std::string_view kDigits = "0123456789";
   constexpr std::string_view kHexDigits = "0123456789abcdef";
   if (kind == ObjectKind::kConfig) return name == "config";
+  if (kind == ObjectKind::kHold || kind == ObjectKind::kTagChange) {
+    return parse_note_name(kind, name).has_value();
+  }
   if (kind != ObjectKind::kLease && kind != ObjectKind::kGeneration) {
     return parse_object_name(kind, name).has_value();
   }
@@ -106,6 +118,35 @@ bool is_object_name(ObjectKind kind, std::string_view name) {
   if (kind == ObjectKind::kGeneration) return name.size() == 20 && consists_of(name, kDigits);
   return name.size() == 43 && consists_of(name.substr(0, 32), kHexDigits) && name[32] == '-' &&
          consists_of(name.substr(33), kDigits);
+}
+
+std::string note_name(ObjectKind kind, const NoteName& name) {
+  return fmt::format("{}{}-{:010}-{}", name_prefix(kind), name.snapshot.hex(), name.number,
+                     name.bytes.hex());
+}
+
+Result<NoteName> parse_note_name(ObjectKind kind, std::string_view name) {
+  constexpr std::size_t kIdDigits = 64;
+  constexpr std::size_t kNumberDigits = 10;
+  const std::string_view prefix = name_prefix(kind);
+  if (name.starts_with(prefix) &&
+      name.size() == prefix.size() + kIdDigits + 1 + kNumberDigits + 1 + kIdDigits) {
+    const std::string_view rest = name.substr(prefix.size());
+    const auto snapshot = ObjectId::from_hex(rest.substr(0, kIdDigits));
+    const auto bytes = ObjectId::from_hex(rest.substr(kIdDigits + 1 + kNumberDigits + 1));
+    NoteName parsed;
+    const std::string_view number = rest.substr(kIdDigits + 1, kNumberDigits);
+    const auto [end, error] =
+        std::from_chars(number.data(), number.data() + number.size(), parsed.number);
+    if (snapshot && bytes && error == std::errc{}) {
+      parsed.snapshot = *snapshot;
+      parsed.bytes = *bytes;
+      // Of all ways to write a name one is right.
+      if (note_name(kind, parsed) == name) return parsed;
+    }
+  }
+  return fail(ErrorCode::kInvalidArgument,
+              fmt::format("'{}' is not the name of a {}", name, to_string(kind)));
 }
 
 ObjectId id_of(ByteView stored) {
@@ -144,7 +185,7 @@ Result<Header> decode_header(ByteView stored) {
               fmt::format("the object has format version {}, key mode {}", stored[5], stored[7]))
             .with_hint("Use a newer backstay for this repository."));
   }
-  const bool known = (stored[4] >= 1 && stored[4] <= 8) || stored[4] == 10;
+  const bool known = stored[4] >= 1 && stored[4] <= 12 && stored[4] != 9;
   if (!known) return fail(ErrorCode::kCorruption, "the object has an unknown kind");
   Header header;
   header.kind = static_cast<ObjectKind>(stored[4]);

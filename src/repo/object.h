@@ -25,6 +25,8 @@ enum class ObjectKind : std::uint8_t {
   kLease = 7,
   kGeneration = 8,
   kDamageMark = 10,
+  kHold = 11,
+  kTagChange = 12,
 };
 [[nodiscard]] std::string_view to_string(
     ObjectKind kind);  // "config", "key slot", "data pack", ...
@@ -56,6 +58,18 @@ Result<ObjectId> parse_object_name(ObjectKind kind, std::string_view name);
 [[nodiscard]] bool is_object_name(ObjectKind kind, std::string_view name);
 [[nodiscard]] ObjectId id_of(ByteView stored);
 
+// Of a hold or a change of tags: which snapshot it is about, its number, BLAKE3 of its bytes
+// (docs/format.md sections 7.1 and 7.2).
+struct NoteName {
+  ObjectId snapshot;
+  std::uint64_t number = 0;
+  ObjectId bytes;
+  friend bool operator==(const NoteName&, const NoteName&) = default;
+};
+inline constexpr std::uint64_t kNoteNumberMax = 9'999'999'999;
+[[nodiscard]] std::string note_name(ObjectKind kind, const NoteName& name);
+Result<NoteName> parse_note_name(ObjectKind kind, std::string_view name);
+
 // The whole object; corruption when it is larger than one of its kind may be.
 Result<Bytes> get_object(backend::Backend& store, const std::string& name, std::uint64_t size_max);
 
@@ -83,7 +97,13 @@ struct PlainObject {
 // kind, and that the prefix is that of a plain object.
 Result<PlainObject> decode_plain_object(ObjectKind kind, ByteView stored);
 
-enum class Purpose : std::uint32_t { kFrame = 1, kDirectory = 2, kIndexSegment = 3, kSnapshot = 4 };
+enum class Purpose : std::uint32_t {
+  kFrame = 1,
+  kDirectory = 2,
+  kIndexSegment = 3,
+  kSnapshot = 4,
+  kNote = 5
+};
 // The nonce of a sealed segment that starts at `offset` of its object (docs/format.md section 4.3).
 struct Nonce {
   std::uint8_t bytes[crypto::kNonceSize];

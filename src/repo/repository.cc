@@ -11,6 +11,8 @@
 #include "repo/frame_cache.h"
 #include "repo/object_key_cache.h"
 #include "repo/pack.h"
+#include "repo/sealed_record.h"
+#include "repo/snapshot_note.h"
 
 namespace backstay::repo {
 
@@ -274,15 +276,8 @@ Result<void> Repository::load_index(const DamagedRun& damaged) {
 
 static Result<snapshot::Snapshot> open_snapshot(ByteView stored, const Keyring& keyring,
                                                 const RepositoryId& repository) {
-  const Header header = TRY(decode_header(stored, ObjectKind::kSnapshot, repository));
-  const crypto::Secret key = TRY(keyring.object_key(stored));
-  const ByteView sealed = stored.subspan(kHeaderSize);
-  if (sealed.size() < crypto::kTagSize)
-    return fail(ErrorCode::kCorruption, "the snapshot is cut short");
-  Bytes record(sealed.size() - crypto::kTagSize);
-  TRY(crypto::Aead().open(header.suite, key, Nonce(kHeaderSize, Purpose::kSnapshot).view(), sealed,
-                          record));
-  return snapshot::decode_snapshot(record);
+  return snapshot::decode_snapshot(
+      TRY(open_record(ObjectKind::kSnapshot, stored, keyring, repository)));
 }
 
 Result<snapshot::Snapshot> Repository::read_snapshot(const snapshot::SnapshotId& id) {
@@ -322,7 +317,8 @@ Result<std::vector<StoredSnapshot>> Repository::snapshots(const DamagedSnapshot&
   for (const snapshot::SnapshotId& id : ids) {
     auto snapshot = read_snapshot(id);
     if (snapshot) {
-      if (counts(id, *snapshot)) found.push_back({.id = id, .snapshot = std::move(*snapshot)});
+      if (counts(id, *snapshot))
+        found.push_back({.id = id, .snapshot = std::move(*snapshot), .tags_known = true});
     } else if (snapshot.error().code() == ErrorCode::kNotFound) {
       continue;  // forgotten after it was listed
     } else if (is_damage(snapshot.error().code())) {
@@ -332,6 +328,7 @@ Result<std::vector<StoredSnapshot>> Repository::snapshots(const DamagedSnapshot&
           std::move(snapshot).error().with_context("reading snapshot " + id.short_hex()));
     }
   }
+  TRY(apply_tag_changes(*this, found));
   std::ranges::sort(found, [](const StoredSnapshot& a, const StoredSnapshot& b) {
     return std::tie(a.snapshot.started, a.id) < std::tie(b.snapshot.started, b.id);
   });
@@ -366,13 +363,8 @@ Result<snapshot::SnapshotId> Repository::store_snapshot(const snapshot::Snapshot
   if (record.size() > kFrameMax) {
     return fail(ErrorCode::kInvalidArgument, "the snapshot's description is larger than 16 MiB");
   }
-  const Header header =
-      state_->keyring.header_of_new(ObjectKind::kSnapshot, state_->config, state_->world.rng);
-  Bytes stored(kHeaderSize + record.size() + crypto::kTagSize);
-  encode_header(header, stored);
-  const crypto::Secret key = TRY(state_->keyring.object_key(stored));
-  TRY(crypto::Aead().seal(header.suite, key, Nonce(kHeaderSize, Purpose::kSnapshot).view(), record,
-                          MutableByteView(stored).subspan(kHeaderSize)));
+  const Bytes stored = TRY(seal_record(ObjectKind::kSnapshot, record, state_->keyring,
+                                       state_->config, state_->world.rng));
   // The commit is what makes the run count: it is read as a restore will read it.
   const auto again = open_snapshot(stored, state_->keyring, state_->config.id);
   if (!again || *again != snapshot) {

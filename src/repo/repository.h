@@ -46,7 +46,8 @@ struct World {
 
 struct StoredSnapshot {
   snapshot::SnapshotId id;
-  snapshot::Snapshot snapshot;
+  snapshot::Snapshot snapshot;  // with the tags that it has by now
+  bool tags_known = true;       // false: a change of them cannot be read
 };
 
 struct KeySlotEntry {
@@ -98,6 +99,7 @@ class Repository final : public chunk::ChunkReader {
   using DamagedSnapshot = std::function<void(const snapshot::SnapshotId&, const Error&)>;
   Result<std::vector<StoredSnapshot>> snapshots(const DamagedSnapshot& damaged);
   Result<std::vector<snapshot::SnapshotId>> list_snapshots();
+  // As it was committed, whatever became of its tags.
   Result<snapshot::Snapshot> read_snapshot(const snapshot::SnapshotId& id);
   // False when its lease was ended before it was committed (docs/format.md section 8.3).
   [[nodiscard]] bool counts(const snapshot::SnapshotId& id,

@@ -18,9 +18,10 @@ from reader.blake3 import blake3, derive, keyed
 
 LIMIT = 16 << 20  # section 9: chunk, frame, page, content list, snapshot
 KINDS = {"config": 1, "keys": 2, "data": 3, "meta": 4, "index": 5, "snapshots": 6, "leases": 7,
-         "generations": 8, "parity": 9}
-NAMES = re.compile(r"config|(keys|index|snapshots)/[0-9a-f]{64}|(data|meta|parity)/([0-9a-f]{2})/\3"
-                   r"[0-9a-f]{62}|leases/[0-9a-f]{32}-\d{10}|generations/\d{20}")
+         "generations": 8, "parity": 9, "damaged": 10, "holds": 11, "tags": 12}
+NAMES = re.compile(r"config|(keys|index|snapshots|damaged)/[0-9a-f]{64}|(data|meta|parity)/"
+                   r"([0-9a-f]{2})/\3[0-9a-f]{62}|leases/[0-9a-f]{32}-\d{10}|generations/\d{20}|"
+                   r"(holds|tags)/[0-9a-f]{64}-\d{10}-[0-9a-f]{64}")
 
 
 class Corruption(Exception):
@@ -192,7 +193,7 @@ def open_slot(data, repository_id, passphrase, secret):
         return None
 
 
-FRAME, DIRECTORY, SEGMENT, SNAPSHOT = 1, 2, 3, 4  # purposes of sealed segments (section 4.3)
+FRAME, DIRECTORY, SEGMENT, SNAPSHOT, NOTE = 1, 2, 3, 4, 5  # purposes of sealed segments (4.3)
 Place = collections.namedtuple("Place", "pack offset sealed plain codec at")
 
 
@@ -286,6 +287,36 @@ class Repository:
         if not found or (which != "latest" and len(found) > 1):
             raise Refused(f"'{which}' does not name one snapshot")
         return found[-1]
+
+    # ---- what is said about snapshots (sections 7.1 and 7.2)
+    def notes(self, folder):
+        """(snapshot id, record or None where it cannot be read) in the order that counts."""
+        for name in self.store.names(folder):
+            snapshot_id, number, digest = name.split("/")[1].split("-")
+            try:
+                data = self.store.read(name)
+                must(80 < len(data) <= 1 << 20, "a note has an impossible size")
+                must(blake3(data).hex() == digest, "the bytes do not match the name")
+                header = parse_header(data, KINDS[folder], self.id)
+                record = Record(self.unseal(header, data[64:], 64, NOTE))
+                same = record.b(1, 32).hex() == snapshot_id and record.n(2) == int(number)
+                must(same, "a note's name and content disagree")
+                yield snapshot_id, record
+            except (Corruption, Refused) as damage:
+                print(f"{name}: {damage}", file=sys.stderr)
+                yield snapshot_id, None
+
+    def tags(self):
+        """Snapshot id: its tags as they are now."""
+        tags = {snapshot_id: set(map(text, record.many(9, bytes)))
+                for snapshot_id, record in self.snapshots()}
+        for snapshot_id, record in self.notes("tags"):
+            if record and snapshot_id in tags:
+                if record.n(3):
+                    tags[snapshot_id].clear()
+                tags[snapshot_id] -= set(map(text, record.many(4, bytes)))
+                tags[snapshot_id] |= set(map(text, record.many(5, bytes)))
+        return {snapshot_id: sorted(found) for snapshot_id, found in tags.items()}
 
     # ---- index (section 5.5)
     def load_run(self, name):

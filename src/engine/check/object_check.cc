@@ -25,10 +25,15 @@ constexpr std::array kNamedByHash{ObjectKind::kKeySlot, ObjectKind::kDataPack,
 constexpr std::size_t kPieceBytes = 4 * 1024 * 1024;
 constexpr std::array kInFolders{
     ObjectKind::kKeySlot,  ObjectKind::kDataPack, ObjectKind::kMetaPack,   ObjectKind::kIndexRun,
-    ObjectKind::kSnapshot, ObjectKind::kLease,    ObjectKind::kGeneration, ObjectKind::kDamageMark};
+    ObjectKind::kSnapshot, ObjectKind::kLease,    ObjectKind::kGeneration, ObjectKind::kDamageMark,
+    ObjectKind::kHold,     ObjectKind::kTagChange};
 
 bool is_named_by_hash(ObjectKind kind) {
   return std::ranges::find(kNamedByHash, kind) != kNamedByHash.end();
+}
+
+bool is_note(ObjectKind kind) {
+  return kind == ObjectKind::kHold || kind == ObjectKind::kTagChange;
 }
 
 // What a reader refuses as too large (docs/format.md section 9), with room for headers and tags.
@@ -85,6 +90,12 @@ static Result<void> check_name(const repo::ObjectId& named, const repo::ObjectId
 
 Result<Bytes> read_verified(backend::Backend& store, const StoredObject& object) {
   Bytes stored = TRY(repo::get_object(store, object.name, size_max(object.kind)));
+  if (is_note(object.kind)) {
+    const auto note = TRY(repo::parse_note_name(object.kind, object.name));
+    TRY(check_name(note.bytes, repo::id_of(stored)));
+    TRY(check_kind(object, stored));
+    return stored;
+  }
   if (!is_named_by_hash(object.kind)) {
     TRY(repo::decode_plain_object(object.kind, stored));
     return stored;
