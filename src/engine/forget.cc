@@ -1,0 +1,241 @@
+#include "engine/forget.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include "base/try.h"
+#include "engine/forget_fence.h"
+#include "engine/notes.h"
+#include "io/machine.h"
+#include "repo/lease.h"
+
+namespace backstay::engine {
+
+namespace {
+
+using LeasePtr = std::unique_ptr<repo::Lease>;
+using repo::ObjectKind;
+using snapshot::SnapshotId;
+
+std::string object_of(const SnapshotId& id) {
+  return repo::object_name(ObjectKind::kSnapshot, repo::ObjectId{id.bytes});
+}
+
+// Null where there is no space: then nobody can store a hold either that would have to be seen,
+// and a full store is what forgetting is for.
+Result<LeasePtr> take_lease(repo::Repository& repository, const ForgetOptions& options,
+                            Activity& activity) {
+  repo::LeaseRecord record;
+  record.operation = kForgetOperation;
+  record.generation = repository.generation();
+  record.host = options.host;
+  record.user = options.user;
+  record.process = io::process_id();
+  record.started = repository.world().clock.now();
+  record.renew_seconds = kForgetRenewSeconds;
+  auto lease = repo::Lease::acquire(repository.store(), repository.config().id, std::move(record),
+                                    repository.world().rng);
+  if (lease || lease.error().code() != ErrorCode::kNoSpace) return lease;
+  activity.note("there is no space for a lease: going on without one");
+  return LeasePtr();
+}
+
+// Everything that a decision depends on, as it is in the repository.
+struct Inventory {
+  std::vector<repo::StoredSnapshot> snapshots;
+  std::map<SnapshotId, ErrorCode> damaged;
+  BindingHolds holds;
+  Timestamp now;
+  std::vector<policy::SnapshotFacts> facts;  // of `snapshots`
+};
+
+Result<Inventory> take_inventory(repo::Repository& repository, const ForgetOptions& options,
+                                 Activity& activity) {
+  Inventory found;
+  found.snapshots = TRY_DOING("listing snapshots",
+                              repository.snapshots([&](const SnapshotId& id, const Error& error) {
+                                found.damaged[id] = error.code();
+                                activity.report(object_of(id), error);
+                              }));
+  found.now = TRY(time_of_store(repository));
+  found.holds = TRY_DOING("listing holds", binding_holds(repository, found.now));
+  for (const repo::StoredSnapshot& stored : found.snapshots) {
+    policy::SnapshotFacts facts{.id = stored.id,
+                                .time = stored.snapshot.started,
+                                .host = stored.snapshot.host,
+                                .paths = stored.snapshot.paths,
+                                .tags = stored.snapshot.tags,
+                                .bytes_stored = stored.snapshot.stats.bytes_stored,
+                                .complete = stored.snapshot.status == snapshot::Status::kComplete,
+                                .tags_known = stored.tags_known,
+                                .selected = !options.selects || options.selects(stored),
+                                .held = {}};
+    if (const auto held = found.holds.find(stored.id); held != found.holds.end())
+      facts.held = held_text(held->second);
+    if (!stored.tags_known) {
+      activity.report(object_of(stored.id),
+                      Error(ErrorCode::kCorruption, "a change of its tags cannot be read"));
+    }
+    found.facts.push_back(std::move(facts));
+  }
+  return found;
+}
+
+ForgetPlan plan_by_rules(Inventory& found, const ForgetOptions& options) {
+  ForgetPlan plan{.grouping = options.grouping, .groups = {}, .damaged = {}};
+  for (policy::Group& group : policy::judge(found.facts, options.retention, options.grouping,
+                                            {.now = found.now, .zone = options.zone})) {
+    ForgetGroup& made = plan.groups.emplace_back();
+    made.host = std::move(group.host);
+    made.paths = std::move(group.paths);
+    made.tags = std::move(group.tags);
+    for (policy::Verdict& verdict : group.verdicts) {
+      made.decisions.push_back({.stored = std::move(found.snapshots[verdict.index]),
+                                .decision = verdict.decision,
+                                .reasons = std::move(verdict.reasons)});
+    }
+  }
+  return plan;
+}
+
+Error is_held(const SnapshotId& id, const std::vector<repo::StoredHold>& holds) {
+  const std::string text = held_text(holds);
+  return Error(ErrorCode::kPermissionDenied,
+               fmt::format("snapshot {} is held{}{}; nothing was removed", id.short_hex(),
+                           text.empty() ? "" : " ", text))
+      .with_hint(fmt::format("When it is to go all the same, release it first: backstay release {}",
+                             id.short_hex()));
+}
+
+// Named ones go, be they the last of their source or damaged; but not held, and not of a version
+// that this program does not know: whoever made them may know why they are there.
+Result<ForgetPlan> plan_by_name(Inventory& found, const ForgetOptions& options) {
+  ForgetPlan plan{
+      .grouping = {.host = false, .paths = false, .tags = false}, .groups = {}, .damaged = {}};
+  const auto newest = policy::newest_of_sources(found.facts, found.now);
+  ForgetGroup group;
+  for (const SnapshotId& id : std::set<SnapshotId>(options.named.begin(), options.named.end())) {
+    if (const auto held = found.holds.find(id); held != found.holds.end())
+      return std::unexpected(is_held(id, held->second));
+    if (const auto damaged = found.damaged.find(id); damaged != found.damaged.end()) {
+      if (damaged->second != ErrorCode::kCorruption) {
+        return fail(ErrorCode::kUnsupported,
+                    fmt::format("snapshot {} needs a newer backstay", id.short_hex()));
+      }
+      plan.damaged.push_back(id);
+      continue;
+    }
+    const auto at = std::ranges::find(found.snapshots, id, &repo::StoredSnapshot::id);
+    if (at == found.snapshots.end()) continue;  // gone since it was named
+    const auto index = static_cast<std::size_t>(at - found.snapshots.begin());
+    ForgetDecision decision{.stored = *at,
+                            .decision = policy::Decision::kRemove,
+                            .reasons = {{.rule = policy::Rule::kNamed, .text = "named"}}};
+    if (std::ranges::find(newest, index) != newest.end()) {
+      decision.reasons.push_back({.rule = policy::Rule::kNewestOfSource,
+                                  .text = "although the newest good snapshot of its source"});
+    }
+    group.decisions.push_back(std::move(decision));
+  }
+  std::ranges::sort(group.decisions, [](const ForgetDecision& a, const ForgetDecision& b) {
+    return b.stored.snapshot.started < a.stored.snapshot.started;
+  });
+  if (!group.decisions.empty()) plan.groups.push_back(std::move(group));
+  return plan;
+}
+
+// Oldest first: what is left after a failure is the better part.
+std::vector<SnapshotId> to_remove(const ForgetPlan& plan) {
+  std::vector<std::pair<Timestamp, SnapshotId>> found;
+  for (const ForgetGroup& group : plan.groups) {
+    for (const ForgetDecision& decision : group.decisions) {
+      if (decision.decision == policy::Decision::kRemove)
+        found.emplace_back(decision.stored.snapshot.started, decision.stored.id);
+    }
+  }
+  std::ranges::sort(found);
+  std::vector<SnapshotId> ids = plan.damaged;
+  for (const auto& [time, id] : found) ids.push_back(id);
+  return ids;
+}
+
+// Holds that have expired and changes of tags, of what was forgotten now or by one that was killed.
+Result<void> remove_notes_of_the_forgotten(backend::Backend& store) {
+  std::set<std::string> present;
+  TRY(store.list(repo::name_prefix(ObjectKind::kSnapshot),
+                 [&](const backend::ObjectInfo& info) -> Result<void> {
+                   present.insert(info.name);
+                   return {};
+                 }));
+  std::set<std::string> gone;
+  for (const ObjectKind kind : {ObjectKind::kTagChange, ObjectKind::kHold}) {
+    for (const repo::ListedNote& note : TRY(repo::list_notes(store, kind))) {
+      const std::string name = repo::object_name(ObjectKind::kSnapshot, note.name.snapshot);
+      if (present.contains(name)) continue;
+      if (!gone.contains(name)) {
+        // A list may be behind; asking by name is not.
+        const auto head = store.head(name);
+        if (head) continue;
+        if (head.error().code() != ErrorCode::kNotFound)
+          return std::unexpected(head.error().clone());
+        gone.insert(name);
+      }
+      TRY(store.remove(note.object));
+    }
+  }
+  return {};
+}
+
+Result<void> remove_all(repo::Repository& repository, const std::vector<SnapshotId>& ids,
+                        const LeasePtr& lease, const ForgetEvents& events,
+                        const Activity& activity) {
+  for (const SnapshotId& id : ids) {
+    if (activity.stop.stop_requested()) return fail(ErrorCode::kCancelled, "interrupted");
+    // A hold that was stored while this machine slept might not have been seen.
+    if (lease) TRY(lease->verify());
+    TRY_DOING("removing snapshot " + id.short_hex(), repository.store().remove(object_of(id)));
+    if (events.removed) events.removed(id);
+  }
+  TRY_DOING("making the removal durable", repository.store().barrier());
+  return {};
+}
+
+}  // namespace
+
+Result<ForgetReport> forget(repo::Repository& repository, const ForgetOptions& options,
+                            const ForgetEvents& events, Activity& activity) {
+  if (options.named.empty() && options.retention.empty()) {
+    return std::unexpected(
+        Error(ErrorCode::kInvalidArgument, "there is neither a snapshot nor a rule of what to keep")
+            .with_hint("Name snapshots, or give rules such as --keep-daily 7 --keep-weekly 4; with "
+                       "--dry-run nothing is removed."));
+  }
+  // The lease comes before anything is read: who stores a hold later waits for it.
+  LeasePtr lease;
+  if (!options.dry_run) lease = TRY(take_lease(repository, options, activity));
+  Inventory found = TRY(take_inventory(repository, options, activity));
+  const bool by_name = !options.named.empty();
+  const ForgetPlan plan =
+      by_name ? TRY(plan_by_name(found, options)) : plan_by_rules(found, options);
+  if (events.planned) events.planned(plan);
+
+  // Beyond this point the plan is fixed.
+  const std::vector<SnapshotId> ids = to_remove(plan);
+  ForgetReport report{.groups = plan.groups.size(),
+                      .kept = 0,
+                      .removed = ids.size(),
+                      .damaged = by_name ? 0 : found.damaged.size()};
+  for (const ForgetGroup& group : plan.groups) report.kept += group.decisions.size();
+  report.kept -= ids.size() - plan.damaged.size();
+  if (options.dry_run) return report;
+  TRY(remove_all(repository, ids, lease, events, activity));
+  TRY_DOING("removing the notes of what was forgotten",
+            remove_notes_of_the_forgotten(repository.store()));
+  if (lease) TRY(lease->release());
+  return report;
+}
+
+}  // namespace backstay::engine

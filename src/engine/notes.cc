@@ -1,0 +1,94 @@
+#include "engine/notes.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/try.h"
+
+namespace backstay::engine {
+
+Result<Timestamp> time_of_store(repo::Repository& repository) {
+  auto time = repository.store().store_time();
+  if (!time && time.error().code() == ErrorCode::kUnsupported)
+    return repository.world().clock.now();
+  return time;
+}
+
+Result<BindingHolds> binding_holds(repo::Repository& repository, Timestamp now) {
+  BindingHolds binding;
+  for (repo::StoredHold& stored : TRY(repo::list_holds(repository))) {
+    if (stored.binds(now)) binding[stored.snapshot].push_back(std::move(stored));
+  }
+  return binding;
+}
+
+std::string held_text(const std::vector<repo::StoredHold>& holds) {
+  // The one that binds longest says all.
+  const auto longer = [](const repo::StoredHold& a, const repo::StoredHold& b) {
+    if (!a.hold.until || !b.hold.until) return a.hold.until.has_value() && !b.hold.until;
+    return *a.hold.until < *b.hold.until;
+  };
+  const auto longest = std::ranges::max_element(holds, longer);
+  if (longest == holds.end()) return {};
+  if (!longest->readable) return "by a hold that cannot be read";
+  std::string text;
+  if (longest->hold.until) text = "until " + format_local(*longest->hold.until);
+  if (!longest->hold.reason.empty())
+    text += fmt::format("{}({})", text.empty() ? "" : " ", longest->hold.reason);
+  return text;
+}
+
+Result<void> hold(repo::Repository& repository, const std::vector<snapshot::SnapshotId>& snapshots,
+                  const repo::Hold& hold, const ForgetWait& wait) {
+  if (hold.until && *hold.until <= TRY(time_of_store(repository))) {
+    return std::unexpected(
+        Error(ErrorCode::kInvalidArgument,
+              "the hold would end at " + format_local(*hold.until) + ", which is over")
+            .with_hint("Give a time to come, or leave it out: the hold then binds until it is "
+                       "released."));
+  }
+  std::vector<FreshNote> notes;
+  for (const snapshot::SnapshotId& id : snapshots) {
+    notes.push_back({.snapshot = id,
+                     .object = TRY_DOING("holding snapshot " + id.short_hex(),
+                                         repo::store_hold(repository, id, hold))});
+  }
+  return settle_notes(repository, notes, "hold", wait);
+}
+
+Result<std::map<snapshot::SnapshotId, std::uint64_t>> release(
+    repo::Repository& repository, const std::vector<snapshot::SnapshotId>& snapshots) {
+  const Timestamp now = TRY(time_of_store(repository));
+  std::map<snapshot::SnapshotId, std::uint64_t> released;
+  for (const snapshot::SnapshotId& id : snapshots) released[id] = 0;
+  for (const repo::StoredHold& stored : TRY(repo::list_holds(repository))) {
+    const auto found = released.find(stored.snapshot);
+    if (found == released.end()) continue;
+    TRY_DOING("releasing snapshot " + stored.snapshot.short_hex(),
+              repository.store().remove(stored.object));
+    if (stored.binds(now)) ++found->second;
+  }
+  TRY(repository.store().barrier());
+  return released;
+}
+
+Result<std::vector<repo::StoredSnapshot>> change_tags(
+    repo::Repository& repository, const std::vector<repo::StoredSnapshot>& snapshots,
+    const repo::TagChange& change, const ForgetWait& wait) {
+  std::vector<repo::StoredSnapshot> changed;
+  std::vector<FreshNote> notes;
+  for (const repo::StoredSnapshot& stored : snapshots) {
+    std::vector<std::string> tags = repo::apply_change(change, stored.snapshot.tags);
+    if (stored.tags_known && tags == stored.snapshot.tags) continue;
+    notes.push_back({.snapshot = stored.id,
+                     .object = TRY_DOING("changing the tags of snapshot " + stored.id.short_hex(),
+                                         repo::store_tag_change(repository, stored.id, change))});
+    changed.push_back(stored);
+    changed.back().snapshot.tags = std::move(tags);
+  }
+  TRY(settle_notes(repository, notes, "change of tags", wait));
+  return changed;
+}
+
+}  // namespace backstay::engine
