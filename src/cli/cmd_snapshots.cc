@@ -10,6 +10,7 @@
 #include "cli/output_text.h"
 #include "cli/session.h"
 #include "cli/snapshot_choice.h"
+#include "engine/notes.h"
 #include "json/json.h"
 
 namespace backstay::cli {
@@ -35,17 +36,21 @@ std::vector<repo::StoredSnapshot> newest(std::vector<repo::StoredSnapshot> snaps
 Result<ExitCode> run_snapshots(Context& context, const SnapshotsArguments& arguments) {
   const auto repository = TRY(open_repository(context));
   SnapshotList list = TRY(list_snapshots(context, *repository));
+  const bool tags_known = std::ranges::all_of(list.snapshots, &repo::StoredSnapshot::tags_known);
   std::vector<repo::StoredSnapshot> snapshots = chosen(std::move(list.snapshots), arguments.choice);
   if (arguments.latest > 0) snapshots = newest(std::move(snapshots), arguments.latest);
+  const engine::BindingHolds holds = TRY_DOING(
+      "listing holds", engine::binding_holds(*repository, TRY(engine::time_of_store(*repository))));
   if (context.console.json()) {
     for (const repo::StoredSnapshot& stored : snapshots)
-      context.console.print_json(snapshot_line(stored));
+      context.console.print_json(snapshot_line(stored, holds));
   } else if (snapshots.empty()) {
     context.console.note("there are no snapshots to show");
   } else {
-    context.console.print(snapshots_text(snapshots));
+    context.console.print(snapshots_text(snapshots, holds));
   }
-  return !list.damaged.empty() ? ExitCode::kDamage : ExitCode::kDone;
+  const bool damaged = !list.damaged.empty() || !tags_known;
+  return damaged ? ExitCode::kDamage : ExitCode::kDone;
 }
 
 }  // namespace
@@ -59,9 +64,8 @@ Command snapshots_command() {
   return {.name = "snapshots",
           .summary = "List snapshots",
           .description =
-              "Lists the snapshots of the repository, oldest first. A snapshot that is damaged is "
-              "named "
-              "on standard error, and the exit code is 13.",
+              "Lists the snapshots of the repository, oldest first; those that are held say so. "
+              "A snapshot that is damaged is named on standard error, and the exit code is 13.",
           .examples = {{"backstay snapshots --tag daily --latest 3",
                         "The newest three of each host and path"}},
           .options = std::move(options),

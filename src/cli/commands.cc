@@ -12,6 +12,10 @@ Program make_program(GlobalOptions& options) {
   program.commands.push_back(dump_command());
   program.commands.push_back(stats_command());
   program.commands.push_back(check_command());
+  program.commands.push_back(forget_command());
+  program.commands.push_back(tag_command());
+  program.commands.push_back(hold_command());
+  program.commands.push_back(release_command());
   program.commands.push_back(key_command());
   program.commands.push_back(cache_command());
   program.commands.push_back(lease_command());

@@ -34,6 +34,23 @@ Json time_or_null(const std::optional<Timestamp>& time) {
   return time ? Json(format_rfc3339(*time)) : Json(nullptr);
 }
 
+// The holds that bind a snapshot; of one that cannot be read nothing is known.
+Json held_array(const engine::BindingHolds& holds, const snapshot::SnapshotId& id) {
+  Json held = Json::array();
+  const auto found = holds.find(id);
+  if (found == holds.end()) return held;
+  for (const repo::StoredHold& stored : found->second) {
+    Json one;
+    one["readable"] = stored.readable;
+    one["until"] = time_or_null(stored.hold.until);
+    put_text(one, "reason", stored.hold.reason);
+    put_text(one, "host", stored.hold.author.host);
+    put_text(one, "user", stored.hold.author.user);
+    held.push_back(std::move(one));
+  }
+  return held;
+}
+
 }  // namespace
 
 Json error_line(const Error& error) {
@@ -88,7 +105,7 @@ Json restore_summary(const engine::RestoreReport& report, double seconds) {
   return line;
 }
 
-Json snapshot_line(const repo::StoredSnapshot& stored) {
+Json snapshot_line(const repo::StoredSnapshot& stored, const engine::BindingHolds& holds) {
   const snapshot::Snapshot& snapshot = stored.snapshot;
   Json line = line_of("snapshot");
   line["id"] = stored.id.hex();
@@ -108,6 +125,7 @@ Json snapshot_line(const repo::StoredSnapshot& stored) {
   line["errors"] = snapshot.stats.errors;
   put_text(line, "description", snapshot.description);
   line["status"] = snapshot::to_string(snapshot.status);
+  line["held"] = held_array(holds, stored.id);
   return line;
 }
 

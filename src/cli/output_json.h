@@ -5,6 +5,7 @@
 
 #include "engine/backup.h"
 #include "engine/check.h"
+#include "engine/notes.h"
 #include "engine/restore.h"
 #include "engine/self_test.h"
 #include "engine/stats.h"
@@ -19,7 +20,8 @@ namespace backstay::cli {
 [[nodiscard]] json::Json backup_summary(const engine::BackupReport& report, double seconds);
 [[nodiscard]] json::Json deleted_line(const std::string& path, snapshot::EntryType type);
 [[nodiscard]] json::Json restore_summary(const engine::RestoreReport& report, double seconds);
-[[nodiscard]] json::Json snapshot_line(const repo::StoredSnapshot& stored);
+[[nodiscard]] json::Json snapshot_line(const repo::StoredSnapshot& stored,
+                                       const engine::BindingHolds& holds);
 [[nodiscard]] json::Json entry_line(std::string_view path, const snapshot::Entry& entry,
                                     const snapshot::Snapshot& snapshot);
 [[nodiscard]] json::Json stats_line(const engine::StatsReport& report,

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "base/byte_size.h"
 #include "cli/table.h"
 #include "cli/text_layout.h"
@@ -36,12 +38,6 @@ std::string lines_of_all(const std::vector<std::string>& texts) {
   return out;
 }
 
-std::string comma_list(const std::vector<std::string>& texts) {
-  std::string out;
-  for (const std::string& text : texts) out += (out.empty() ? "" : ", ") + printable(text);
-  return out;
-}
-
 std::string rate(std::uint64_t bytes, double seconds) {
   if (seconds <= 0.05) return "";
   return fmt::format(
@@ -54,6 +50,12 @@ std::string owner(const std::string& user, const std::string& host) {
 }
 
 }  // namespace
+
+std::string comma_list(const std::vector<std::string>& texts) {
+  std::string out;
+  for (const std::string& text : texts) out += (out.empty() ? "" : ", ") + printable(text);
+  return out;
+}
 
 std::string permissions_text(const snapshot::Entry& entry) {
   std::string out(1, type_letter(entry.type));
@@ -150,23 +152,32 @@ std::string restore_text(const engine::RestoreReport& report, bool dry_run, doub
   return render_facts(facts);
 }
 
-std::string snapshots_text(const std::vector<repo::StoredSnapshot>& snapshots) {
-  Table table({{"ID"},
-               {"Time"},
-               {"Type"},
-               {"Status"},
-               {"Host"},
-               {"Tags"},
-               {"Size", Align::kRight},
-               {"Stored", Align::kRight},
-               {"Paths"}});
+std::string snapshots_text(const std::vector<repo::StoredSnapshot>& snapshots,
+                           const engine::BindingHolds& holds) {
+  const bool any_held = std::ranges::any_of(
+      snapshots, [&](const repo::StoredSnapshot& stored) { return holds.contains(stored.id); });
+  std::vector<Table::Column> columns{{"ID"}, {"Time"}, {"Type"}, {"Status"}, {"Host"}, {"Tags"}};
+  if (any_held) columns.push_back({"Held"});
+  columns.insert(columns.end(),
+                 {{"Size", Align::kRight}, {"Stored", Align::kRight}, {"Paths", Align::kLeft}});
+  Table table(std::move(columns));
   for (const repo::StoredSnapshot& stored : snapshots) {
     const snapshot::Snapshot& snapshot = stored.snapshot;
-    table.add({stored.id.short_hex(), format_local(snapshot.started),
-               std::string(snapshot::to_string(snapshot.type)),
-               std::string(snapshot::to_string(snapshot.status)), printable(snapshot.host),
-               comma_list(snapshot.tags), format_byte_size(snapshot.stats.bytes_total),
-               format_byte_size(snapshot.stats.bytes_stored), lines_of_all(snapshot.paths)});
+    std::vector<std::string> row{stored.id.short_hex(),
+                                 format_local(snapshot.started),
+                                 std::string(snapshot::to_string(snapshot.type)),
+                                 std::string(snapshot::to_string(snapshot.status)),
+                                 printable(snapshot.host),
+                                 comma_list(snapshot.tags)};
+    if (any_held) {
+      const auto held = holds.find(stored.id);
+      const std::string text = held == holds.end() ? "" : engine::held_text(held->second);
+      row.push_back(held != holds.end() && text.empty() ? "until released" : printable(text));
+    }
+    row.insert(row.end(),
+               {format_byte_size(snapshot.stats.bytes_total),
+                format_byte_size(snapshot.stats.bytes_stored), lines_of_all(snapshot.paths)});
+    table.add(std::move(row));
   }
   return table.render() + counted(snapshots.size(), "snapshot") + "\n";
 }

@@ -8,6 +8,7 @@
 
 #include "engine/backup.h"
 #include "engine/check.h"
+#include "engine/notes.h"
 #include "engine/restore.h"
 #include "engine/stats.h"
 #include "repo/lease.h"
@@ -20,6 +21,8 @@ namespace backstay::cli {
 [[nodiscard]] std::string permissions_text(const snapshot::Entry& entry);
 [[nodiscard]] std::string name_or_number(const std::map<std::uint32_t, std::string>& names,
                                          std::uint32_t number);
+// "a, b", for eyes.
+[[nodiscard]] std::string comma_list(const std::vector<std::string>& texts);
 // "1 file", "2 files", "1,234 files"
 [[nodiscard]] std::string counted(std::uint64_t number, std::string_view one);
 
@@ -27,7 +30,8 @@ namespace backstay::cli {
                                       double seconds);
 [[nodiscard]] std::string restore_text(const engine::RestoreReport& report, bool dry_run,
                                        double seconds);
-[[nodiscard]] std::string snapshots_text(const std::vector<repo::StoredSnapshot>& snapshots);
+[[nodiscard]] std::string snapshots_text(const std::vector<repo::StoredSnapshot>& snapshots,
+                                         const engine::BindingHolds& holds);
 // One line of `ls -l`. Sizes and names are for eyes when `for_terminal`, else exact.
 [[nodiscard]] std::string entry_text(std::string_view path, const snapshot::Entry& entry,
                                      const snapshot::Snapshot& snapshot, bool for_terminal);

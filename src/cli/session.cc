@@ -164,6 +164,11 @@ Result<SnapshotList> list_snapshots(const Context& context, repo::Repository& re
         list.damaged.push_back({.id = id, .what = error.describe()});
         context.console.warning(fmt::format("snapshot {}: {}", id.short_hex(), error.describe()));
       }));
+  for (const repo::StoredSnapshot& stored : list.snapshots) {
+    if (stored.tags_known) continue;
+    context.console.warning(
+        fmt::format("snapshot {}: a change of its tags cannot be read", stored.id.short_hex()));
+  }
   return list;
 }
 
@@ -181,6 +186,13 @@ Result<std::size_t> load_index(const Context& context, repo::Repository& reposit
         context.console.warning(fmt::format("index run {}: {}", id.short_hex(), error.describe()));
       }));
   return damaged;
+}
+
+engine::ForgetWait fence_wait(const Context& context) {
+  engine::ForgetWait wait;
+  wait.stop = context.stop.get_token();
+  wait.note = [&context](const std::string& message) { context.console.note(message); };
+  return wait;
 }
 
 }  // namespace backstay::cli

@@ -8,6 +8,7 @@
 
 #include "backend/backend.h"
 #include "cli/command.h"
+#include "engine/forget_fence.h"
 #include "repo/config.h"
 #include "repo/repository.h"
 #include "snapshot/snapshot.h"
@@ -52,5 +53,8 @@ Result<SnapshotList> list_snapshots(const Context& context, repo::Repository& re
 
 // Loads the index; damaged runs are reported and counted.
 Result<std::size_t> load_index(const Context& context, repo::Repository& repository);
+
+// How commands wait that write about snapshots while others forget.
+[[nodiscard]] engine::ForgetWait fence_wait(const Context& context);
 
 }  // namespace backstay::cli

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <optional>
 
 #include "base/try.h"
 #include "cli/console.h"
@@ -98,6 +99,59 @@ Result<FoundSnapshot> find_snapshot(const Context& context, repo::Repository& re
         which, found.stored.id.short_hex()));
   }
   return found;
+}
+
+// A whole one that fits as well makes the prefix ambiguous.
+static Result<std::optional<snapshot::SnapshotId>> damaged_of_name(const SnapshotList& list,
+                                                                   std::string_view which) {
+  constexpr std::size_t kPrefixMin = 8;
+  std::vector<snapshot::SnapshotId> fitting;
+  if (which.size() < kPrefixMin) return std::nullopt;
+  for (const DamagedSnapshot& damaged : list.damaged) {
+    if (damaged.id.hex().starts_with(which)) fitting.push_back(damaged.id);
+  }
+  if (fitting.empty()) return std::nullopt;
+  const bool also_whole = std::ranges::any_of(
+      list.snapshots, [&](const auto& stored) { return stored.id.hex().starts_with(which); });
+  if (fitting.size() == 1 && !also_whole) return fitting.front();
+  return std::unexpected(
+      Error(ErrorCode::kInvalidArgument, fmt::format("several snapshots begin with '{}'", which))
+          .with_hint("Give more digits of the id."));
+}
+
+Result<NamedSnapshots> find_named(const Context& context, repo::Repository& repository,
+                                  const SnapshotChoice& choice,
+                                  const std::vector<std::string>& names, DamagedByName damaged) {
+  const SnapshotList list = TRY(list_snapshots(context, repository));
+  const std::vector<repo::StoredSnapshot> fitting = chosen(list.snapshots, choice);
+  NamedSnapshots found;
+  for (const std::string& name : names) {
+    if (damaged == DamagedByName::kRefuse) TRY(refuse_damaged(list, name));
+    if (const auto id = TRY(damaged_of_name(list, name))) {
+      found.damaged.push_back(*id);
+      continue;
+    }
+    if (!list.damaged.empty() && (name.starts_with("latest") || name.starts_with('@'))) {
+      return std::unexpected(
+          Error(ErrorCode::kCorruption,
+                fmt::format("'{}' may mean a snapshot that is damaged; nothing was done", name))
+              .with_hint("Give ids: 'backstay snapshots' lists them."));
+    }
+    repo::StoredSnapshot one = TRY(engine::select_snapshot(fitting, {}, name, context.clock.now()));
+    if (std::ranges::find(found.whole, one.id, &repo::StoredSnapshot::id) == found.whole.end())
+      found.whole.push_back(std::move(one));
+  }
+  return found;
+}
+
+Argument snapshots_argument(std::vector<std::string>& target, Arity arity) {
+  return {.name = "SNAP",
+          .help = "id or at least 8 digits of it, latest, latest~N, or @TIME",
+          .arity = arity,
+          .set = [&target](std::string_view which) -> Result<void> {
+            target.emplace_back(which);
+            return {};
+          }};
 }
 
 }  // namespace backstay::cli

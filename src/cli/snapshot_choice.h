@@ -37,6 +37,20 @@ Result<FoundSnapshot> find_snapshot(const Context& context, repo::Repository& re
                                     const SnapshotChoice& choice, std::string_view which,
                                     PassOver damaged = PassOver::kWarn);
 
+// Several at once, each of them once. A damaged one can only be meant by its id, so one of the
+// other ways is refused while there are any (corruption).
+struct NamedSnapshots {
+  std::vector<repo::StoredSnapshot> whole;    // in the order given
+  std::vector<snapshot::SnapshotId> damaged;  // kTake only
+};
+enum class DamagedByName : std::uint8_t { kRefuse, kTake };
+Result<NamedSnapshots> find_named(const Context& context, repo::Repository& repository,
+                                  const SnapshotChoice& choice,
+                                  const std::vector<std::string>& names, DamagedByName damaged);
+
+// SNAP..., at least one or any number.
+[[nodiscard]] Argument snapshots_argument(std::vector<std::string>& target, Arity arity);
+
 // "a,b" and "c" -> a, b, c.
 [[nodiscard]] std::vector<std::string> split_tags(const std::vector<std::string>& lists);
 

@@ -104,9 +104,9 @@ Bucket bucket_of(Calendar calendar, Timestamp time, const UtcOffset& zone) {
 std::string bucket_name(Calendar calendar, Timestamp time, const UtcOffset& zone) {
   const LocalTime local = local_time(time.seconds, zone);
   const year_month_day date(local.day);
-  const std::string year = fmt::format("{:04}", static_cast<int>(date.year()));
-  const std::string month = fmt::format("{}-{:02}", year, static_cast<unsigned>(date.month()));
-  const std::string day = fmt::format("{}-{:02}", month, static_cast<unsigned>(date.day()));
+  std::string year = fmt::format("{:04}", static_cast<int>(date.year()));
+  std::string month = fmt::format("{}-{:02}", year, static_cast<unsigned>(date.month()));
+  std::string day = fmt::format("{}-{:02}", month, static_cast<unsigned>(date.day()));
   switch (calendar) {
     case Calendar::kHourly:
       return fmt::format("{} {:02}:00", day, local.second_of_day / kHourSeconds);

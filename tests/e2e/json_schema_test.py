@@ -106,6 +106,21 @@ class JsonLines(program.ProgramTest):
         self.validate("backup", program.Result(backup, "backup --stdin"))
         self.assert_seen(("lease", "lease"), ("backup", "status"), ("backup", "summary"))
 
+    def test_lines_of_keeping(self):
+        self.init()
+        ids = [self.backup()["snapshot_id"] for _ in range(3)]
+        (self.repository / "snapshots" / ids[0]).write_bytes(b"damaged")
+        self.lines_of(0, "hold", ids[2], "--until", "2999-01-01", "--reason", "audit")
+        self.lines_of(0, "hold", ids[2])
+        self.lines_of(0, "tag", ids[1], "--add", "a")
+        self.assertEqual(len(self.lines_of(13, "snapshots")[1]["held"]), 2)
+        self.lines_of(13, "forget", "--keep-last", "1", "--dry-run", "--group-by", "tags")
+        self.lines_of(0, "release", ids[2])
+        self.lines_of(0, "forget", *ids)
+        self.assert_seen(("hold", "held"), ("release", "released"), ("tag", "tagged"),
+                         *(("forget", kind) for kind in SCHEMAS["forget"]["$defs"]
+                           if kind != "error"))
+
     def test_lines_of_keys(self):
         self.init()
         (self.folder / "new").write_text("new\n")
@@ -148,6 +163,7 @@ class JsonLines(program.ProgramTest):
             "init": ["--encryption", "rot13"], "backup": [], "restore": ["latest"],
             "snapshots": [], "ls": ["latest"], "dump": ["latest", "/x"], "stats": [], "check": [],
             "key": ["list"], "cache": ["nothing"], "lease": ["list"], "self-test": ["more"],
+            "forget": [], "tag": ["latest"], "hold": ["latest"], "release": ["latest"],
             "version": ["more"], "completion": ["csh"], "help": ["nothing"]}
         self.assertEqual(sorted(failures), sorted(SCHEMAS))
         for command, arguments in failures.items():

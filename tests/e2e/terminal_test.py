@@ -152,7 +152,7 @@ class Terminal(program.ProgramTest):
         script.write_bytes(self.run_for(0, "completion", "bash").out)
         ask = ('source "$0"; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _backstay; '
                'echo "${COMPREPLY[@]}"')
-        for words, expected in ((["re"], "restore"), (["backup", "--ty"], "--type"),
+        for words, expected in ((["res"], "restore"), (["backup", "--ty"], "--type"),
                                 (["backup", "--type", "f"], "full"), (["key", "rec"], "recovery"),
                                 (["-r", "/x", "--json", "che"], "check")):
             run = subprocess.run(["bash", "-c", ask, script, "backstay", *words],
