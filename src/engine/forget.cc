@@ -30,14 +30,11 @@ Result<LeasePtr> take_lease(repo::Repository& repository, const ForgetOptions& o
                             Activity& activity) {
   repo::LeaseRecord record;
   record.operation = kForgetOperation;
-  record.generation = repository.generation();
   record.host = options.host;
   record.user = options.user;
   record.process = io::process_id();
-  record.started = repository.world().clock.now();
   record.renew_seconds = kForgetRenewSeconds;
-  auto lease = repo::Lease::acquire(repository.store(), repository.config().id, std::move(record),
-                                    repository.world().rng);
+  auto lease = repository.take_lease(std::move(record), repo::LeaseUse::kWriting);
   if (lease || lease.error().code() != ErrorCode::kNoSpace) return lease;
   activity.note("there is no space for a lease: going on without one");
   return LeasePtr();
