@@ -42,12 +42,18 @@ LocalTime local_time(std::int64_t utc_seconds, const UtcOffset& zone) {
   return local;
 }
 
-// The moment at which clocks show that. Of a time that they show twice, the earlier or the later; a
-// time that they leap over is taken to be that much later.
+// The moment at which clocks show that. Of a time that they show twice, the earlier one; a time
+// that they leap over is taken to be that much earlier. So whoever reaches back reaches no less
+// far.
 std::int64_t utc_of(sys_days day, std::int64_t second_of_day, const UtcOffset& zone) {
   const std::int64_t shown = day.time_since_epoch().count() * kDaySeconds + second_of_day;
-  const std::int64_t near = shown - zone(shown);
-  return shown - zone(near);
+  // Clocks change at most once within two days, so one of these offsets holds.
+  const std::int64_t before = zone(shown - kDaySeconds);
+  const std::int64_t after = zone(shown + kDaySeconds);
+  const std::int64_t earlier = shown - std::max(before, after);
+  const std::int64_t later = shown - std::min(before, after);
+  const bool only_later = zone(earlier) != shown - earlier && zone(later) == shown - later;
+  return only_later ? later : earlier;
 }
 
 // Weeks begin on Monday, and belong to the year that their Thursday lies in (ISO 8601).

@@ -64,6 +64,39 @@ TEST(Calendar, ReachesBackByDatesAndNotBySeconds) {
   EXPECT_EQ(before(end_of_march, {.years = 2, .months = 1}, zone_utc).seconds, utc(2024, 3, 2, 12));
 }
 
+TEST(Calendar, TakesTheEarlierMomentWhereClocksLeapOrShowATimeTwice) {
+  const auto a_day_before = [](std::int64_t at, const UtcOffset& zone) {
+    return before({.seconds = at, .nanos = 0}, {.days = 1}, zone).seconds;
+  };
+  // 02:30 does not exist on 2026-03-29 in Berlin: 01:30.
+  EXPECT_EQ(a_day_before(utc(2026, 3, 30, 0, 30), zone_berlin), utc(2026, 3, 29, 0, 30));
+  // Nor on 2026-03-08 in New York.
+  EXPECT_EQ(a_day_before(utc(2026, 3, 9, 6, 30), zone_new_york), utc(2026, 3, 8, 6, 30));
+  // 02:30 is there twice on 2026-10-25 in Berlin, 01:30 on 2026-11-01 in New York.
+  EXPECT_EQ(a_day_before(utc(2026, 10, 26, 1, 30), zone_berlin), utc(2026, 10, 25, 0, 30));
+  EXPECT_EQ(a_day_before(utc(2026, 11, 2, 6, 30), zone_new_york), utc(2026, 11, 1, 5, 30));
+  // Shortly before and after, nothing is special.
+  EXPECT_EQ(a_day_before(utc(2026, 3, 29, 23, 30), zone_berlin), utc(2026, 3, 29, 0, 30));
+  EXPECT_EQ(a_day_before(utc(2026, 3, 30, 1, 30), zone_berlin), utc(2026, 3, 29, 1, 30));
+  EXPECT_EQ(a_day_before(utc(2026, 3, 9, 7, 30), zone_new_york), utc(2026, 3, 8, 7, 30));
+  EXPECT_EQ(a_day_before(utc(2026, 3, 9, 5, 30), zone_new_york), utc(2026, 3, 8, 6, 30));
+}
+
+// Every moment is found again from what clocks show, a day later by them.
+TEST(Calendar, FindsEveryMomentThatIsShownOnce) {
+  for (const UtcOffset& zone : {UtcOffset(zone_berlin), UtcOffset(zone_new_york)}) {
+    for (std::int64_t at = utc(2026, 1, 1); at < utc(2027, 1, 1); at += 1800) {
+      const std::int64_t shown = at + zone(at);
+      std::int64_t next = at + 86'400;
+      next += shown + 86'400 - (next + zone(next));
+      if (next + zone(next) != shown + 86'400) continue;  // leapt over a day later
+      const std::int64_t found = before({.seconds = next, .nanos = 0}, {.days = 1}, zone).seconds;
+      ASSERT_EQ(found + zone(found), shown) << at;
+      ASSERT_LE(found, at) << at;
+    }
+  }
+}
+
 TEST(Calendar, StandsTimesThatNoCalendarKnows) {
   for (const std::int64_t absurd : {INT64_MIN, std::int64_t{-1}, INT64_MAX}) {
     for (const Calendar calendar : kCalendars)

@@ -37,6 +37,22 @@ inline std::int64_t zone_berlin(std::int64_t utc_seconds) {
   return summer ? 7200 : 3600;
 }
 
+// The zone America/New_York since 2007: five hours behind, four from the second Sunday of March to
+// the first one of November, both at 02:00 of the clocks until then.
+inline std::int64_t zone_new_york(std::int64_t utc_seconds) {
+  using std::chrono::Sunday;
+  const auto days = utc_seconds / 86'400 - (utc_seconds % 86'400 < 0 ? 1 : 0);
+  const std::chrono::year year =
+      std::chrono::year_month_day{std::chrono::sys_days(std::chrono::days(static_cast<int>(days)))}
+          .year();
+  const auto midnight = [](std::chrono::sys_days day) {
+    return day.time_since_epoch().count() * std::int64_t{86'400};
+  };
+  const bool summer = utc_seconds >= midnight(year / std::chrono::March / Sunday[2]) + 7 * 3600 &&
+                      utc_seconds < midnight(year / std::chrono::November / Sunday[1]) + 6 * 3600;
+  return summer ? -4 * 3600 : -5 * 3600;
+}
+
 inline SnapshotFacts facts_at(std::int64_t utc_seconds, std::uint8_t id = 0) {
   SnapshotFacts facts;
   facts.id.bytes[0] = id;
