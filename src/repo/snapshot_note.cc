@@ -58,10 +58,8 @@ Result<std::string> store_note(Repository& repository, ObjectKind kind,
     if (other.name.snapshot == name.snapshot)
       name.number = std::max(name.number, other.name.number + 1);
   }
-  if (name.number > kNoteNumberMax) {
-    return fail(ErrorCode::kInvalidArgument,
-                fmt::format("there is no number left for a {}", to_string(kind)));
-  }
+  // Anybody can put an object with the last number there; the hash keeps names apart.
+  name.number = std::min(name.number, kNoteNumberMax);
   Bytes record;
   encode(name, record);
   const Bytes stored = TRY(
@@ -258,8 +256,15 @@ Result<void> apply_tag_changes(Repository& repository, std::vector<StoredSnapsho
     const auto found = by_id.find(note.name.snapshot);
     if (found == by_id.end()) continue;
     const auto record = read_note(repository, ObjectKind::kTagChange, note);
-    // Only what was forgotten loses its changes.
-    if (!record && record.error().code() == ErrorCode::kNotFound) continue;
+    if (!record && record.error().code() == ErrorCode::kNotFound) {
+      // Only what was forgotten loses its changes.
+      const auto head =
+          repository.store().head(object_name(ObjectKind::kSnapshot, note.name.snapshot));
+      if (!head && head.error().code() != ErrorCode::kNotFound)
+        return std::unexpected(head.error().clone().with_context("reading a change of tags"));
+      if (head) found->second->tags_known = false;
+      continue;
+    }
     if (!record && !is_damage(record.error().code()))
       return std::unexpected(record.error().clone().with_context("reading a change of tags"));
     auto change = record ? decode_tag_change(*record, note.name)

@@ -2,6 +2,8 @@
 
 #include <gmock/gmock.h>
 
+#include <algorithm>
+
 #include "repo/testing/fixture.h"
 
 namespace backstay::repo {
@@ -207,6 +209,32 @@ TEST_F(Notes, OfHoldsBindUntilTheirTimeOrWhenTheyCannotBeRead) {
   replace(*object, [](Bytes& bytes) { bytes.back() ^= 1; });
   holds = list_holds(*repository);
   EXPECT_TRUE(holds->front().binds({.seconds = 1'900'000'000, .nanos = 0}));
+}
+
+TEST_F(Notes, AreNotStoppedByOneThatHasTheLastNumber) {
+  const auto repository = open();
+  for (const ObjectKind kind : {ObjectKind::kHold, ObjectKind::kTagChange}) {
+    NoteName junk{.snapshot = ObjectId{id_.bytes}, .number = kNoteNumberMax, .bytes = {}};
+    ASSERT_EQ(problem(memory_.put(note_name(kind, junk), Bytes(3))), "");
+  }
+  ASSERT_EQ(problem(store_hold(*repository, id_, some_hold())), "");
+  ASSERT_EQ(problem(store_hold(*repository, id_, {})), "");
+  const auto holds = list_holds(*repository);
+  ASSERT_EQ(problem(holds), "");
+  EXPECT_EQ(holds->size(), 3U);
+  EXPECT_EQ(std::ranges::count(*holds, true, &StoredHold::readable), 2);
+  ASSERT_EQ(problem(store_tag_change(*repository, id_, adding({"x"}))), "");
+  EXPECT_THAT(listed().snapshot.tags, ElementsAre("daily", "x"));
+  EXPECT_FALSE(listed().tags_known);
+}
+
+TEST_F(Notes, ThatAreListedAndNotFoundLeaveTagsUnknownWhereTheSnapshotIsStillThere) {
+  const auto object = store_tag_change(*open(), id_, adding({"x"}));
+  ASSERT_EQ(problem(object), "");
+  faults_.fail_reads(*object, ErrorCode::kNotFound);
+  const StoredSnapshot stored = listed();
+  EXPECT_FALSE(stored.tags_known);
+  EXPECT_THAT(stored.snapshot.tags, ElementsAre("daily"));
 }
 
 TEST_F(Notes, AreRefusedWhenTheyAreTooLarge) {
