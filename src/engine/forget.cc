@@ -24,10 +24,8 @@ std::string object_of(const SnapshotId& id) {
   return repo::object_name(ObjectKind::kSnapshot, repo::ObjectId{id.bytes});
 }
 
-// Null where there is no space: then nobody can store a hold either that would have to be seen,
-// and a full store is what forgetting is for.
-Result<LeasePtr> take_lease(repo::Repository& repository, const ForgetOptions& options,
-                            Activity& activity) {
+// Null where there is no space: a full store is what forgetting is for.
+Result<LeasePtr> take_lease(repo::Repository& repository, const ForgetOptions& options) {
   repo::LeaseRecord record;
   record.operation = kForgetOperation;
   record.host = options.host;
@@ -36,7 +34,6 @@ Result<LeasePtr> take_lease(repo::Repository& repository, const ForgetOptions& o
   record.renew_seconds = kForgetRenewSeconds;
   auto lease = repository.take_lease(std::move(record), repo::LeaseUse::kWriting);
   if (lease || lease.error().code() != ErrorCode::kNoSpace) return lease;
-  activity.note("there is no space for a lease: going on without one");
   return LeasePtr();
 }
 
@@ -45,9 +42,57 @@ struct Inventory {
   std::vector<repo::StoredSnapshot> snapshots;
   std::map<SnapshotId, ErrorCode> damaged;
   BindingHolds holds;
+  std::set<std::string> expired;  // objects of holds that do not bind
   Timestamp now;
   std::vector<policy::SnapshotFacts> facts;  // of `snapshots`
 };
+
+Result<std::set<repo::LeaseId>> listed_leases(backend::Backend& store) {
+  constexpr std::size_t kHexDigits = 32;
+  const std::string_view prefix = repo::name_prefix(ObjectKind::kLease);
+  std::set<repo::LeaseId> found;
+  TRY(store.list(prefix, [&](const backend::ObjectInfo& info) -> Result<void> {
+    const auto id =
+        repo::LeaseId::from_hex(std::string_view(info.name).substr(prefix.size(), kHexDigits));
+    if (id) found.insert(*id);
+    return {};
+  }));
+  return found;
+}
+
+// Which of the snapshots their writers may still take back. One whose lease was not there after it
+// was listed is settled: confirmed, and then nothing changes any more; or taken back, and then it
+// is gone; or ended by a collection, and then the generations say whether it counts (docs/format.md
+// section 8.3). Those that turn out not to be there are left out.
+Result<std::set<SnapshotId>> settle_snapshots(repo::Repository& repository,
+                                              std::vector<repo::StoredSnapshot>& snapshots) {
+  const std::set<repo::LeaseId> leases = TRY(listed_leases(repository.store()));
+  TRY(repository.refresh_generations());
+  std::set<SnapshotId> present;
+  for (const SnapshotId& id : TRY(repository.list_snapshots())) present.insert(id);
+  std::erase_if(snapshots, [&](const repo::StoredSnapshot& stored) {
+    return !present.contains(stored.id) || !repository.counts(stored.id, stored.snapshot);
+  });
+  std::set<SnapshotId> unfinished;
+  for (const repo::StoredSnapshot& stored : snapshots) {
+    const auto& lease = stored.snapshot.lease;
+    if (lease && leases.contains(repo::LeaseId{lease->bytes})) unfinished.insert(stored.id);
+  }
+  return unfinished;
+}
+
+Result<void> take_holds(repo::Repository& repository, Inventory& found, Activity& activity) {
+  const std::optional<Timestamp> now = TRY(time_of_store(repository));
+  found.now = now.value_or(repository.world().clock.now());
+  if (!now) activity.note("there is no space to ask for the store's time: every hold binds");
+  for (repo::StoredHold& stored : TRY(repo::list_holds(repository))) {
+    if (!now || stored.binds(*now))
+      found.holds[stored.snapshot].push_back(std::move(stored));
+    else
+      found.expired.insert(std::move(stored.object));
+  }
+  return {};
+}
 
 Result<Inventory> take_inventory(repo::Repository& repository, const ForgetOptions& options,
                                  Activity& activity) {
@@ -57,8 +102,9 @@ Result<Inventory> take_inventory(repo::Repository& repository, const ForgetOptio
                                 found.damaged[id] = error.code();
                                 activity.report(object_of(id), error);
                               }));
-  found.now = TRY(time_of_store(repository));
-  found.holds = TRY_DOING("listing holds", binding_holds(repository, found.now));
+  const std::set<SnapshotId> unfinished =
+      TRY_DOING("looking for backups under way", settle_snapshots(repository, found.snapshots));
+  TRY_DOING("listing holds", take_holds(repository, found, activity));
   for (const repo::StoredSnapshot& stored : found.snapshots) {
     policy::SnapshotFacts facts{.id = stored.id,
                                 .time = stored.snapshot.started,
@@ -68,6 +114,7 @@ Result<Inventory> take_inventory(repo::Repository& repository, const ForgetOptio
                                 .bytes_stored = stored.snapshot.stats.bytes_stored,
                                 .complete = stored.snapshot.status == snapshot::Status::kComplete,
                                 .tags_known = stored.tags_known,
+                                .finished = !unfinished.contains(stored.id),
                                 .selected = !options.selects || options.selects(stored),
                                 .held = {}};
     if (const auto held = found.holds.find(stored.id); held != found.holds.end())
@@ -186,15 +233,40 @@ Result<void> remove_notes_of_the_forgotten(backend::Backend& store) {
   return {};
 }
 
-Result<void> remove_all(repo::Repository& repository, const std::vector<SnapshotId>& ids,
-                        const LeasePtr& lease, const ForgetEvents& events,
+// A hold that was stored while this machine slept, or while there was no lease, is seen here; what
+// remains is the time from this answer to that of the removal.
+Result<void> look_again(repo::Repository& repository, const SnapshotId& id, const LeasePtr& lease,
+                        const std::set<std::string>& expired) {
+  if (lease) {
+    TRY(lease->verify());
+    TRY(ask_for_lease(repository, lease->id()));
+  }
+  for (const repo::ListedNote& note :
+       TRY(repo::list_notes(repository.store(), ObjectKind::kHold))) {
+    if (note.name.snapshot.bytes != id.bytes || expired.contains(note.object)) continue;
+    return std::unexpected(
+        Error(ErrorCode::kConflict,
+              fmt::format("snapshot {} was held meanwhile and stays", id.short_hex()))
+            .with_hint("Run the command again: it goes on with what is left."));
+  }
+  return {};
+}
+
+struct Removal {
+  const std::vector<SnapshotId>& ids;
+  const std::set<std::string>& expired;
+  const ForgetOptions& options;
+  const ForgetEvents& events;
+};
+Result<void> remove_all(repo::Repository& repository, const Removal& removal, LeasePtr& lease,
                         const Activity& activity) {
-  for (const SnapshotId& id : ids) {
+  for (const SnapshotId& id : removal.ids) {
     if (activity.stop.stop_requested()) return fail(ErrorCode::kCancelled, "interrupted");
-    // A hold that was stored while this machine slept might not have been seen.
-    if (lease) TRY(lease->verify());
+    TRY(look_again(repository, id, lease, removal.expired));
     TRY_DOING("removing snapshot " + id.short_hex(), repository.store().remove(object_of(id)));
-    if (events.removed) events.removed(id);
+    if (removal.events.removed) removal.events.removed(id);
+    // What was removed may have made room.
+    if (!lease) lease = TRY(take_lease(repository, removal.options));
   }
   TRY_DOING("making the removal durable", repository.store().barrier());
   return {};
@@ -212,7 +284,10 @@ Result<ForgetReport> forget(repo::Repository& repository, const ForgetOptions& o
   }
   // The lease comes before anything is read: who stores a hold later waits for it.
   LeasePtr lease;
-  if (!options.dry_run) lease = TRY(take_lease(repository, options, activity));
+  if (!options.dry_run) {
+    lease = TRY(take_lease(repository, options));
+    if (!lease) activity.note("there is no space for a lease: going on without one");
+  }
   Inventory found = TRY(take_inventory(repository, options, activity));
   const bool by_name = !options.named.empty();
   const ForgetPlan plan =
@@ -228,7 +303,9 @@ Result<ForgetReport> forget(repo::Repository& repository, const ForgetOptions& o
   for (const ForgetGroup& group : plan.groups) report.kept += group.decisions.size();
   report.kept -= ids.size() - plan.damaged.size();
   if (options.dry_run) return report;
-  TRY(remove_all(repository, ids, lease, events, activity));
+  TRY(remove_all(repository,
+                 {.ids = ids, .expired = found.expired, .options = options, .events = events},
+                 lease, activity));
   TRY_DOING("removing the notes of what was forgotten",
             remove_notes_of_the_forgotten(repository.store()));
   if (lease) TRY(lease->release());

@@ -1,5 +1,5 @@
 // Notes about a snapshot and a forget at the same time: either the forget sees the note, or who
-// wrote it sees that the snapshot is gone (docs/format.md section 8.2).
+// wrote it sees that the snapshot is gone (docs/format.md section 8.8).
 #pragma once
 
 #include <chrono>
@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "repo/lease.h"
 #include "repo/repository.h"
 
 namespace backstay::engine {
@@ -29,6 +30,10 @@ struct ForgetWait {
 // After notes were made durable: waits until every forget that is under way now has ended.
 // conflict when one is still there at the limit; cancelled.
 Result<void> outlast_forgets(repo::Repository& repository, const ForgetWait& wait);
+
+// That the lease of a forget is still there and was not ended, asked of the store: a machine whose
+// clock stood still with it does not know how long it slept. conflict.
+Result<void> ask_for_lease(repo::Repository& repository, const repo::LeaseId& id);
 
 // A note that was just stored, and the snapshot that it is about.
 struct FreshNote {

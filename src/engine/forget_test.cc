@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 
+#include <span>
 #include <thread>
 
 #include "engine/check.h"
@@ -34,6 +35,11 @@ class Forget : public repo::RepositoryFixture {
 
   // A day after the last one.
   SnapshotId commit(snapshot::Status status = snapshot::Status::kComplete) {
+    const auto id = open_past_faults()->commit_snapshot(next_snapshot(status));
+    EXPECT_EQ(problem(id), "");
+    return id ? *id : SnapshotId{};
+  }
+  snapshot::Snapshot next_snapshot(snapshot::Status status = snapshot::Status::kComplete) {
     clock_.advance(std::chrono::hours(24));
     snapshot::Snapshot made;
     made.started = clock_.now();
@@ -41,9 +47,7 @@ class Forget : public repo::RepositoryFixture {
     made.paths = {"/home"};
     made.status = status;
     made.tree = {.page = {.id = {}, .length = 5}, .level = 0, .entries = 0};
-    const auto id = open_past_faults()->commit_snapshot(made);
-    EXPECT_EQ(problem(id), "");
-    return id ? *id : SnapshotId{};
+    return made;
   }
 
   static ForgetOptions keep_last(std::uint64_t count) {
@@ -68,7 +72,10 @@ class Forget : public repo::RepositoryFixture {
       plan_ = plan;
       if (about_to_remove) about_to_remove();
     };
-    events.removed = [&](const SnapshotId& id) { removed_.push_back(id); };
+    events.removed = [&](const SnapshotId& id) {
+      removed_.push_back(id);
+      if (after_removal) after_removal();
+    };
     return forget(repository, options, events, activity);
   }
   Result<ForgetReport> run(const ForgetOptions& options) { return run(*open(), options); }
@@ -87,6 +94,7 @@ class Forget : public repo::RepositoryFixture {
   std::vector<SnapshotId> removed_;
   std::unique_ptr<Watch> watch_;
   std::function<void()> about_to_remove;
+  std::function<void()> after_removal;
 };
 
 TEST_F(Forget, RemovesWhatNoRuleKeepsOldestFirst) {
@@ -266,10 +274,12 @@ TEST_F(Forget, GoesOnWithoutALeaseWhereThereIsNoSpaceForOne) {
   EXPECT_THAT(present(), ElementsAre(ids_[4]));
 }
 
-TEST_F(Forget, IsWaitedForByWhoHoldsASnapshotMeanwhile) {
+TEST_F(Forget, IsWaitedForByWhoHoldsASnapshotThatIsBeingRemoved) {
   Result<void> held = fail(ErrorCode::kInternal, "has not run");
   std::jthread beside;
-  about_to_remove = [&] {
+  // The hold is stored when the snapshot has just gone.
+  after_removal = [&] {
+    if (beside.joinable()) return;
     beside = std::jthread([&] {
       held = hold(*open_past_faults(), {ids_[0], ids_[4]}, {},
                   {.limit = std::chrono::seconds(60),
@@ -277,7 +287,6 @@ TEST_F(Forget, IsWaitedForByWhoHoldsASnapshotMeanwhile) {
                    .stop = {},
                    .note = {}});
     });
-    // The forget has made its plan, and the hold is stored after that.
     while (names("holds/").size() < 2) std::this_thread::yield();
   };
   ASSERT_EQ(problem(run(keep_last(1))), "");
@@ -285,6 +294,143 @@ TEST_F(Forget, IsWaitedForByWhoHoldsASnapshotMeanwhile) {
   EXPECT_EQ(code_of(held), "not_found");
   EXPECT_NE(held.error().message().find(ids_[0].short_hex()), std::string::npos);
   EXPECT_THAT(names("holds/"), SizeIs(1)) << "what was forgotten is not held";
+}
+
+TEST_F(Forget, StopsBeforeASnapshotThatIsHeldMeanwhile) {
+  about_to_remove = [&] {
+    ASSERT_EQ(problem(repo::store_hold(*open_past_faults(), ids_[1], {})), "");
+  };
+  const auto report = run(keep_last(1));
+  EXPECT_EQ(code_of(report), "conflict");
+  EXPECT_THAT(removed_, ElementsAre(ids_[0]));
+  EXPECT_THAT(present(), SizeIs(4));
+  about_to_remove = nullptr;
+  ASSERT_EQ(problem(run(keep_last(1))), "");
+  EXPECT_THAT(present(), ElementsAre(ids_[1], ids_[4]));
+}
+
+TEST_F(Forget, SeesHoldsThatAreStoredWhileItHasNoLease) {
+  const auto repository = open();
+  faults_.limit_space(0);
+  after_removal = [&] {
+    ASSERT_EQ(problem(repo::store_hold(*open_past_faults(), ids_[1], {})), "");
+  };
+  EXPECT_EQ(code_of(run(*repository, keep_last(1))), "conflict");
+  EXPECT_THAT(present(), ElementsAre(ids_[1], ids_[2], ids_[3], ids_[4]));
+}
+
+TEST_F(Forget, TakesALeaseAsSoonAsThereIsSpaceForOne) {
+  class IsFullUntilOneIsGone final : public repo::ForwardingBackend {
+   public:
+    using ForwardingBackend::ForwardingBackend;
+    Result<void> put(std::string_view name, std::span<const ByteView> pieces) override {
+      if (!removed_) return fail(ErrorCode::kNoSpace, "full");
+      return inner_.put(name, pieces);
+    }
+    Result<void> remove(std::string_view name) override {
+      removed_ = true;
+      return inner_.remove(name);
+    }
+
+   private:
+    bool removed_ = false;
+  };
+  auto repository =
+      repo::Repository::open(std::make_unique<IsFullUntilOneIsGone>(memory_),
+                             repo::test_credential(), {}, {.clock = clock_, .rng = rng_});
+  ASSERT_EQ(problem(repository), "");
+  std::vector<std::size_t> leases;
+  about_to_remove = [&] { leases.push_back(names("leases/").size()); };
+  after_removal = [&] { leases.push_back(names("leases/").size()); };
+  ASSERT_EQ(problem(run(**repository, keep_last(2))), "");
+  EXPECT_THAT(leases, ElementsAre(0, 0, 1, 1));
+  EXPECT_THAT(names("leases/"), IsEmpty());
+}
+
+TEST_F(Forget, RemovesNothingWhenItsLeaseIsGoneOrWasEnded) {
+  about_to_remove = [&] { remove(only_name("leases/")); };
+  EXPECT_EQ(code_of(run(keep_last(1))), "conflict");
+  EXPECT_THAT(present(), SizeIs(5));
+  about_to_remove = [&] {
+    const auto repository = open_past_faults();
+    const auto leases = repo::list_leases(repository->store(), repository->config().id);
+    ASSERT_EQ(problem(leases), "");
+    ASSERT_THAT(*leases, SizeIs(1));
+    const auto ended = repo::end_lease(repository->store(), repository->config().id, (*leases)[0]);
+    ASSERT_EQ(problem(ended), "");
+  };
+  EXPECT_EQ(code_of(run(keep_last(1))), "conflict");
+  EXPECT_THAT(present(), SizeIs(5));
+}
+
+TEST_F(Forget, CountsNoSnapshotWhoseBackupIsNotFinished) {
+  const auto repository = open();
+  auto lease = repository->take_lease({}, repo::LeaseUse::kWriting);
+  ASSERT_EQ(problem(lease), "");
+  const auto latest = repository->commit_snapshot(next_snapshot(), **lease);
+  ASSERT_EQ(problem(latest), "");
+  ASSERT_EQ(problem(run(keep_last(1))), "");
+  EXPECT_THAT(present(), ElementsAre(ids_[4], *latest));
+  EXPECT_EQ(plan_.groups.at(0).decisions.at(0).reasons.at(0).text, "its backup is not finished");
+  ASSERT_EQ(problem((*lease)->release()), "");
+  ASSERT_EQ(problem(run(keep_last(1))), "");
+  EXPECT_THAT(present(), ElementsAre(*latest));
+}
+
+TEST_F(Forget, CountsNoSnapshotThatIsTakenBackAfterItWasListed) {
+  class TakesBack final : public repo::ForwardingBackend {
+   public:
+    TakesBack(backend::Backend& inner, std::vector<std::string> names)
+        : ForwardingBackend(inner), names_(std::move(names)) {}
+    Result<void> list(
+        std::string_view prefix,
+        const std::function<Result<void>(const backend::ObjectInfo&)>& each) override {
+      if (prefix == "leases/") {
+        for (const std::string& name : names_) EXPECT_EQ(problem(inner_.remove(name)), "");
+      }
+      return inner_.list(prefix, each);
+    }
+
+   private:
+    std::vector<std::string> names_;
+  };
+  const auto writer = open();
+  auto lease = writer->take_lease({}, repo::LeaseUse::kWriting);
+  ASSERT_EQ(problem(lease), "");
+  const auto latest = writer->commit_snapshot(next_snapshot(), **lease);
+  ASSERT_EQ(problem(latest), "");
+  std::vector<std::string> gone = names("leases/");
+  gone.push_back(object_of(*latest));
+  auto repository =
+      repo::Repository::open(std::make_unique<TakesBack>(memory_, gone), repo::test_credential(),
+                             {}, {.clock = clock_, .rng = rng_});
+  ASSERT_EQ(problem(repository), "");
+  ASSERT_EQ(problem(run(**repository, keep_last(1))), "");
+  EXPECT_THAT(present(), ElementsAre(ids_[4]));
+}
+
+TEST_F(Forget, TakesEveryHoldToBindWhereTheStoreIsTooFullToTellItsTime) {
+  class IsFull final : public repo::ForwardingBackend {
+   public:
+    using ForwardingBackend::ForwardingBackend;
+    Result<void> put(std::string_view /*name*/, std::span<const ByteView> /*pieces*/) override {
+      return fail(ErrorCode::kNoSpace, "full");
+    }
+    Result<Timestamp> store_time() override { return fail(ErrorCode::kNoSpace, "full"); }
+  };
+  repo::Hold over;
+  over.until = Timestamp{.seconds = clock_.now().seconds + 60, .nanos = 0};
+  ASSERT_EQ(problem(hold(*open(), {ids_[0]}, over, kNoWait)), "");
+  clock_.advance(std::chrono::seconds(61));
+  auto repository =
+      repo::Repository::open(std::make_unique<IsFull>(memory_), repo::test_credential(), {},
+                             {.clock = clock_, .rng = rng_});
+  ASSERT_EQ(problem(repository), "");
+  ASSERT_EQ(problem(run(**repository, keep_last(1))), "");
+  EXPECT_THAT(present(), ElementsAre(ids_[0], ids_[4]));
+  const auto released = release(**repository, {ids_[0]});
+  ASSERT_EQ(problem(released), "");
+  EXPECT_THAT(names("holds/"), IsEmpty());
 }
 
 TEST_F(Forget, ThatWasKilledIsNotWaitedForEver) {

@@ -8,17 +8,18 @@
 
 namespace backstay::engine {
 
-Result<Timestamp> time_of_store(repo::Repository& repository) {
+Result<std::optional<Timestamp>> time_of_store(repo::Repository& repository) {
   auto time = repository.store().store_time();
-  if (!time && time.error().code() == ErrorCode::kUnsupported)
-    return repository.world().clock.now();
-  return time;
+  if (time) return *time;
+  if (time.error().code() == ErrorCode::kUnsupported) return repository.world().clock.now();
+  if (time.error().code() == ErrorCode::kNoSpace) return std::nullopt;
+  return std::unexpected(std::move(time).error());
 }
 
-Result<BindingHolds> binding_holds(repo::Repository& repository, Timestamp now) {
+Result<BindingHolds> binding_holds(repo::Repository& repository, std::optional<Timestamp> now) {
   BindingHolds binding;
   for (repo::StoredHold& stored : TRY(repo::list_holds(repository))) {
-    if (stored.binds(now)) binding[stored.snapshot].push_back(std::move(stored));
+    if (!now || stored.binds(*now)) binding[stored.snapshot].push_back(std::move(stored));
   }
   return binding;
 }
@@ -41,7 +42,9 @@ std::string held_text(const std::vector<repo::StoredHold>& holds) {
 
 Result<void> hold(repo::Repository& repository, const std::vector<snapshot::SnapshotId>& snapshots,
                   const repo::Hold& hold, const ForgetWait& wait) {
-  if (hold.until && *hold.until <= TRY(time_of_store(repository))) {
+  std::optional<Timestamp> now;
+  if (hold.until) now = TRY(time_of_store(repository));
+  if (now && *hold.until <= *now) {
     return std::unexpected(
         Error(ErrorCode::kInvalidArgument,
               "the hold would end at " + format_local(*hold.until) + ", which is over")
@@ -59,7 +62,7 @@ Result<void> hold(repo::Repository& repository, const std::vector<snapshot::Snap
 
 Result<std::map<snapshot::SnapshotId, std::uint64_t>> release(
     repo::Repository& repository, const std::vector<snapshot::SnapshotId>& snapshots) {
-  const Timestamp now = TRY(time_of_store(repository));
+  const std::optional<Timestamp> now = TRY(time_of_store(repository));
   std::map<snapshot::SnapshotId, std::uint64_t> released;
   for (const snapshot::SnapshotId& id : snapshots) released[id] = 0;
   for (const repo::StoredHold& stored : TRY(repo::list_holds(repository))) {
@@ -67,7 +70,7 @@ Result<std::map<snapshot::SnapshotId, std::uint64_t>> release(
     if (found == released.end()) continue;
     TRY_DOING("releasing snapshot " + stored.snapshot.short_hex(),
               repository.store().remove(stored.object));
-    if (stored.binds(now)) ++found->second;
+    if (!now || stored.binds(*now)) ++found->second;
   }
   TRY(repository.store().barrier());
   return released;

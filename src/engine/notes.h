@@ -2,6 +2,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -10,11 +11,13 @@
 
 namespace backstay::engine {
 
-// The holds that bind, by snapshot. `now` is by the store's clock.
+// The holds that bind, by snapshot. `now` is by the store's clock; nothing: it cannot be asked, and
+// every hold binds.
 using BindingHolds = std::map<snapshot::SnapshotId, std::vector<repo::StoredHold>>;
-Result<BindingHolds> binding_holds(repo::Repository& repository, Timestamp now);
-// What the store's clock shows; this machine's where the store has none.
-Result<Timestamp> time_of_store(repo::Repository& repository);
+Result<BindingHolds> binding_holds(repo::Repository& repository, std::optional<Timestamp> now);
+// What the store's clock shows; this machine's where the store has none. Nothing where there is no
+// space: the clock of a disk is asked by writing to it.
+Result<std::optional<Timestamp>> time_of_store(repo::Repository& repository);
 // "until 2027-05-01 00:00:00 (audit)", "(audit)", "": what follows the word "held".
 [[nodiscard]] std::string held_text(const std::vector<repo::StoredHold>& holds);
 

@@ -25,6 +25,16 @@ bool lies_in_the_future(const SnapshotFacts& snapshot, Timestamp now) {
   return std::tie(snapshot.time.seconds, snapshot.time.nanos) > std::tie(limit, now.nanos);
 }
 
+// Whether it may stand for its source: what others are measured by.
+bool is_certain(const SnapshotFacts& snapshot, Timestamp now) {
+  return snapshot.finished && !lies_in_the_future(snapshot, now);
+}
+
+// Rules may ask for tags, choose by them, and group by them.
+bool counts(const SnapshotFacts& snapshot, Timestamp now) {
+  return snapshot.tags_known && is_certain(snapshot, now);
+}
+
 // Of several snapshots of one moment their ids decide, as they do in lists.
 void sort_newest_first(std::vector<std::size_t>& indices,
                        const std::vector<SnapshotFacts>& snapshots) {
@@ -128,7 +138,7 @@ void apply(const Retention& retention, Series& series) {
     if (retention.within_each[i]) series.keep_each_within(kCalendars[i], *retention.within_each[i]);
   }
   for (const std::vector<std::string>& tags : retention.tags) series.keep_tagged(tags);
-  if (retention.size_bytes) series.keep_size(*retention.size_bytes);
+  if (retention.size_bytes.value_or(0) > 0) series.keep_size(*retention.size_bytes);
 }
 
 // The newest complete one, else the newest one. `indices` is newest first and not empty.
@@ -171,6 +181,8 @@ void protect(const std::vector<SnapshotFacts>& snapshots, Timestamp now, Reasons
       reasons[i].push_back({.rule = Rule::kFuture, .text = "its time lies in the future"});
     if (!snapshot.tags_known)
       reasons[i].push_back({.rule = Rule::kTagsUnknown, .text = "its tags cannot be read"});
+    if (!snapshot.finished)
+      reasons[i].push_back({.rule = Rule::kUnfinished, .text = "its backup is not finished"});
   }
   for (const std::size_t i : newest_of_sources(snapshots, now)) {
     reasons[i].push_back(
@@ -187,7 +199,8 @@ bool is_newest_of_source(const std::vector<Reason>& reasons) {
 bool Retention::empty() const {
   const auto given = [](const auto& span) { return span.has_value(); };
   return last == 0 && std::ranges::all_of(counts, [](std::uint64_t n) { return n == 0; }) &&
-         !within && std::ranges::none_of(within_each, given) && tags.empty() && !size_bytes;
+         !within && std::ranges::none_of(within_each, given) && tags.empty() &&
+         size_bytes.value_or(0) == 0;
 }
 
 Result<Grouping> parse_grouping(std::string_view text) {
@@ -235,6 +248,8 @@ std::string_view to_string(Rule rule) {
       return "future";
     case Rule::kTagsUnknown:
       return "tags_unknown";
+    case Rule::kUnfinished:
+      return "unfinished";
     case Rule::kNamed:
       return "named";
     case Rule::kNone:
@@ -251,8 +266,8 @@ std::vector<std::size_t> newest_of_sources(const std::vector<SnapshotFacts>& sna
                                            Timestamp now) {
   std::map<GroupKey, std::pair<std::vector<std::size_t>, std::vector<std::size_t>>> sources;
   for (std::size_t i = 0; i < snapshots.size(); ++i) {
-    auto& [present, future] = sources[key_of(snapshots[i], {})];
-    (lies_in_the_future(snapshots[i], now) ? future : present).push_back(i);
+    auto& [certain, others] = sources[key_of(snapshots[i], {})];
+    (is_certain(snapshots[i], now) ? certain : others).push_back(i);
   }
   std::vector<std::size_t> newest;
   for (auto& [key, indices] : sources) {
@@ -273,8 +288,7 @@ std::vector<Group> judge(const std::vector<SnapshotFacts>& snapshots, const Rete
   for (auto& [key, indices] : groups) {
     sort_newest_first(indices, snapshots);
     std::vector<std::size_t> counted = indices;
-    std::erase_if(counted,
-                  [&](std::size_t i) { return lies_in_the_future(snapshots[i], moment.now); });
+    std::erase_if(counted, [&](std::size_t i) { return !counts(snapshots[i], moment.now); });
     Series series(snapshots, std::move(counted), moment.zone, reasons);
     apply(retention, series);
   }
@@ -283,8 +297,7 @@ std::vector<Group> judge(const std::vector<SnapshotFacts>& snapshots, const Rete
   std::vector<Group> judged;
   for (const auto& [key, indices] : groups) {
     std::vector<std::size_t> present = indices;
-    std::erase_if(present,
-                  [&](std::size_t i) { return lies_in_the_future(snapshots[i], moment.now); });
+    std::erase_if(present, [&](std::size_t i) { return !counts(snapshots[i], moment.now); });
     if (!present.empty()) {
       const std::size_t newest = newest_good(present, snapshots);
       if (!is_newest_of_source(reasons[newest])) {

@@ -2,8 +2,9 @@
 //
 // Rules mean what restic's flags of the same name mean (docs/retention.md). What a rule cannot do,
 // whatever it says: take the newest complete snapshot of a source or of a group, one that is held,
-// or one whose time lies in the future. Those of the future count for nothing, so that a clock that
-// once ran ahead does not push out what is good.
+// one whose backup is not finished, one whose tags are not known, or one whose time lies in the
+// future. The last three count for nothing, so that a clock that once ran ahead, or a snapshot that
+// its writer takes back, does not push out what is good.
 #pragma once
 
 #include <array>
@@ -52,6 +53,7 @@ struct SnapshotFacts {
   std::uint64_t bytes_stored = 0;
   bool complete = true;
   bool tags_known = true;           // false when a change of its tags cannot be read
+  bool finished = true;             // false while its writer may still take it back
   bool selected = true;             // false: it is there, and not to be decided about
   std::optional<std::string> held;  // "until 2027-01-01 00:00:00", or empty: until released
 };
@@ -68,6 +70,7 @@ enum class Rule : std::uint8_t {
   kNewestOfGroup,
   kFuture,
   kTagsUnknown,
+  kUnfinished,
   kNamed,
   kNone,
 };
@@ -109,7 +112,7 @@ struct Moment {
                                        const Moment& moment);
 
 // Of every source (a host and its paths) the newest complete snapshot, or the newest one where none
-// is complete; those of the future only where there are no others.
+// is complete; those of the future or not finished only where there are no others.
 [[nodiscard]] std::vector<std::size_t> newest_of_sources(
     const std::vector<SnapshotFacts>& snapshots, Timestamp now);
 

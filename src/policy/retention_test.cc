@@ -222,6 +222,32 @@ TEST_F(RetentionRules, KeepWhatHasTagsThatCannotBeRead) {
   EXPECT_EQ(lines().front(), "keep: its tags cannot be read");
 }
 
+TEST_F(RetentionRules, LetNothingWithUnknownTagsPushOutWhatIsGood) {
+  add(2026, 1, 1);
+  add(2026, 1, 2);
+  snapshots_[add(2026, 1, 3)].tags_known = false;
+  retention_.last = 1;
+  grouping_.tags = true;
+  EXPECT_THAT(lines(), ElementsAre("remove: no rule keeps it",
+                                   "keep: last 1, the newest good snapshot of this group",
+                                   std::string("keep: its tags cannot be read, ") + kNewest));
+}
+
+TEST_F(RetentionRules, LetNoBackupThatIsNotFinishedPushOutWhatIsGood) {
+  add(2026, 1, 1);
+  add(2026, 1, 2);
+  snapshots_[add(2026, 1, 3)].finished = false;
+  retention_.last = 1;
+  EXPECT_THAT(lines(),
+              ElementsAre("remove: no rule keeps it", std::string("keep: last 1, ") + kNewest,
+                          "keep: its backup is not finished"));
+}
+
+TEST_F(RetentionRules, OfNoBytesAreNoRule) {
+  retention_.size_bytes = 0;
+  EXPECT_TRUE(retention_.empty());
+}
+
 TEST_F(RetentionRules, LetNothingOfTheFuturePushOutWhatIsGood) {
   add(2026, 1, 1);
   add(2026, 1, 2);
