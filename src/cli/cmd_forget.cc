@@ -113,6 +113,11 @@ Result<ExitCode> run_forget(Context& context, const ForgetArguments& arguments) 
     show.say_what_was_removed();
     return std::unexpected(std::move(report).error());
   }
+  if (!by_name && report->groups == 0 && arguments.choice.any()) {
+    context.console.warning(
+        "no snapshot fits --host, --tag and --path as they were given: 'backstay snapshots' shows "
+        "what there is");
+  }
   show.finish(*report);
   return troubles > 0 && !by_name ? ExitCode::kDamage : ExitCode::kDone;
 }
@@ -185,7 +190,10 @@ void append_rule_options(std::vector<Option>& options, policy::Retention& to) {
                      .value = "SIZE",
                      .help = "keep the newest that together stored no more than this",
                      .set = [&to](std::string_view given) -> Result<void> {
-                       to.size_bytes = TRY(parse_byte_size(given));
+                       const std::uint64_t size = TRY(parse_byte_size(given));
+                       if (size == 0)
+                         return fail(ErrorCode::kInvalidArgument, "a size of 0 keeps nothing");
+                       to.size_bytes = size;
                        return {};
                      }});
 }

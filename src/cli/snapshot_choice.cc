@@ -14,12 +14,29 @@
 
 namespace backstay::cli {
 
+// What is empty mostly comes from a variable that is not set, and would choose everything.
+static Option not_empty(Option option, std::string_view separators = "") {
+  option.set = [names = option.names, separators,
+                set = std::move(option.set)](std::string_view given) -> Result<void> {
+    if (given.find_first_not_of(separators) != std::string_view::npos) return set(given);
+    return std::unexpected(
+        Error(ErrorCode::kInvalidArgument,
+              fmt::format("what follows {} is empty", names.substr(names.rfind("--"))))
+            .with_hint("Say which snapshots are meant, or leave the option out for all of them. If "
+                       "a variable was given, it is not set."));
+  };
+  return option;
+}
+
 void append_choice_options(std::vector<Option>& options, SnapshotChoice& target) {
-  options.push_back(text("-H,--host", "HOST", target.host, "only snapshots of this host"));
-  options.push_back(texts("--tag", "TAG", target.tags,
-                          "only snapshots with this tag (a,b: with both; repeated: with any)"));
   options.push_back(
-      texts("--path", "PATH", target.paths, "only snapshots of this path (repeated: of all)"));
+      not_empty(text("-H,--host", "HOST", target.host, "only snapshots of this host")));
+  options.push_back(
+      not_empty(texts("--tag", "TAG", target.tags,
+                      "only snapshots with this tag (a,b: with both; repeated: with any)"),
+                ","));
+  options.push_back(not_empty(
+      texts("--path", "PATH", target.paths, "only snapshots of this path (repeated: of all)")));
 }
 
 std::vector<std::string> split_tags(const std::vector<std::string>& lists) {

@@ -15,6 +15,8 @@ struct SnapshotChoice {
   std::string host;
   std::vector<std::string> tags;   // each "a" or "a,b": all of a list, any of the lists
   std::vector<std::string> paths;  // all of them
+  // False when every snapshot fits.
+  [[nodiscard]] bool any() const { return !host.empty() || !tags.empty() || !paths.empty(); }
 };
 // --host, --tag and --path. `target` outlives the options.
 void append_choice_options(std::vector<Option>& options, SnapshotChoice& target);

@@ -127,7 +127,7 @@ class Retention(program.ProgramTest):
                          1)
         lines = self.forget("--keep-last", "1", "--group-by", "", "--host", "web", "-n")
         self.assertEqual((lines[-1]["kept"], lines[-1]["removed"]), (1, 1))
-        lines = self.forget("--keep-within-size", "0", "--tag", "a", "-n")
+        lines = self.forget("--keep-within-size", "1", "--tag", "a", "-n")
         self.assertEqual(lines[0]["reasons"][0]["rule"], "newest_of_group")
         lines = self.forget("--keep-tag", "a", "--host", "web")
         self.assertEqual(lines[-1]["kept"], 2)
@@ -136,10 +136,23 @@ class Retention(program.ProgramTest):
         one = self.backup()["snapshot_id"]
         for arguments in ([], ["--keep-last", "0"], [one, "--keep-last", "1"],
                           ["--keep-last", "x"], ["--keep-within", "7"], ["--keep-within", "0d"],
-                          ["--group-by", "user", "--keep-last", "1"], ["--keep-tag", ""], ["1a2b"]):
+                          ["--group-by", "user", "--keep-last", "1"], ["--keep-tag", ""], ["1a2b"],
+                          ["--keep-within-size", "0"], ["--keep-last", "1", "--tag", ""],
+                          ["--keep-last", "1", "--tag", ","], ["--keep-last", "1", "--host", ""],
+                          ["--keep-last", "1", "--path", ""]):
             result = self.run_for(2, "--json", "forget", *arguments)
             self.assertEqual(result.last()["code"], "invalid_argument", str(result))
+        result = self.run_for(2, "tag", "--tag", "", "--add", "x")
+        self.assertIn("what follows --tag is empty", str(result))
         self.run_for(1, "forget", "0123456789abcdef")
+        self.assertEqual(self.ids(), [one])
+
+    def test_filters_that_nothing_fits_are_told(self):
+        one = self.backup()["snapshot_id"]
+        result = self.run_for(0, "forget", "--keep-last", "1", "--host", "typo")
+        self.assertIn("no snapshot fits", str(result))
+        result = self.run_for(0, "forget", "--keep-last", "1")
+        self.assertNotIn("no snapshot fits", str(result))
         self.assertEqual(self.ids(), [one])
 
     def test_damaged_snapshots_go_only_by_name(self):
