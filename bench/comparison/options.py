@@ -50,8 +50,9 @@ def parse(arguments):
     parser.add_argument("--program", metavar="TOOL=PATH", action="append", default=[],
                         help="measure this binary, for example restic=/opt/restic")
     parser.add_argument("--no-install", action="store_true", help="leave out what is not installed")
-    parser.add_argument("--from", metavar="FILE", dest="from_file",
-                        help="measure nothing, show these results.json")
+    parser.add_argument("--from", metavar="FILE", dest="from_files", action="append", default=[],
+                        help="measure nothing, show this results.json; several, of one machine and "
+                             "commit, are put together corpus by corpus")
     parser.add_argument("--write-docs", action="store_true",
                         help="put the figures into README.md, README.zh.md, docs/performance.md")
     given = parser.parse_args(arguments)
@@ -231,11 +232,34 @@ def show(results, given, out):
     shown = [(name.removesuffix(".svg"), name) for name in drawn]
     (out / "results.md").write_text(tables.markdown(results, shown), encoding="utf-8")
     written = [str(out / name) for name in ("results.md", *drawn)]
-    if not given.from_file:
+    if not given.from_files:
         written.insert(0, str(out / "results.json"))
     print(f"\nwritten: {', '.join(written)}")
     if given.write_docs:
         print("changed: " + (", ".join(documents.write(results, out)) or "no page"))
+
+
+def put_together(files):
+    """A run in several parts: of a corpus that is in several of them, the last one counts."""
+    parts = [json.loads(pathlib.Path(file).read_text(encoding="utf-8")) for file in files]
+    results = parts[0]
+    for part in parts[1:]:
+        for what in ("machine", "commit", "mode"):
+            if part[what] != results[what]:
+                raise ValueError(f"the results differ in their {what}: {part[what]} and "
+                                 f"{results[what]}; measure anew")
+        corpora_of_part = part["corpora"]
+        for what in ("measurements", "trouble"):
+            kept = [row for row in results[what] if row["corpus"] not in corpora_of_part]
+            results[what] = kept + part[what]
+        for key, said in part["restored"].items():
+            results["restored"][key] = said
+        results["corpora"].update(corpora_of_part)
+        results["tools"].update(part["tools"])
+        results["left_out"].update(part["left_out"])
+        results["no_time"] = [key for key in results["no_time"] if key not in corpora_of_part]
+    results["summary"] = summary.summarize(results)
+    return results
 
 
 def interrupt(*_):
@@ -248,9 +272,8 @@ def main(arguments):
         signal.signal(number, interrupt)
     out = pathlib.Path(given.out).resolve()
     try:
-        if given.from_file:
-            results = json.loads(pathlib.Path(given.from_file).read_text(encoding="utf-8"))
-            results["summary"] = summary.summarize(results)
+        if given.from_files:
+            results = put_together(given.from_files)
         else:
             results = measure(parser, given, out)
         show(results, given, out)

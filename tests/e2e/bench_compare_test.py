@@ -30,7 +30,8 @@ def results(*measurements):
     corpus = {"title": "some data", "generations": 1, "files": 10, "folders": 1,
               "bytes": 100_000_000, "tar_bytes": 100_000_000, "tar_zstd_bytes": 50_000_000,
               "facts": {}}
-    made = {"machine": machine, "tools": tools, "left_out": {"bup": "no such package"},
+    made = {"machine": machine, "commit": "1a2b3c", "mode": "quick", "no_time": [],
+            "tools": tools, "left_out": {"bup": "no such package"},
             "corpora": {"M": corpus}, "restored": {}, "trouble": [],
             "measurements": list(measurements)}
     return {**made, "summary": summary.summarize(made)}
@@ -116,6 +117,22 @@ class BenchCompare(program.ProgramTest):
         self.assertEqual(found["size", "first"], 0.8)
         self.assertIn("2.00 (1.00..5.00)", tables.markdown(made))
         self.assertIn("bup was left out: no such package", tables.text(made))
+
+    def test_a_run_in_parts_is_put_together_corpus_by_corpus(self):
+        first, later = results(measurement("backstay", 1, "first", 5.0, 40_000_000)), results(
+            measurement("backstay", 1, "first", 2.0, 40_000_000))
+        other = json.loads(json.dumps(later).replace('"M"', '"K"'))
+        files = [self.folder / name for name in ("first", "other", "later")]
+        for path, part in zip(files, (first, other, later)):
+            path.write_text(json.dumps(part))
+        made = options.put_together(files)
+        walls = {key: tools["backstay"]["steps"]["first"]["wall_s"]["median"]
+                 for key, tools in made["summary"].items()}
+        self.assertEqual(walls, {"K": 2.0, "M": 2.0})
+        other["commit"] = "another"
+        files[1].write_text(json.dumps(other))
+        with self.assertRaisesRegex(ValueError, "differ in their commit"):
+            options.put_together(files)
 
     def test_a_repository_that_did_not_shrink_is_marked(self):
         made = results(measurement("backstay", 1, "first", 1.0, 50_000_000),
