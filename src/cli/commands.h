@@ -11,6 +11,7 @@ Command backup_command();
 Command restore_command();
 Command snapshots_command();
 Command ls_command();
+Command copy_command();
 Command dump_command();
 Command stats_command();
 Command check_command();

@@ -88,6 +88,28 @@ Json deleted_line(const std::string& path, snapshot::EntryType type) {
   return line;
 }
 
+Json copied_line(const engine::CopiedSnapshot& one) {
+  Json line = line_of("snapshot");
+  line["snapshot_id"] = one.original.id.hex();
+  line["copy_id"] = id_or_null(one.copy);
+  line["outcome"] = engine::to_string(one.outcome);
+  line["bytes_added"] = one.bytes_added;
+  line["bytes_stored"] = one.bytes_stored;
+  if (one.outcome == engine::CopyOutcome::kFailed) line["message"] = one.failure;
+  return line;
+}
+
+Json copy_summary(const engine::CopyReport& report, double seconds) {
+  Json line = line_of("summary");
+  line["snapshots_copied"] = report.copied;
+  line["snapshots_there_already"] = report.there_already;
+  line["snapshots_failed"] = report.failed;
+  line["bytes_added"] = report.bytes_added;
+  line["bytes_stored"] = report.bytes_stored;
+  line["seconds"] = to_milliseconds(seconds);
+  return line;
+}
+
 Json restore_summary(const engine::RestoreReport& report, double seconds) {
   Json line = line_of("summary");
   line["files_restored"] = report.files_restored;

@@ -5,6 +5,7 @@
 
 #include "engine/backup.h"
 #include "engine/check.h"
+#include "engine/copy.h"
 #include "engine/notes.h"
 #include "engine/restore.h"
 #include "engine/self_test.h"
@@ -19,6 +20,8 @@ namespace backstay::cli {
 [[nodiscard]] json::Json error_line(const Error& error);
 [[nodiscard]] json::Json backup_summary(const engine::BackupReport& report, double seconds);
 [[nodiscard]] json::Json deleted_line(const std::string& path, snapshot::EntryType type);
+[[nodiscard]] json::Json copied_line(const engine::CopiedSnapshot& one);
+[[nodiscard]] json::Json copy_summary(const engine::CopyReport& report, double seconds);
 [[nodiscard]] json::Json restore_summary(const engine::RestoreReport& report, double seconds);
 [[nodiscard]] json::Json snapshot_line(const repo::StoredSnapshot& stored,
                                        const engine::BindingHolds& holds);

@@ -128,6 +128,37 @@ std::string backup_text(const engine::BackupReport& report, bool dry_run, double
   return out;
 }
 
+std::string copied_text(const engine::CopiedSnapshot& one) {
+  using engine::CopyOutcome;
+  const snapshot::Snapshot& original = one.original.snapshot;
+  std::string what;
+  switch (one.outcome) {
+    case CopyOutcome::kCopied:
+      what = fmt::format("copied as {}, {} added, {} stored", one.copy->short_hex(),
+                         format_byte_size(one.bytes_added), format_byte_size(one.bytes_stored));
+      break;
+    case CopyOutcome::kThereAlready:
+      what = "there already as " + one.copy->short_hex();
+      break;
+    case CopyOutcome::kWouldBeCopied:
+      what = "would be copied";
+      break;
+    case CopyOutcome::kFailed:
+      what = "not copied: " + one.failure;
+      break;
+  }
+  return fmt::format("{}  {}  {}  {}: {}\n", one.original.id.short_hex(),
+                     format_local(original.started), printable(original.host),
+                     comma_list(original.paths), what);
+}
+
+std::string copy_text(const engine::CopyReport& report, bool dry_run, double seconds) {
+  return fmt::format("{} {}, {} there already, {} failed; {} stored in {:.1f} s\n",
+                     counted(report.copied, "snapshot"), dry_run ? "would be copied" : "copied",
+                     report.there_already, report.failed, format_byte_size(report.bytes_stored),
+                     seconds);
+}
+
 std::string restore_text(const engine::RestoreReport& report, bool dry_run, double seconds) {
   std::vector<Fact> facts{
       {dry_run ? "would restore" : "restored",

@@ -8,6 +8,7 @@
 
 #include "engine/backup.h"
 #include "engine/check.h"
+#include "engine/copy.h"
 #include "engine/notes.h"
 #include "engine/restore.h"
 #include "engine/stats.h"
@@ -28,6 +29,9 @@ namespace backstay::cli {
 
 [[nodiscard]] std::string backup_text(const engine::BackupReport& report, bool dry_run,
                                       double seconds);
+// One line of one snapshot, and the last line of all.
+[[nodiscard]] std::string copied_text(const engine::CopiedSnapshot& one);
+[[nodiscard]] std::string copy_text(const engine::CopyReport& report, bool dry_run, double seconds);
 [[nodiscard]] std::string restore_text(const engine::RestoreReport& report, bool dry_run,
                                        double seconds);
 [[nodiscard]] std::string snapshots_text(const std::vector<repo::StoredSnapshot>& snapshots,

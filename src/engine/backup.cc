@@ -48,6 +48,13 @@ Result<std::optional<repo::StoredSnapshot>> find_parent(repo::Repository& reposi
 Snapshot describe(const BackupOptions& options, const std::optional<repo::StoredSnapshot>& parent,
                   Timestamp now) {
   Snapshot snapshot;
+  if (parent) snapshot.parent = parent->id;
+  if (options.copy_of != nullptr) {
+    // Names of users come from there, not from this machine.
+    snapshot.user_names = options.copy_of->user_names;
+    snapshot.group_names = options.copy_of->group_names;
+    return snapshot;
+  }
   snapshot.started = now;
   snapshot.host = options.host;
   snapshot.user = options.user;
@@ -57,7 +64,6 @@ Snapshot describe(const BackupOptions& options, const std::optional<repo::Stored
   // Without anything to compare with, everything is read: that is a full backup, whatever was asked
   // for.
   snapshot.type = parent ? options.type : BackupType::kFull;
-  if (parent) snapshot.parent = parent->id;
   snapshot.excludes = options.excludes;
   snapshot.larger_left_out = options.exclude_larger_than;
   for (const std::string& place : sorted(options.places_left_out)) {
@@ -68,6 +74,23 @@ Snapshot describe(const BackupOptions& options, const std::optional<repo::Stored
   }
   snapshot.program = "backstay 0.1.0";
   return snapshot;
+}
+
+// A copy is what the original is, but for where its bytes are.
+Result<Snapshot> as_copied(const Snapshot& original, Snapshot made) {
+  if (made.stats.errors > 0) {
+    return std::unexpected(
+        Error(ErrorCode::kCorruption,
+              fmt::format("{} of its files cannot be read: it was not copied", made.stats.errors))
+            .with_hint("Run 'backstay check --read-data' on the repository that it comes from."));
+  }
+  Snapshot copy = original;
+  copy.parent = made.parent;
+  copy.tree = made.tree;
+  copy.stats.bytes_added = made.stats.bytes_added;
+  copy.stats.bytes_stored = made.stats.bytes_stored;
+  copy.lease.reset();
+  return copy;
 }
 
 // Half of the point of a backup is to say when there was nothing in it.
@@ -154,13 +177,18 @@ Result<BackupReport> backup(repo::Repository& repository, const OpenSource& open
   }
 
   // Everything that the tree refers to is durable and findable. What follows is the commit.
-  TRY(refuse_when_nothing_was_read(report.snapshot, run.first_hint()));
+  if (options.copy_of != nullptr) {
+    report.snapshot = TRY(as_copied(*options.copy_of, std::move(report.snapshot)));
+  } else {
+    TRY(refuse_when_nothing_was_read(report.snapshot, run.first_hint()));
+    report.snapshot.finished = repository.world().clock.now();
+    report.snapshot.status = report.snapshot.stats.errors == 0 ? snapshot::Status::kComplete
+                                                               : snapshot::Status::kPartial;
+  }
   report.changed_while_read = run.changed_while_read();
-  report.snapshot.finished = repository.world().clock.now();
-  report.snapshot.status =
-      report.snapshot.stats.errors == 0 ? snapshot::Status::kComplete : snapshot::Status::kPartial;
   report.skipped_unchanged = options.skip_if_unchanged && !run.found_change();
   if (options.dry_run || report.skipped_unchanged) return report;
+  if (options.accept) TRY(options.accept(report.snapshot));
   TRY(lease->verify());
   report.snapshot.lease = snapshot::CommitLease{lease->id().bytes};
   report.id = TRY(repository.commit_snapshot(report.snapshot, *lease));

@@ -33,6 +33,11 @@ struct BackupOptions {
   std::uint64_t exclude_larger_than = 0;       // what the source leaves out, for the record
   std::vector<std::string> places_left_out;    // the same: absolute and clean
   std::optional<snapshot::SnapshotId> parent;  // else chosen by type
+  // What is recorded, but for the tree, the parent and what it cost here: for copies. Then a source
+  // that cannot be read whole is a failure (corruption), and the options above do not count.
+  const snapshot::Snapshot* copy_of = nullptr;
+  // Sees the snapshot when all that it refers to is stored; a failure keeps it from being made.
+  std::function<Result<void>(const snapshot::Snapshot&)> accept;
   std::optional<repo::Compression> compression;
   Cutting cutting = Cutting::kAuto;
   bool dry_run = false;

@@ -37,6 +37,7 @@ enum SnapshotField : std::uint32_t {
   kLargerLeftOut = 21,
   kPlaceLeftOut = 22,
   kCommitLease = 23,
+  kOrigin = 24,
 };
 
 constexpr std::uint64_t kRecordVersion = 1;
@@ -46,9 +47,10 @@ constexpr std::size_t kListedMax = 1024 * 1024;  // paths, tags, patterns, names
 
 constexpr RecordShape kSnapshotShape{
     .name = "snapshot",
-    .last = kCommitLease,
-    .bytes = FieldSet(kHost, kUser, kPath, kTag, kDescription, kParent, kTree, kCounts, kExclude,
-                      kProgram, kError, kUserName, kGroupName, kPlaceLeftOut, kCommitLease),
+    .last = kOrigin,
+    .bytes =
+        FieldSet(kHost, kUser, kPath, kTag, kDescription, kParent, kTree, kCounts, kExclude,
+                 kProgram, kError, kUserName, kGroupName, kPlaceLeftOut, kCommitLease, kOrigin),
     .repeated = FieldSet(kPath, kTag, kExclude, kError, kUserName, kGroupName, kPlaceLeftOut)};
 constexpr FieldSet kSnapshotRequired(kVersion, kStartedSeconds, kStartedNanos, kFinishedSeconds,
                                      kFinishedNanos, kBackupType, kStatus, kTree);
@@ -297,6 +299,9 @@ Result<void> take_snapshot_bytes(Snapshot& snapshot, std::uint32_t field, ByteVi
       snapshot.lease = *id;
       break;
     }
+    case kOrigin:
+      snapshot.origin = as_text(value);
+      break;
     default:
       break;
   }
@@ -362,6 +367,7 @@ void encode_snapshot(const Snapshot& snapshot, Bytes& out) {
   if (snapshot.larger_left_out > 0) writer.number(kLargerLeftOut, snapshot.larger_left_out);
   encode_list(writer, kPlaceLeftOut, snapshot.places_left_out);
   if (snapshot.lease) writer.bytes(kCommitLease, snapshot.lease->view());
+  encode_text(writer, kOrigin, snapshot.origin);
 }
 
 Result<Snapshot> decode_snapshot(ByteView record) {

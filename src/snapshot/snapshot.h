@@ -80,6 +80,8 @@ struct Snapshot {
   std::vector<std::string> places_left_out;
   // Set where it is committed (docs/format.md section 8.3).
   std::optional<CommitLease> lease;
+  // Where a copy comes from, "backstay:" repository "/" snapshot; empty for what was made here.
+  std::string origin;
   friend bool operator==(const Snapshot&, const Snapshot&) = default;
 };
 

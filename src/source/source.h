@@ -19,7 +19,8 @@ namespace backstay::source {
 struct SourceItem {
   std::string key;  // snapshot/tree_key.h
   snapshot::Entry entry;
-  bool incomplete = false;  // some attributes could not be read
+  bool incomplete = false;   // some attributes could not be read
+  bool read_anyway = false;  // the source knows that the bytes are others, whatever the times say
 };
 
 // A run of a file: data to be read, or a hole that was never allocated.

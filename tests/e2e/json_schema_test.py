@@ -66,6 +66,20 @@ class JsonLines(program.ProgramTest):
         commands = said.split("Commands:\n")[1].split("\n\n")[0]
         self.assertEqual(sorted(re.findall(r"^  (\S+)  ", commands, re.M)), sorted(SCHEMAS))
 
+    def test_lines_of_copies(self):
+        self.fill(3)
+        self.lines_of(0, "init")
+        self.lines_of(0, "backup", self.source)
+        self.repository, first = self.folder / "second", self.repository
+        self.lines_of(0, "init")
+        self.repository = first
+        for outcome in ("would_be_copied", "copied", "there_already"):
+            options = ["--dry-run"] if outcome == "would_be_copied" else []
+            lines = self.lines_of(0, "copy", "--to", self.folder / "second", *options)
+            outcomes = [one["outcome"] for one in lines if one["type"] == "snapshot"]
+            self.assertEqual(outcomes, [outcome])
+        self.assert_seen(("copy", "snapshot"), ("copy", "summary"))
+
     def test_lines_of_backups_and_what_they_make(self):
         self.fill(6)
         self.special_files()
@@ -161,7 +175,8 @@ class JsonLines(program.ProgramTest):
     def test_every_failure_ends_with_an_error_line(self):
         failures = {
             "init": ["--encryption", "rot13"], "backup": [], "restore": ["latest"],
-            "snapshots": [], "ls": ["latest"], "dump": ["latest", "/x"], "stats": [], "check": [],
+            "snapshots": [], "ls": ["latest"], "dump": ["latest", "/x"], "copy": [], "stats": [],
+            "check": [],
             "key": ["list"], "cache": ["nothing"], "lease": ["list"], "self-test": ["more"],
             "forget": [], "tag": ["latest"], "hold": ["latest"], "release": ["latest"],
             "version": ["more"], "completion": ["csh"], "help": ["nothing"]}

@@ -202,9 +202,10 @@ void BackupRun::read_all() {
 void BackupRun::read_one(ContentReader& reader, PendingEntry& entry) {
   const std::string path = snapshot::path_from_key(entry.item.key);
   activity_.progress.set_current(path);
+  const bool known = entry.item.entry.changed_while_read;  // of a copy: said when it was made
   auto read = reader.read(entry.item);
   if (read) {
-    if (entry.item.entry.changed_while_read) {
+    if (entry.item.entry.changed_while_read && !known) {
       changed_while_read_ += 1;
       report(path, Error(ErrorCode::kConflict, "the file changed while it was read"));
     }

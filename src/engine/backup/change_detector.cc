@@ -98,8 +98,8 @@ Compared ChangeDetector::compare_with_parent(source::SourceItem& item) {
   advance();
   const bool same_type = before.type == item.entry.type;
   if (item.entry.type == EntryType::kFile) {
-    if (!same_type || !same_bytes(item.entry, before) || !content_is_stored)
-      return Compared::kChanged;
+    const bool same = same_type && !item.read_anyway && same_bytes(item.entry, before);
+    if (!same || !content_is_stored) return Compared::kChanged;
     source::copy_attributes(before, item.entry);
     item.entry.content = std::move(before.content);
     return Compared::kUnmodified;

@@ -197,6 +197,7 @@ Snapshot sample_snapshot(Rng& rng) {
   if (chance(rng, 2)) snapshot.larger_left_out = 1 + rng.below(1 << 20);
   snapshot.places_left_out = sample_sorted(rng, "/var/");
   if (rng.below(2) == 0) rng.fill(snapshot.lease.emplace().bytes);
+  if (rng.below(2) == 0) snapshot.origin = "backstay:" + sample_name(rng, 40);
   return snapshot;
 }
 

@@ -1,0 +1,176 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <memory>
+
+#include "base/try.h"
+#include "cli/commands.h"
+#include "cli/compression_option.h"
+#include "cli/console.h"
+#include "cli/global_options.h"
+#include "cli/output_json.h"
+#include "cli/output_text.h"
+#include "cli/running.h"
+#include "cli/session.h"
+#include "cli/snapshot_choice.h"
+#include "engine/copy.h"
+#include "json/json.h"
+
+namespace backstay::cli {
+namespace {
+
+struct CopyArguments {
+  std::string to;
+  std::string to_password_file;
+  std::string to_password_command;
+  std::string to_recovery_key_file;
+  std::vector<std::string> snapshots;
+  SnapshotChoice choice;
+  engine::CopyOptions engine;
+};
+
+// The variables of the other repository have BACKSTAY_TO_ where those of the first have BACKSTAY_.
+class OtherEnvironment final : public Environment {
+ public:
+  explicit OtherEnvironment(const Environment& first) : first_(first) {}
+  [[nodiscard]] std::optional<std::string> get(std::string_view name) const override {
+    constexpr std::string_view kPrefix = "BACKSTAY_";
+    const std::string_view rest =
+        name.starts_with(kPrefix) ? name.substr(kPrefix.size()) : std::string_view();
+    const bool is_secret = rest.starts_with("PASSWORD") || rest.starts_with("RECOVERY_KEY");
+    return first_.get(is_secret ? fmt::format("BACKSTAY_TO_{}", rest) : std::string(name));
+  }
+  [[nodiscard]] bool has_secret() const {
+    for (const char* name : {"BACKSTAY_RECOVERY_KEY_FILE", "BACKSTAY_PASSWORD",
+                             "BACKSTAY_PASSWORD_FILE", "BACKSTAY_PASSWORD_COMMAND"}) {
+      if (get(name)) return true;
+    }
+    return false;
+  }
+
+ private:
+  const Environment& first_;
+};
+
+// Without a secret of its own, the other repository is taken to have the same.
+Result<std::unique_ptr<repo::Repository>> open_other(const Context& context,
+                                                     const CopyArguments& arguments) {
+  GlobalOptions options = context.options;
+  options.repository = arguments.to;
+  const OtherEnvironment environment(context.environment);
+  const bool own = !arguments.to_password_file.empty() || !arguments.to_password_command.empty() ||
+                   !arguments.to_recovery_key_file.empty() || environment.has_secret();
+  if (own) {
+    options.password_file = arguments.to_password_file;
+    options.password_command = arguments.to_password_command;
+    options.recovery_key_file = arguments.to_recovery_key_file;
+  }
+  const Context other{
+      .program = context.program,
+      .options = options,
+      .environment = own ? static_cast<const Environment&>(environment) : context.environment,
+      .console = context.console,
+      .clock = context.clock,
+      .rng = context.rng,
+      .stop = context.stop};
+  return open_repository(other);
+}
+
+// Those that are named, or all that fit; oldest first.
+Result<std::vector<repo::StoredSnapshot>> choose(const Context& context,
+                                                 repo::Repository& repository,
+                                                 const CopyArguments& arguments) {
+  if (arguments.snapshots.empty()) {
+    return chosen(TRY(list_snapshots(context, repository)).snapshots, arguments.choice);
+  }
+  std::vector<repo::StoredSnapshot> named;
+  for (const std::string& which : arguments.snapshots) {
+    repo::StoredSnapshot found =
+        TRY(find_snapshot(context, repository, arguments.choice, which)).stored;
+    if (std::ranges::find(named, found.id, &repo::StoredSnapshot::id) == named.end())
+      named.push_back(std::move(found));
+  }
+  std::ranges::sort(named, {}, [](const auto& one) { return one.snapshot.started; });
+  return named;
+}
+
+Result<ExitCode> run_copy(Context& context, const CopyArguments& arguments) {
+  if (arguments.to.empty()) {
+    return std::unexpected(Error(ErrorCode::kInvalidArgument, "where to copy to is not said")
+                               .with_hint("Name the other repository with --to."));
+  }
+  const auto from = TRY(open_repository(context));
+  const auto to = TRY(open_other(context, arguments));
+  const std::vector<repo::StoredSnapshot> snapshots = TRY(choose(context, *from, arguments));
+  TRY(load_index(context, *from));
+  engine::CopyOptions options = arguments.engine;
+  options.threads = context.options.threads;
+  options.memory_limit = context.options.memory_limit;
+  Running running(context);
+  const auto tell = [&](const engine::CopiedSnapshot& one) {
+    if (context.console.json()) {
+      context.console.print_json(copied_line(one));
+    } else if (!context.options.quiet || one.outcome == engine::CopyOutcome::kFailed) {
+      context.console.print(copied_text(one));
+    }
+  };
+  const engine::CopyReport report =
+      TRY(engine::copy(*from, *to, snapshots, options, running.activity(), tell));
+  running.finish();
+  if (context.console.json()) {
+    context.console.print_json(copy_summary(report, running.seconds()));
+  } else if (!context.options.quiet) {
+    context.console.print(copy_text(report, options.dry_run, running.seconds()));
+  }
+  return report.failed == 0 ? ExitCode::kDone : ExitCode::kDamage;
+}
+
+std::vector<Option> copy_options(CopyArguments& to) {
+  std::vector<Option> options{
+      text("--to", "URL", to.to, "the repository to copy to; it must exist"),
+      text("--to-password-file", "FILE", to.to_password_file,
+           "its passphrase, when it is another than that of the first"),
+      text("--to-password-command", "COMMAND", to.to_password_command,
+           "a program that prints its passphrase"),
+      text("--to-recovery-key-file", "FILE", to.to_recovery_key_file,
+           "a file with its recovery key"),
+  };
+  append_choice_options(options, to.choice);
+  options.push_back(flag("-n,--dry-run", to.engine.dry_run, "say what would be copied"));
+  options.push_back(compression_option([&to](repo::Compression c) { to.engine.compression = c; }));
+  return options;
+}
+
+}  // namespace
+
+Command copy_command() {
+  const auto arguments = std::make_shared<CopyArguments>();
+  SetValue add_snapshot = [arguments](std::string_view which) -> Result<void> {
+    arguments->snapshots.emplace_back(which);
+    return {};
+  };
+  return {
+      .name = "copy",
+      .summary = "Copy snapshots to another repository",
+      .description =
+          "Copies the named snapshots, or all, to a repository that may have other keys, packs and "
+          "compression. What is there already is left out, so that the same command run again "
+          "copies what is new, and goes on where an interrupted one stopped. Copies keep time, "
+          "host, tags and all else that the originals say of themselves; later backups of the "
+          "same files to the other repository find their bytes there.\n\n"
+          "Several copies may run at once. A snapshot that cannot be read whole is not copied, the "
+          "others are, and the exit code is 13.\n\n"
+          "The other repository's passphrase: --to-password-file, --to-password-command, "
+          "--to-recovery-key-file, or BACKSTAY_TO_PASSWORD and its like; without any of them it "
+          "is taken to be the same.",
+      .examples = {{"backstay copy --to /mnt/second", "Copy all snapshots that are not there yet"},
+                   {"backstay copy --to /mnt/second --host web latest", "Copy one"}},
+      .arguments = {{.name = "SNAP",
+                     .help = "a snapshot to copy; all when none is named",
+                     .arity = Arity::kAny,
+                     .set = add_snapshot}},
+      .options = copy_options(*arguments),
+      .run = [arguments](Context& context) { return run_copy(context, *arguments); }};
+}
+
+}  // namespace backstay::cli

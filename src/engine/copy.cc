@@ -1,0 +1,208 @@
+#include "engine/copy.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <utility>
+
+#include "base/try.h"
+#include "engine/backup.h"
+#include "engine/copy/snapshot_source.h"
+#include "engine/restore/read_lease.h"
+#include "snapshot/content.h"
+#include "snapshot/tree_key.h"
+
+namespace backstay::engine {
+
+namespace {
+
+using repo::StoredSnapshot;
+using snapshot::Entry;
+using snapshot::Snapshot;
+using snapshot::SnapshotId;
+
+bool same_besides_content(Entry one, Entry other) {
+  one.content = other.content = {};
+  return one == other;
+}
+
+std::unexpected<Error> fail_comparison(const std::string& key, const char* what) {
+  return fail(ErrorCode::kCorruption, fmt::format("the copy of {} differs from the original: {}",
+                                                  snapshot::path_from_key(key), what));
+}
+
+// The bytes were compared when they were stored; here it is the entries, and that all chunks that
+// they name are stored.
+Result<void> compare_trees(repo::Repository& from, const Snapshot& original, repo::Repository& to,
+                           const Snapshot& made) {
+  snapshot::TreeCursor left(from, original.tree);
+  snapshot::TreeCursor right(to, made.tree);
+  while (true) {
+    const auto wanted = TRY(left.next());
+    const auto got = TRY(right.next());
+    if (!wanted && !got) return {};
+    if (!wanted || !got || wanted->key != got->key)
+      return fail_comparison(wanted ? wanted->key : got->key, "its name");
+    if (!same_besides_content(wanted->entry, got->entry))
+      return fail_comparison(got->key, "its attributes");
+    TRY(snapshot::for_each_extent(
+        got->entry.content, got->entry.size_bytes, to,
+        [&](std::uint64_t, const snapshot::Extent& extent) -> Result<void> {
+          const bool there =
+              extent.kind != snapshot::ExtentKind::kChunk || to.index().contains(extent.id);
+          return there ? Result<void>{} : fail_comparison(got->key, "a chunk is missing");
+        }));
+  }
+}
+
+class CopyRun {
+ public:
+  CopyRun(repo::Repository& from, repo::Repository& to, const CopyOptions& options,
+          Activity& activity)
+      : from_(from), to_(to), options_(options), activity_(activity) {}
+
+  // Those of the other repository, by origin.
+  Result<void> learn_what_is_there() {
+    const auto stored = TRY(to_.snapshots([&](const SnapshotId& id, const Error& error) {
+      activity_.note(fmt::format("snapshot {} cannot be read ({}): run 'backstay check'",
+                                 id.short_hex(), error.describe()));
+    }));
+    for (const StoredSnapshot& one : stored)
+      there_.emplace(origin_of(to_.config().id, one), one.id);
+    return {};
+  }
+
+  Result<CopiedSnapshot> copy(const StoredSnapshot& original) {
+    CopiedSnapshot result{.original = original, .outcome = {}, .copy = {}, .failure = {}};
+    const std::string origin = origin_of(from_.config().id, original);
+    const auto there = there_.find(origin);
+    if (there != there_.end()) {
+      result.outcome = CopyOutcome::kThereAlready;
+      result.copy = there->second;
+    } else if (options_.dry_run) {
+      result.outcome = CopyOutcome::kWouldBeCopied;
+    } else {
+      TRY(store(original, origin, result));
+    }
+    if (result.copy) copied_.push_back({original, *result.copy});
+    return result;
+  }
+
+ private:
+  // The last one of the same series that the other repository has.
+  [[nodiscard]] const std::pair<StoredSnapshot, SnapshotId>* find_before(
+      const StoredSnapshot& original) const {
+    const auto same_series = [&](const auto& pair) {
+      return pair.first.snapshot.host == original.snapshot.host &&
+             pair.first.snapshot.paths == original.snapshot.paths;
+    };
+    const auto found = std::find_if(copied_.rbegin(), copied_.rend(), same_series);
+    return found == copied_.rend() ? nullptr : &*found;
+  }
+
+  Result<void> store(const StoredSnapshot& original, const std::string& origin,
+                     CopiedSnapshot& result) {
+    Snapshot record = original.snapshot;
+    record.origin = origin;
+    const auto* const before = find_before(original);
+    BackupOptions backup_options;
+    backup_options.type =
+        before != nullptr ? snapshot::BackupType::kIncremental : snapshot::BackupType::kFull;
+    backup_options.paths = record.paths;
+    backup_options.host = record.host;
+    if (before != nullptr) backup_options.parent = before->second;
+    backup_options.copy_of = &record;
+    backup_options.compression = options_.compression;
+    backup_options.threads = options_.threads;
+    backup_options.memory_limit = options_.memory_limit;
+    const OpenSource open_source =
+        [&](const source::SourceHooks&) -> Result<std::unique_ptr<source::Source>> {
+      const auto tree =
+          before != nullptr ? std::optional(before->first.snapshot.tree) : std::nullopt;
+      return std::make_unique<copying::SnapshotSource>(from_, original.snapshot.tree, tree);
+    };
+    activity_.progress.files_done = activity_.progress.bytes_done = 0;
+    backup_options.accept = [&](const Snapshot& made) {
+      return compare_trees(from_, original.snapshot, to_, made);
+    };
+    const Result<BackupReport> made = backup(to_, open_source, backup_options, activity_);
+    if (made) {
+      result.copy = made->id;
+      result.bytes_added = made->snapshot.stats.bytes_added;
+      result.bytes_stored = made->snapshot.stats.bytes_stored;
+      return {};
+    }
+    const Error& error = made.error();
+    // What is about this snapshot alone must not keep the others from being copied.
+    if (error.code() != ErrorCode::kCorruption && error.code() != ErrorCode::kNotFound)
+      return std::unexpected(error.clone());
+    result.outcome = CopyOutcome::kFailed;
+    result.failure = error.describe();
+    return {};
+  }
+
+  repo::Repository& from_;
+  repo::Repository& to_;
+  const CopyOptions& options_;
+  Activity& activity_;
+  std::map<std::string, SnapshotId> there_;
+  std::vector<std::pair<StoredSnapshot, SnapshotId>> copied_;  // oldest first
+};
+
+void count(const CopiedSnapshot& one, CopyReport& report) {
+  report.bytes_added += one.bytes_added;
+  report.bytes_stored += one.bytes_stored;
+  if (one.outcome == CopyOutcome::kThereAlready) {
+    ++report.there_already;
+  } else if (one.outcome == CopyOutcome::kFailed) {
+    ++report.failed;
+  } else {
+    ++report.copied;
+  }
+}
+
+}  // namespace
+
+std::string_view to_string(CopyOutcome outcome) {
+  switch (outcome) {
+    case CopyOutcome::kCopied:
+      return "copied";
+    case CopyOutcome::kThereAlready:
+      return "there_already";
+    case CopyOutcome::kFailed:
+      return "failed";
+    case CopyOutcome::kWouldBeCopied:
+      return "would_be_copied";
+  }
+  return "unknown";
+}
+
+std::string origin_of(const repo::RepositoryId& repository, const StoredSnapshot& stored) {
+  if (!stored.snapshot.origin.empty()) return stored.snapshot.origin;
+  return fmt::format("backstay:{}/{}", repository.hex(), stored.id.hex());
+}
+
+Result<CopyReport> copy(repo::Repository& from, repo::Repository& to,
+                        const std::vector<StoredSnapshot>& snapshots, const CopyOptions& options,
+                        Activity& activity,
+                        const std::function<void(const CopiedSnapshot&)>& done) {
+  if (from.config().id == to.config().id) {
+    return std::unexpected(
+        Error(ErrorCode::kInvalidArgument, "both are the same repository")
+            .with_hint("Give the repository to copy from with --repo and the other with --to."));
+  }
+  const restoring::LeasePtr lease = TRY(restoring::take_read_lease(from, "copy", activity));
+  CopyRun run(from, to, options, activity);
+  TRY(run.learn_what_is_there());
+  CopyReport report;
+  for (const StoredSnapshot& original : snapshots) {
+    if (activity.stop.stop_requested()) return fail(ErrorCode::kCancelled, "interrupted");
+    const CopiedSnapshot one = TRY(run.copy(original));
+    count(one, report);
+    done(one);
+  }
+  return report;
+}
+
+}  // namespace backstay::engine

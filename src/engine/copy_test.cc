@@ -1,0 +1,282 @@
+#include "engine/copy.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "engine/check.h"
+#include "engine/testing/backup_fixture.h"
+
+namespace backstay::engine {
+namespace {
+
+// The second repository has other keys, and so other ids and other places where chunks end.
+class Copy : public BackupFixture {
+ protected:
+  void SetUp() override {
+    BackupFixture::SetUp();
+    make_second();
+    plant_tree();
+  }
+
+  std::unique_ptr<repo::Repository> open_second() {
+    backend::Backend& store = through_ != nullptr ? *through_ : second_memory_;
+    auto opened =
+        repo::Repository::open(std::make_unique<backend::FaultBackend>(store),
+                               repo::test_credential(), {}, {.clock = clock_, .rng = rng_});
+    EXPECT_EQ(problem(opened), "");
+    return opened ? *std::move(opened) : nullptr;
+  }
+
+  Result<CopyReport> try_copy(const CopyOptions& options = {}) {
+    copied_.clear();
+    clock_.advance(std::chrono::seconds(60));
+    const auto from = TRY(try_open());
+    const auto to = open_second();
+    const auto snapshots = TRY(from->snapshots([](const auto&, const Error&) {}));
+    TRY(from->load_index([](const auto&, const Error&) {}));
+    watch_ = std::make_unique<Watch>();
+    Activity activity = watch_->activity();
+    return copy(*from, *to, snapshots, options, activity,
+                [&](const CopiedSnapshot& one) { copied_.push_back(one); });
+  }
+  CopyReport copy_well() {
+    auto report = try_copy();
+    EXPECT_EQ(problem(report), "");
+    return report.value_or(CopyReport{});
+  }
+
+  std::vector<repo::StoredSnapshot> second_snapshots() {
+    const auto second = open_second();
+    auto found = second->snapshots([](const auto& id, const Error& error) {
+      ADD_FAILURE() << id.short_hex() << ": " << error.describe();
+    });
+    EXPECT_EQ(problem(found), "");
+    return found ? *std::move(found) : std::vector<repo::StoredSnapshot>{};
+  }
+  std::map<std::string, Bytes> contents_of_copy(const snapshot::Snapshot& snapshot) {
+    const auto second = open_second();
+    EXPECT_EQ(problem(second->load_index(
+                  [](const auto&, const Error& error) { ADD_FAILURE() << error.describe(); })),
+              "");
+    auto contents = contents_of(*second, snapshot);
+    EXPECT_EQ(problem(contents), "");
+    return contents ? *std::move(contents) : std::map<std::string, Bytes>{};
+  }
+  // "" or the first damage.
+  std::string problems_of_second() {
+    const auto second = open_second();
+    Watch watch;
+    Activity activity = watch.activity();
+    CheckOptions options;
+    options.read_data.mode = ReadData::Mode::kAll;
+    const auto report = check(*second, options, activity);
+    if (!report) return report.error().describe();
+    return report->damages.empty()
+               ? ""
+               : report->damages.front().object + ": " + report->damages.front().what;
+  }
+  // Another second repository.
+  void make_second() {
+    second_memory_.set_objects({});
+    const auto made = repo::make_repository(second_memory_, repo::small_config(rng_),
+                                            repo::test_credential(), rng_);
+    ASSERT_EQ(problem(made), "");
+  }
+
+  backend::MemoryBackend second_memory_{clock_};
+  backend::Backend* through_ = nullptr;  // in place of second_memory_
+  std::vector<CopiedSnapshot> copied_;
+};
+
+TEST_F(Copy, HoldsWhatTheOriginalsHoldByteForByte) {
+  const auto first_tree = contents_of(tree_);
+  backup_well();
+  tree_.add_file("/home/user/new", noise(50'000, 9));
+  tree_.add_file("/home/user/large", noise(210'000, 10));
+  tree_.remove("/etc/small");
+  backup_well();
+  const CopyReport report = copy_well();
+  EXPECT_EQ(report.copied, 2U);
+  EXPECT_EQ(report.failed, 0U);
+  const auto copies = second_snapshots();
+  ASSERT_EQ(copies.size(), 2U);
+  EXPECT_TRUE(contents_of_copy(copies[0].snapshot) == first_tree);
+  EXPECT_TRUE(contents_of_copy(copies[1].snapshot) == contents_of(tree_));
+  EXPECT_EQ(problems_of_second(), "");
+}
+
+TEST_F(Copy, KeepsAllThatTheOriginalSaysOfItself) {
+  BackupOptions options = backup_options();
+  options.tags = {"daily", "web"};
+  options.description = "before the upgrade";
+  options.excludes = {"*.tmp"};
+  tree_.node("/etc/small").entry.uid = 70'001;  // nobody of this machine
+  const snapshot::Snapshot original = backup_well(options).snapshot;
+  copy_well();
+  const auto copies = second_snapshots();
+  ASSERT_EQ(copies.size(), 1U);
+  snapshot::Snapshot copy = copies[0].snapshot;
+  EXPECT_TRUE(copy.origin.starts_with("backstay:")) << copy.origin;
+  EXPECT_NE(copy.tree, original.tree);
+  EXPECT_GT(copy.stats.bytes_stored, 0U);
+  copy.origin.clear();
+  copy.tree = original.tree;
+  copy.lease = original.lease;
+  copy.stats.bytes_added = original.stats.bytes_added;
+  copy.stats.bytes_stored = original.stats.bytes_stored;
+  EXPECT_EQ(copy, original);
+}
+
+TEST_F(Copy, IsMadeOnce) {
+  backup_well();
+  copy_well();
+  const CopyReport again = copy_well();
+  EXPECT_EQ(again.copied, 0U);
+  EXPECT_EQ(again.there_already, 1U);
+  EXPECT_EQ(second_snapshots().size(), 1U);
+  ASSERT_EQ(copied_.size(), 1U);
+  EXPECT_EQ(copied_[0].copy, second_snapshots()[0].id);
+}
+
+TEST_F(Copy, ThatGoesBackIsKnownForWhatItIs) {
+  backup_well();
+  copy_well();
+  const auto second = open_second();
+  const auto first = try_open();
+  ASSERT_EQ(problem(first), "");
+  const auto snapshots = second_snapshots();
+  ASSERT_EQ(problem(second->load_index([](const auto&, const Error&) {})), "");
+  Watch watch;
+  Activity activity = watch.activity();
+  const auto report = copy(*second, **first, snapshots, {}, activity, [](const auto&) {});
+  ASSERT_EQ(problem(report), "");
+  EXPECT_EQ(report->there_already, 1U);
+  EXPECT_EQ(report->copied, 0U);
+}
+
+TEST_F(Copy, OfALaterSnapshotStoresOnlyWhatIsNew) {
+  backup_well();
+  copy_well();
+  tree_.add_file("/home/user/new", noise(5'000, 9));
+  backup_well();
+  const CopyReport report = copy_well();
+  EXPECT_EQ(report.copied, 1U);
+  EXPECT_GE(report.bytes_added, 5'000U);
+  EXPECT_LT(report.bytes_added, 40'000U) << "the file, and pages of the tree";
+  EXPECT_EQ(second_snapshots().back().snapshot.parent, second_snapshots().front().id);
+}
+
+TEST_F(Copy, FindsChangedBytesThoughNoTimeChanged) {
+  backup_well();
+  const snapshot::Entry before = tree_.node("/home/user/text").entry;
+  tree_.add_file("/home/user/text", Bytes(30'000, 'u'));
+  tree_.node("/home/user/text").entry = before;
+  BackupOptions full = backup_options();
+  full.type = snapshot::BackupType::kFull;
+  backup_well(full);
+  copy_well();
+  const auto copies = second_snapshots();
+  ASSERT_EQ(copies.size(), 2U);
+  EXPECT_TRUE(contents_of_copy(copies[1].snapshot) == contents_of(tree_));
+}
+
+TEST_F(Copy, LetsLaterBackupsToTheOtherRepositoryFindTheirBytes) {
+  backup_well();
+  copy_well();
+  const auto second = open_second();
+  Watch watch;
+  const auto report = back_up(*second, tree_, backup_options(), watch);
+  ASSERT_EQ(problem(report), "");
+  EXPECT_EQ(report->snapshot.stats.files_new, 0U);
+  EXPECT_EQ(report->snapshot.stats.bytes_read, 0U) << "it was compared with the copy";
+  BackupOptions full = backup_options();
+  full.type = snapshot::BackupType::kFull;
+  const auto anew = back_up(*second, tree_, full, watch);
+  ASSERT_EQ(problem(anew), "");
+  EXPECT_EQ(anew->snapshot.stats.bytes_added, 0U) << "all chunks are there under the same names";
+}
+
+TEST_F(Copy, OfWhatCannotBeReadWholeIsNotMadeAndTheOthersAre) {
+  backup_well();
+  tree_.add_file("/home/user/doomed", noise(60'000, 77));
+  const auto before = names("data/");
+  backup_well();
+  tree_.remove("/home/user/doomed");
+  backup_well();
+  for (const std::string& name : names("data/")) {
+    if (std::ranges::find(before, name) == before.end())
+      replace(name, [](Bytes& pack) { pack[pack.size() / 3] ^= 1; });
+  }
+  const CopyReport report = copy_well();
+  EXPECT_EQ(report.copied, 2U);
+  EXPECT_EQ(report.failed, 1U);
+  ASSERT_EQ(copied_.size(), 3U);
+  EXPECT_EQ(copied_[1].outcome, CopyOutcome::kFailed);
+  EXPECT_FALSE(copied_[1].copy.has_value());
+  EXPECT_EQ(second_snapshots().size(), 2U);
+  EXPECT_EQ(problems_of_second(), "");
+}
+
+TEST_F(Copy, OfAFileThatChangedWhileItWasReadKeepsTheMarkAndReportsNothing) {
+  backup_well();
+  auto& file = tree_.node("/home/user/large");
+  file.entry.size_bytes += 1;  // as the walk saw it, not as it was read
+  backup_well();
+  const CopyReport report = copy_well();
+  EXPECT_EQ(report.copied, 2U);
+  EXPECT_EQ(report.failed, 0U);
+}
+
+TEST_F(Copy, InADryRunStoresNothing) {
+  backup_well();
+  const auto before = second_memory_.objects();
+  CopyOptions options;
+  options.dry_run = true;
+  const auto report = try_copy(options);
+  ASSERT_EQ(problem(report), "");
+  EXPECT_EQ(report->copied, 1U);
+  EXPECT_EQ(copied_[0].outcome, CopyOutcome::kWouldBeCopied);
+  EXPECT_EQ(second_memory_.objects(), before);
+}
+
+TEST_F(Copy, CutAtAnyCallIsFinishedByTheNextOneAndNothingIsLost) {
+  backup_well();
+  tree_.add_file("/home/user/new", noise(50'000, 9));
+  backup_well();
+  const auto wanted = contents_of(tree_);
+  const auto empty = second_memory_.objects();
+  std::uint64_t call = 0;
+  for (bool cut = true; cut; call += call < 20 ? 1 : 7) {
+    second_memory_.set_objects(empty);
+    backend::FaultBackend faults(second_memory_, backend::FaultBackend::Numbered::kChanges);
+    faults.crash_at(call + 1, backend::FaultBackend::Effect::kApplied);
+    through_ = &faults;
+    const auto interrupted = try_copy();
+    through_ = nullptr;
+    cut = faults.crashed();
+    EXPECT_EQ(interrupted.has_value(), !cut) << faults.crashed_in();
+    const CopyReport report = copy_well();
+    EXPECT_EQ(report.copied + report.there_already, 2U) << "after " << faults.crashed_in();
+    const auto copies = second_snapshots();
+    ASSERT_EQ(copies.size(), 2U) << "after " << faults.crashed_in();
+    EXPECT_TRUE(contents_of_copy(copies[1].snapshot) == wanted) << faults.crashed_in();
+    EXPECT_EQ(problems_of_second(), "") << faults.crashed_in();
+  }
+  EXPECT_GT(call, 10U);
+}
+
+TEST_F(Copy, IntoTheSameRepositoryIsRefused) {
+  backup_well();
+  const auto one = open();
+  const auto other = open();
+  Watch watch;
+  Activity activity = watch.activity();
+  const auto report = copy(*one, *other, {}, {}, activity, [](const auto&) {});
+  EXPECT_EQ(code_of(report), "invalid_argument");
+}
+
+}  // namespace
+}  // namespace backstay::engine
