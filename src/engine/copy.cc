@@ -80,6 +80,9 @@ class CopyRun {
     if (there != there_.end()) {
       result.outcome = CopyOutcome::kThereAlready;
       result.copy = there->second;
+    } else if (!original.tags_known) {
+      result.outcome = CopyOutcome::kFailed;
+      result.failure = "a change of its tags cannot be read; run 'backstay check'";
     } else if (options_.dry_run) {
       result.outcome = CopyOutcome::kWouldBeCopied;
     } else {
