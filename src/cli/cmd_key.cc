@@ -6,6 +6,7 @@
 #include "base/try.h"
 #include "cli/commands.h"
 #include "cli/console.h"
+#include "cli/key_commands.h"
 #include "cli/output_json.h"
 #include "cli/output_text.h"
 #include "cli/passphrase.h"
@@ -22,22 +23,6 @@ struct KeyArguments {
   std::string new_password_file;
   std::string id;
 };
-
-Result<std::unique_ptr<repo::Repository>> open_encrypted(const Context& context) {
-  auto repository = TRY(open_repository(context));
-  if (repository->config().suite != crypto::Suite::kPlain) return repository;
-  return fail(ErrorCode::kUnsupported,
-              "the repository is not encrypted: there are no keys to manage");
-}
-
-repo::SlotInfo new_slot(const Context& context, repo::SlotKind kind, std::string label) {
-  return {.kind = kind,
-          .created = context.clock.now(),
-          .label = std::move(label),
-          .host = io::hostname(),
-          .user = io::user_name(),
-          .argon2 = {}};
-}
 
 Result<repo::Credential> new_passphrase(const Context& context, const KeyArguments& arguments) {
   if (arguments.new_password_file.empty()) {
@@ -174,6 +159,22 @@ Command subcommand(std::string name, std::string summary, std::vector<Option> op
 
 }  // namespace
 
+Result<std::unique_ptr<repo::Repository>> open_encrypted(const Context& context) {
+  auto repository = TRY(open_repository(context));
+  if (repository->config().suite != crypto::Suite::kPlain) return repository;
+  return fail(ErrorCode::kUnsupported,
+              "the repository is not encrypted: there are no keys to manage");
+}
+
+repo::SlotInfo new_slot(const Context& context, repo::SlotKind kind, std::string label) {
+  return {.kind = kind,
+          .created = context.clock.now(),
+          .label = std::move(label),
+          .host = io::hostname(),
+          .user = io::user_name(),
+          .argon2 = {}};
+}
+
 Command key_command() {
   const auto arguments = std::make_shared<KeyArguments>();
   const auto label = [&] {
@@ -200,7 +201,11 @@ Command key_command() {
                       "--password-file or in the environment opens it; new ones come from "
                       "--new-password-file or are asked for on the terminal.",
                   .examples = {{"backstay key recovery --label 'safe in the office'",
-                                "Make a recovery key and print its words"}}};
+                                "Make a recovery key and print its words"},
+                               {"backstay key check --recovery-key-file words.txt",
+                                "See that a recovery key opens the repository"},
+                               {"backstay key split 3/5 --out /media/stick",
+                                "Make a recovery key in five parts, three of which are needed"}}};
   command.commands.push_back(subcommand("list", "List key slots", {}, list_keys));
   command.commands.push_back(
       subcommand("add", "Add a passphrase", {label(), password()},
@@ -212,6 +217,9 @@ Command key_command() {
   command.commands.push_back(
       subcommand("recovery", "Make a recovery key and print its words once", {label()},
                  [arguments](Context& context) { return make_recovery_key(context, *arguments); }));
+  command.commands.push_back(key_check_command());
+  command.commands.push_back(key_split_command());
+  command.commands.push_back(key_combine_command());
   return command;
 }
 

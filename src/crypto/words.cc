@@ -3,7 +3,6 @@
 #include <fmt/core.h>
 
 #include <algorithm>
-#include <array>
 #include <vector>
 
 #include "base/try.h"
@@ -18,13 +17,13 @@ constexpr std::string_view kVowels = "aiou";
 constexpr std::string_view kSeparators = " \t\r\n\v\f-";
 constexpr std::size_t kWordLetters = 5;
 constexpr std::size_t kCheckBytes = 4;
-constexpr std::size_t kCodedBytes = Secret::kSize + kCheckBytes;
-constexpr std::size_t kWordCount = kCodedBytes / 2;
+// Of a share: threshold, number, set.
+constexpr std::size_t kShareHeadBytes = 2 + Share::kSetBytes;
 
-// The secret and its check bytes; wiped when it goes.
+// Bytes that are wiped when they go.
 struct Coded {
-  std::array<std::uint8_t, kCodedBytes> bytes{};
-  Coded() = default;
+  Bytes bytes;
+  explicit Coded(std::size_t size) : bytes(size) {}
   Coded(const Coded&) = delete;
   Coded& operator=(const Coded&) = delete;
   ~Coded() { wipe(bytes); }
@@ -85,49 +84,86 @@ std::unexpected<Error> bad_words(std::string message, std::string hint) {
       Error(ErrorCode::kInvalidArgument, std::move(message)).with_hint(std::move(hint)));
 }
 
-}  // namespace
-
-std::string to_words(const Secret& secret) {
-  Coded coded;
-  const Digest check = blake3(secret.view());
-  std::copy_n(secret.view().begin(), Secret::kSize, coded.bytes.begin());
-  std::copy_n(check.bytes.begin(), kCheckBytes, coded.bytes.begin() + Secret::kSize);
+// The bytes and the first of their BLAKE3.
+std::string encode_checked(ByteView bytes) {
+  const Digest check = blake3(bytes);
+  Coded coded(bytes.size() + kCheckBytes);
+  std::ranges::copy(bytes, coded.bytes.begin());
+  std::copy_n(check.bytes.begin(), kCheckBytes, coded.bytes.end() - kCheckBytes);
   std::string out;
-  out.reserve(kWordCount * (kWordLetters + 1));
-  for (std::size_t i = 0; i < kCodedBytes; i += 2) {
+  out.reserve(coded.bytes.size() / 2 * (kWordLetters + 1));
+  for (std::size_t i = 0; i < coded.bytes.size(); i += 2) {
     if (i > 0) out += '-';
     append_word(out, static_cast<unsigned>(coded.bytes[i] << 8 | coded.bytes[i + 1]));
   }
   return out;
 }
 
-Result<Secret> from_words(std::string_view text) {
+// `out` without the check. `what` is "key" or "share".
+Result<void> decode_checked(std::string_view text, std::string_view what, MutableByteView out) {
   const std::vector<std::string_view> words = split_words(text);
-  Coded coded;
+  Coded coded(out.size() + kCheckBytes);
+  const std::size_t word_count = coded.bytes.size() / 2;
   for (std::size_t i = 0; i < words.size(); ++i) {
     const WordBits word = parse_word(words[i]);
     if (!word.valid) {
-      return bad_words(fmt::format("word {}, \"{}\", is not a key word", i + 1, shown(words[i])),
-                       "Every word has five letters: a consonant of bdfghjklmnprstvz, a vowel of "
-                       "aiou, and so on in turn.");
+      return bad_words(
+          fmt::format("word {}, \"{}\", is not a {} word", i + 1, shown(words[i]), what),
+          "Every word has five letters: a consonant of bdfghjklmnprstvz, a vowel of "
+          "aiou, and so on in turn.");
     }
-    if (i >= kWordCount) continue;
+    if (i >= word_count) continue;
     coded.bytes[2 * i] = static_cast<std::uint8_t>(word.bits >> 8);
     coded.bytes[2 * i + 1] = static_cast<std::uint8_t>(word.bits & 0xff);
   }
-  if (words.size() != kWordCount) {
-    return bad_words(fmt::format("a key has {} words, not {}", kWordCount, words.size()),
+  if (words.size() != word_count) {
+    return bad_words(fmt::format("a {} has {} words, not {}", what, word_count, words.size()),
                      "Compare the words with what was written down.");
   }
-  Secret secret = TRY(Secret::from_bytes(ByteView(coded.bytes).first(Secret::kSize)));
-  const Digest check = blake3(secret.view());
+  std::copy_n(coded.bytes.begin(), out.size(), out.begin());
+  const Digest check = blake3(out);
   if (!std::equal(check.bytes.begin(), check.bytes.begin() + kCheckBytes,
-                  coded.bytes.begin() + Secret::kSize)) {
+                  coded.bytes.end() - kCheckBytes)) {
     return bad_words("the last two words do not fit the others",
-                     "One of the words differs from the key: compare them with what was written "
-                     "down.");
+                     fmt::format("One of the words differs from the {}: compare them with what was "
+                                 "written down.",
+                                 what));
   }
+  return {};
+}
+
+}  // namespace
+
+std::string to_words(const Secret& secret) {
+  return encode_checked(secret.view());
+}
+
+Result<Secret> from_words(std::string_view text) {
+  Secret secret;
+  TRY(decode_checked(text, "key", secret.mutable_view()));
   return secret;
+}
+
+std::string to_words(const Share& share) {
+  Coded coded(kShareHeadBytes + Secret::kSize);
+  coded.bytes[0] = share.threshold;
+  coded.bytes[1] = share.number;
+  std::ranges::copy(share.set, coded.bytes.begin() + 2);
+  std::ranges::copy(share.value.view(), coded.bytes.begin() + kShareHeadBytes);
+  return encode_checked(coded.bytes);
+}
+
+Result<Share> share_from_words(std::string_view text) {
+  Coded coded(kShareHeadBytes + Secret::kSize);
+  TRY(decode_checked(text, "share", coded.bytes));
+  Share share{.threshold = coded.bytes[0], .number = coded.bytes[1], .set = {}, .value = {}};
+  std::copy_n(coded.bytes.begin() + 2, share.set.size(), share.set.begin());
+  std::ranges::copy(ByteView(coded.bytes).subspan(kShareHeadBytes),
+                    share.value.mutable_view().begin());
+  if (share.threshold < 2 || share.number == 0) {
+    return bad_words("the words are whole, but they are no share", "Was it made by this program?");
+  }
+  return share;
 }
 
 }  // namespace backstay::crypto

@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "crypto/secret.h"
+#include "crypto/shares.h"
 
 namespace backstay::crypto {
 
@@ -19,5 +20,9 @@ namespace backstay::crypto {
 // Accepts any mix of case, spaces, line ends and dashes between words. Fails with invalid_argument
 // and names the word that is not one, or says that the check words do not fit.
 Result<Secret> from_words(std::string_view text);
+
+// The same of a share: 21 words, of its threshold, number, set and value, with the same check.
+[[nodiscard]] std::string to_words(const Share& share);
+Result<Share> share_from_words(std::string_view text);
 
 }  // namespace backstay::crypto

@@ -66,6 +66,19 @@ class JsonLines(program.ProgramTest):
         commands = said.split("Commands:\n")[1].split("\n\n")[0]
         self.assertEqual(sorted(re.findall(r"^  (\S+)  ", commands, re.M)), sorted(SCHEMAS))
 
+    def test_lines_of_shares_of_keys(self):
+        self.lines_of(0, "init")
+        shares = self.lines_of(0, "key", "split", "2/3")
+        files = []
+        for share in shares[:2]:
+            files.append(self.folder / str(share["number"]))
+            files[-1].write_text(share["words"])
+        self.lines_of(0, "key", "combine", *files)
+        self.lines_of(0, "key", "combine", *files, "--out", self.folder / "words")
+        self.lines_of(0, "key", "split", "2/2", "--out", self.folder)
+        self.lines_of(0, "key", "check")
+        self.assert_seen(("key", "share"), ("key", "combined_key"), ("key", "key_works"))
+
     def test_lines_of_copies(self):
         self.fill(3)
         self.lines_of(0, "init")
@@ -147,7 +160,8 @@ class JsonLines(program.ProgramTest):
         self.password = "new"
         self.assertEqual(sorted(one["kind"] for one in self.lines_of(0, "key", "list")),
                          ["passphrase", "recovery key"])
-        self.assert_seen(*(("key", kind) for kind in SCHEMAS["key"]["$defs"] if kind != "error"))
+        elsewhere = {"error", "share", "combined_key", "key_works"}
+        self.assert_seen(*(("key", kind) for kind in set(SCHEMAS["key"]["$defs"]) - elsewhere))
 
     def test_lines_of_commands_without_a_repository(self):
         self.lines_of(0, "version")
