@@ -252,8 +252,9 @@ def put_together(files):
         for what in ("measurements", "trouble"):
             kept = [row for row in results[what] if row["corpus"] not in corpora_of_part]
             results[what] = kept + part[what]
-        for key, said in part["restored"].items():
-            results["restored"][key] = said
+        restored = {key: said for key, said in results["restored"].items()
+                    if key.split("/")[0] not in corpora_of_part}
+        results["restored"] = {**restored, **part["restored"]}
         results["corpora"].update(corpora_of_part)
         results["tools"].update(part["tools"])
         results["left_out"].update(part["left_out"])

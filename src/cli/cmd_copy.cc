@@ -76,22 +76,28 @@ Result<std::unique_ptr<repo::Repository>> open_other(const Context& context,
   return open_repository(other);
 }
 
-// Those that are named, or all that fit; oldest first.
-Result<std::vector<repo::StoredSnapshot>> choose(const Context& context,
-                                                 repo::Repository& repository,
-                                                 const CopyArguments& arguments) {
+struct Chosen {
+  std::vector<repo::StoredSnapshot> snapshots;  // oldest first
+  std::size_t damaged = 0;                      // of which nobody knows whether they were meant
+};
+
+// Those that are named, or all that fit.
+Result<Chosen> choose(const Context& context, repo::Repository& repository,
+                      const CopyArguments& arguments) {
   if (arguments.snapshots.empty()) {
-    return chosen(TRY(list_snapshots(context, repository)).snapshots, arguments.choice);
+    SnapshotList list = TRY(list_snapshots(context, repository));
+    return Chosen{.snapshots = chosen(std::move(list.snapshots), arguments.choice),
+                  .damaged = list.damaged.size()};
   }
   std::vector<repo::StoredSnapshot> named;
   for (const std::string& which : arguments.snapshots) {
     repo::StoredSnapshot found =
-        TRY(find_snapshot(context, repository, arguments.choice, which)).stored;
+        TRY(find_snapshot(context, repository, arguments.choice, which, PassOver::kRefuse)).stored;
     if (std::ranges::find(named, found.id, &repo::StoredSnapshot::id) == named.end())
       named.push_back(std::move(found));
   }
   std::ranges::sort(named, {}, [](const auto& one) { return one.snapshot.started; });
-  return named;
+  return Chosen{.snapshots = std::move(named), .damaged = 0};
 }
 
 Result<ExitCode> run_copy(Context& context, const CopyArguments& arguments) {
@@ -101,7 +107,7 @@ Result<ExitCode> run_copy(Context& context, const CopyArguments& arguments) {
   }
   const auto from = TRY(open_repository(context));
   const auto to = TRY(open_other(context, arguments));
-  const std::vector<repo::StoredSnapshot> snapshots = TRY(choose(context, *from, arguments));
+  const Chosen chosen = TRY(choose(context, *from, arguments));
   TRY(load_index(context, *from));
   engine::CopyOptions options = arguments.engine;
   options.threads = context.options.threads;
@@ -114,9 +120,10 @@ Result<ExitCode> run_copy(Context& context, const CopyArguments& arguments) {
       context.console.print(copied_text(one));
     }
   };
-  const engine::CopyReport report =
-      TRY(engine::copy(*from, *to, snapshots, options, running.activity(), tell));
+  engine::CopyReport report =
+      TRY(engine::copy(*from, *to, chosen.snapshots, options, running.activity(), tell));
   running.finish();
+  report.failed += chosen.damaged;
   if (context.console.json()) {
     context.console.print_json(copy_summary(report, running.seconds()));
   } else if (!context.options.quiet) {
@@ -158,7 +165,10 @@ Command copy_command() {
           "copies what is new, and goes on where an interrupted one stopped. Copies keep time, "
           "host, tags and all else that the originals say of themselves; later backups of the "
           "same files to the other repository find their bytes there.\n\n"
-          "Several copies may run at once. A snapshot that cannot be read whole is not copied, the "
+          "Copies and backups may run at the same time; two copies of the same snapshots at once "
+          "may "
+          "make both. Holds, and tags that are changed later, do not follow. A snapshot that "
+          "cannot be read whole is not copied, the "
           "others are, and the exit code is 13.\n\n"
           "The other repository's passphrase: --to-password-file, --to-password-command, "
           "--to-recovery-key-file, or BACKSTAY_TO_PASSWORD and its like; without any of them it "

@@ -68,31 +68,49 @@ class CopyRun {
       activity_.note(fmt::format("snapshot {} cannot be read ({}): run 'backstay check'",
                                  id.short_hex(), error.describe()));
     }));
-    for (const StoredSnapshot& one : stored)
-      there_.emplace(origin_of(to_.config().id, one), one.id);
+    for (const StoredSnapshot& one : stored) there_.emplace(origin_of(to_.config().id, one), one);
+    // What was copied before, whatever is copied now, is what new copies are compared with.
+    const auto originals = TRY(from_.snapshots([](const SnapshotId&, const Error&) {}));
+    for (const StoredSnapshot& one : originals) {
+      if (const auto copy = find_copy(one)) copied_.push_back({one, *copy});
+    }
     return {};
   }
 
   Result<CopiedSnapshot> copy(const StoredSnapshot& original) {
     CopiedSnapshot result{.original = original, .outcome = {}, .copy = {}, .failure = {}};
-    const std::string origin = origin_of(from_.config().id, original);
-    const auto there = there_.find(origin);
-    if (there != there_.end()) {
+    result.copy = find_copy(original);
+    if (result.copy) {
       result.outcome = CopyOutcome::kThereAlready;
-      result.copy = there->second;
     } else if (!original.tags_known) {
       result.outcome = CopyOutcome::kFailed;
       result.failure = "a change of its tags cannot be read; run 'backstay check'";
     } else if (options_.dry_run) {
       result.outcome = CopyOutcome::kWouldBeCopied;
     } else {
-      TRY(store(original, origin, result));
+      TRY(store(original, result));
+      if (result.copy) copied_.push_back({original, *result.copy});
     }
-    if (result.copy) copied_.push_back({original, *result.copy});
     return result;
   }
 
  private:
+  // Who can write to the repository that is copied from can name any origin: what is another backup
+  // is no copy.
+  [[nodiscard]] std::optional<SnapshotId> find_copy(const StoredSnapshot& original) const {
+    const auto [begin, end] = there_.equal_range(origin_of(from_.config().id, original));
+    const Snapshot& one = original.snapshot;
+    for (auto it = begin; it != end; ++it) {
+      const Snapshot& other = it->second.snapshot;
+      if (one.started == other.started && one.finished == other.finished &&
+          one.host == other.host && one.user == other.user && one.paths == other.paths &&
+          one.stats.files_total == other.stats.files_total &&
+          one.stats.bytes_total == other.stats.bytes_total)
+        return it->second.id;
+    }
+    return std::nullopt;
+  }
+
   // The last one of the same series that the other repository has.
   [[nodiscard]] const std::pair<StoredSnapshot, SnapshotId>* find_before(
       const StoredSnapshot& original) const {
@@ -100,14 +118,18 @@ class CopyRun {
       return pair.first.snapshot.host == original.snapshot.host &&
              pair.first.snapshot.paths == original.snapshot.paths;
     };
-    const auto found = std::find_if(copied_.rbegin(), copied_.rend(), same_series);
-    return found == copied_.rend() ? nullptr : &*found;
+    const std::pair<StoredSnapshot, SnapshotId>* found = nullptr;
+    for (const auto& pair : copied_) {
+      const bool newer =
+          found == nullptr || pair.first.snapshot.started > found->first.snapshot.started;
+      if (newer && same_series(pair)) found = &pair;
+    }
+    return found;
   }
 
-  Result<void> store(const StoredSnapshot& original, const std::string& origin,
-                     CopiedSnapshot& result) {
+  Result<void> store(const StoredSnapshot& original, CopiedSnapshot& result) {
     Snapshot record = original.snapshot;
-    record.origin = origin;
+    record.origin = origin_of(from_.config().id, original);
     const auto* const before = find_before(original);
     BackupOptions backup_options;
     backup_options.type =
@@ -132,6 +154,7 @@ class CopyRun {
     const Result<BackupReport> made = backup(to_, open_source, backup_options, activity_);
     if (made) {
       result.copy = made->id;
+      there_.emplace(record.origin, StoredSnapshot{.id = *made->id, .snapshot = record});
       result.bytes_added = made->snapshot.stats.bytes_added;
       result.bytes_stored = made->snapshot.stats.bytes_stored;
       return {};
@@ -149,8 +172,8 @@ class CopyRun {
   repo::Repository& to_;
   const CopyOptions& options_;
   Activity& activity_;
-  std::map<std::string, SnapshotId> there_;
-  std::vector<std::pair<StoredSnapshot, SnapshotId>> copied_;  // oldest first
+  std::multimap<std::string, StoredSnapshot> there_;  // by origin
+  std::vector<std::pair<StoredSnapshot, SnapshotId>> copied_;
 };
 
 void count(const CopiedSnapshot& one, CopyReport& report) {

@@ -183,6 +183,62 @@ TEST_F(Copy, FindsChangedBytesThoughNoTimeChanged) {
   EXPECT_TRUE(contents_of_copy(copies[1].snapshot) == contents_of(tree_));
 }
 
+TEST_F(Copy, TakesNoAttributesFromOlderSnapshots) {
+  // Without a change time, as entries are kept whose attributes could not all be read.
+  snapshot::Entry& entry = tree_.node("/home/nobody").entry;
+  entry.changed = {};
+  entry.xattrs = {{"user.a", {1}}};
+  backup_well();
+  entry.xattrs = {{"user.b", {2}}};
+  BackupOptions full = backup_options();
+  full.type = snapshot::BackupType::kFull;
+  backup_well(full);
+  const CopyReport report = copy_well();
+  EXPECT_EQ(report.copied, 2U);
+  EXPECT_EQ(report.failed, 0U);
+}
+
+TEST_F(Copy, ReadsFramesOfManySmallFilesOnce) {
+  for (std::uint64_t i = 0; i < 400; ++i)
+    tree_.add_file("/small/" + std::to_string(i), noise(100, 1'000 + i));
+  backup_well();
+  const std::uint64_t before = faults_.calls();
+  copy_well();
+  EXPECT_LT(faults_.calls() - before, 300U);
+}
+
+TEST_F(Copy, OfOneSnapshotIsComparedWithCopiesThatWereMadeBefore) {
+  backup_well();
+  copy_well();
+  tree_.add_file("/home/user/new", noise(5'000, 9));
+  const auto latest = backup_well();
+  const auto from = try_open();
+  ASSERT_EQ(problem(from), "");
+  ASSERT_EQ(problem((*from)->load_index([](const auto&, const Error&) {})), "");
+  const auto to = open_second();
+  Watch watch;
+  Activity activity = watch.activity();
+  const std::vector<repo::StoredSnapshot> only{{.id = *latest.id, .snapshot = latest.snapshot}};
+  const auto report = copy(**from, *to, only, {}, activity, [](const auto&) {});
+  ASSERT_EQ(problem(report), "");
+  EXPECT_EQ(report->copied, 1U);
+  EXPECT_TRUE(second_snapshots().back().snapshot.parent.has_value());
+}
+
+TEST_F(Copy, IsNotBelievedToBeThereBecauseAnotherSnapshotSaysSo) {
+  const auto victim = backup_well();
+  {
+    const auto second = open_second();
+    const auto from = try_open();
+    snapshot::Snapshot forged = victim.snapshot;
+    forged.origin =
+        origin_of((*from)->config().id, {.id = *victim.id, .snapshot = victim.snapshot});
+    forged.stats.files_total += 1;
+    ASSERT_EQ(problem(second->commit_snapshot(forged)), "");
+  }
+  EXPECT_EQ(copy_well().copied, 1U);
+}
+
 TEST_F(Copy, LetsLaterBackupsToTheOtherRepositoryFindTheirBytes) {
   backup_well();
   copy_well();

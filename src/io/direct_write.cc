@@ -12,6 +12,7 @@
 #include <string>
 #include <utility>
 
+#include "base/assert.h"
 #include "base/page_buffer.h"
 #include "base/try.h"
 #include "io/failure.h"
@@ -22,7 +23,7 @@ namespace {
 // Memory, position and length of a direct write are multiples of this: no disk of today has larger
 // logical blocks.
 constexpr std::size_t kBlock = PageBuffer::kPageBytes;
-constexpr std::size_t kStageBytes = 256 * 1024;
+constexpr std::size_t kNewFileStageBytes = 256 * 1024;
 
 bool set_direct(int fd, bool on) {
   const int flags = ::fcntl(fd, F_GETFL);
@@ -37,6 +38,8 @@ bool is_aligned(const std::uint8_t* bytes) {
 bool gains_from_direct_output(int fd) {
   struct statfs system {};
   if (::fstatfs(fd, &system) != 0) return false;
+  // Blocks that are larger than pages share pages of the cache with their neighbours.
+  if (system.f_bsize > static_cast<long>(kBlock)) return false;
   return system.f_type == EXT4_SUPER_MAGIC || system.f_type == XFS_SUPER_MAGIC;
 }
 
@@ -63,12 +66,12 @@ class DirectWriter {
       piece = piece.subspan(whole);
     }
     while (!piece.empty()) {
-      if (stage_.size() == 0) stage_ = PageBuffer(kStageBytes);
-      const std::size_t part = std::min(piece.size(), kStageBytes - staged_);
+      if (stage_.size() == 0) stage_ = PageBuffer(kNewFileStageBytes);
+      const std::size_t part = std::min(piece.size(), kNewFileStageBytes - staged_);
       std::memcpy(stage_.data() + staged_, piece.data(), part);
       staged_ += part;
       piece = piece.subspan(part);
-      if (staged_ == kStageBytes) TRY(put_stage());
+      if (staged_ == kNewFileStageBytes) TRY(put_stage());
     }
     return {};
   }
@@ -139,6 +142,7 @@ Result<void> DirectFile::write(ByteView bytes, std::uint64_t offset,
 // Returns how many bytes that were. A file system may say only now that it has no direct output.
 Result<std::size_t> DirectFile::write_blocks(ByteView bytes, std::uint64_t offset,
                                              const PageBuffer& stage) const {
+  ASSERT(stage.size() >= kStageBytes);
   const std::size_t whole = bytes.size() / kBlock * kBlock;
   std::size_t done = 0;
   while (done < whole) {
@@ -168,8 +172,9 @@ Result<void> DirectFile::reserve(std::uint64_t offset, std::uint64_t length) con
     return ::fallocate(fd_, kKeepSize, static_cast<off_t>(offset), static_cast<off_t>(length));
   };
   while (reserve() != 0) {
-    if (errno == EOPNOTSUPP || errno == ENOSYS) return {};
-    if (errno != EINTR) return fail_io(errno, fmt::format("reserving {} bytes", length));
+    const bool no_room = errno == ENOSPC || errno == EDQUOT || errno == EFBIG;
+    if (no_room) return fail_io(errno, fmt::format("reserving {} bytes", length));
+    if (errno != EINTR) return {};  // it only makes the file better
   }
   return {};
 }

@@ -20,6 +20,7 @@ struct SourceItem {
   std::string key;  // snapshot/tree_key.h
   snapshot::Entry entry;
   bool incomplete = false;   // some attributes could not be read
+  bool complete = false;     // nothing of the entry is to be taken from an older one, or to be read
   bool read_anyway = false;  // the source knows that the bytes are others, whatever the times say
 };
 

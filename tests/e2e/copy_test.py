@@ -88,6 +88,18 @@ class Copies(program.ProgramTest):
         self.assert_same_tree(self.source, self.restore())
         self.assert_checked()
 
+    def test_are_not_complete_when_a_snapshot_is_damaged(self):
+        newest = self.run_for(0, "--json", "snapshots").lines()[-1]["id"]
+        path = next(path for name, path in self.objects("snapshots").items()
+                    if path.read_bytes() and newest[2:] in name)
+        damaged = bytearray(path.read_bytes())
+        damaged[-40] ^= 1
+        os.chmod(path, 0o600)
+        path.write_bytes(damaged)
+        summary = self.copy(code=13)[-1]
+        self.assertEqual((summary["snapshots_copied"], summary["snapshots_failed"]), (1, 1))
+        self.run_for(13, "copy", "--to", self.second, "latest")
+
     def test_say_what_is_wrong(self):
         missing = self.run_for(10, "copy", "--to", self.folder / "nowhere")
         self.assertIn(b"nowhere", missing.err)

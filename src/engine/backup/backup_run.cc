@@ -212,6 +212,9 @@ void BackupRun::read_one(ContentReader& reader, PendingEntry& entry) {
     return;
   }
   entry.dropped = true;
+  // A copy is whole or is not made: what comes after would be stored for nothing.
+  if (options_.copy_of != nullptr)
+    return stop_with(std::move(read).error().with_context("reading " + path));
   if (activity_.stop.stop_requested()) stop_with(Error(ErrorCode::kCancelled, "interrupted"));
   if (read.error().code() == ErrorCode::kCancelled && ended_early_.stop_requested()) return;
   report(path, read.error());

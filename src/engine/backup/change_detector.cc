@@ -100,11 +100,11 @@ Compared ChangeDetector::compare_with_parent(source::SourceItem& item) {
   if (item.entry.type == EntryType::kFile) {
     const bool same = same_type && !item.read_anyway && same_bytes(item.entry, before);
     if (!same || !content_is_stored) return Compared::kChanged;
-    source::copy_attributes(before, item.entry);
+    if (!item.complete) source::copy_attributes(before, item.entry);
     item.entry.content = std::move(before.content);
     return Compared::kUnmodified;
   }
-  if (same_type && same_attributes(item.entry, before)) {
+  if (!item.complete && same_type && same_attributes(item.entry, before)) {
     source::copy_attributes(before, item.entry);
   } else {
     read_attributes(item);
@@ -114,6 +114,7 @@ Compared ChangeDetector::compare_with_parent(source::SourceItem& item) {
 }
 
 void ChangeDetector::read_attributes(source::SourceItem& item) const {
+  if (item.complete) return;
   read_attributes_(item);
   distrust_if_incomplete(item);
 }

@@ -16,11 +16,14 @@ using snapshot::EntryType;
 using snapshot::Extent;
 using snapshot::ExtentKind;
 
+constexpr std::size_t kFrameCacheBytes = std::size_t{16} << 20;
+
 // Two cursors over the same extents: one looks where runs end, the other gives their bytes.
 class SnapshotFile final : public source::FileReader {
  public:
-  SnapshotFile(repo::Repository& from, Entry entry)
+  SnapshotFile(repo::Repository& from, repo::FrameCache& frames, Entry entry)
       : from_(from),
+        frames_(frames),
         entry_(std::move(entry)),
         ahead_(entry_.content, from),
         data_(entry_.content, from) {}
@@ -78,12 +81,28 @@ class SnapshotFile final : public source::FileReader {
     if (extent->kind != ExtentKind::kChunk) return {};
     if (extent->length > repo::kFrameMax)
       return fail(ErrorCode::kCorruption, "content: too long a chunk");
-    chunk_ =
-        TRY(from_.read({.id = extent->id, .length = static_cast<std::uint32_t>(extent->length)}));
+    return read_chunk({.id = extent->id, .length = static_cast<std::uint32_t>(extent->length)});
+  }
+
+  Result<void> read_chunk(const chunk::ChunkRef& ref) {
+    const auto at = TRY(from_.locate(ref.id));
+    if (!at) {
+      return fail(ErrorCode::kNotFound,
+                  "chunk " + ref.id.short_hex() + " is not in the repository's index");
+    }
+    Result<repo::FrameData> frame = frames_.find(at->frame);
+    if (*frame == nullptr) {
+      frame = from_.read_frame(at->frame);
+      if (frame) frames_.keep(at->frame, *frame);
+    }
+    Bytes kept;
+    const ByteView bytes = TRY(from_.chunk_of(frame, *at, ref, kept));
+    chunk_.assign(bytes.begin(), bytes.end());
     return {};
   }
 
   repo::Repository& from_;
+  repo::FrameCache& frames_;
   const Entry entry_;
   snapshot::ExtentCursor ahead_;
   snapshot::ExtentCursor data_;
@@ -99,7 +118,7 @@ class SnapshotFile final : public source::FileReader {
 
 SnapshotSource::SnapshotSource(repo::Repository& from, const snapshot::TreeRoot& tree,
                                const std::optional<snapshot::TreeRoot>& before)
-    : from_(from), cursor_(from, tree) {
+    : from_(from), frames_(kFrameCacheBytes), cursor_(from, tree) {
   if (before) before_.emplace(from, *before);
 }
 
@@ -107,8 +126,10 @@ Result<std::optional<source::SourceItem>> SnapshotSource::next() {
   std::optional<snapshot::TreeItem> item = TRY(cursor_.next());
   if (!item) return std::nullopt;
   const bool other = item->entry.type == EntryType::kFile && !same_content_before(*item);
-  return source::SourceItem{
-      .key = std::move(item->key), .entry = std::move(item->entry), .read_anyway = other};
+  return source::SourceItem{.key = std::move(item->key),
+                            .entry = std::move(item->entry),
+                            .complete = true,
+                            .read_anyway = other};
 }
 
 bool SnapshotSource::same_content_before(const snapshot::TreeItem& item) {
@@ -130,7 +151,7 @@ Result<std::unique_ptr<source::FileReader>> SnapshotSource::open(source::SourceI
   if (snapshot::covered_bytes(item.entry.content) != item.entry.size_bytes) {
     return fail(ErrorCode::kCorruption, "content: it does not cover the size of the file");
   }
-  return std::make_unique<SnapshotFile>(from_, item.entry);
+  return std::make_unique<SnapshotFile>(from_, frames_, item.entry);
 }
 
 }  // namespace backstay::engine::copying

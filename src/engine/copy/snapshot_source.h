@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 
+#include "repo/frame_cache.h"
 #include "repo/repository.h"
 #include "snapshot/tree.h"
 #include "source/source.h"
@@ -26,6 +27,7 @@ class SnapshotSource final : public source::Source {
   [[nodiscard]] bool same_content_before(const snapshot::TreeItem& item);
 
   repo::Repository& from_;
+  repo::FrameCache frames_;  // neighbours in the tree share frames
   snapshot::TreeCursor cursor_;
   std::optional<snapshot::TreeCursor> before_;  // nothing when it cannot be read
   std::optional<snapshot::TreeItem> before_head_;
