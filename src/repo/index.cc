@@ -192,7 +192,7 @@ struct Index::State {
 };
 
 Index::Index(backend::Backend& store, const Keyring& keyring, const Config& config, Rng& rng,
-             Options options)
+             const Options& options)
     : state_(new State{.store = store,
                        .keyring = keyring,
                        .config = config,

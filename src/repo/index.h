@@ -32,7 +32,7 @@ class Index {
     std::uint64_t merged_entries_max = 4 * 1024 * 1024;
   };
   Index(backend::Backend& store, const Keyring& keyring, const Config& config, Rng& rng,
-        Options options);
+        const Options& options);
   ~Index();
 
   // What collections condemned until now, and by which generation (docs/format.md section 8.4).
