@@ -11,6 +11,7 @@ Program make_program(GlobalOptions& options) {
   program.commands.push_back(ls_command());
   program.commands.push_back(dump_command());
   program.commands.push_back(copy_command());
+  program.commands.push_back(import_command());
   program.commands.push_back(stats_command());
   program.commands.push_back(check_command());
   program.commands.push_back(forget_command());

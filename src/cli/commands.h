@@ -12,6 +12,7 @@ Command restore_command();
 Command snapshots_command();
 Command ls_command();
 Command copy_command();
+Command import_command();
 Command dump_command();
 Command stats_command();
 Command check_command();

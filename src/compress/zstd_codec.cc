@@ -140,6 +140,33 @@ Result<void> ZstdCodec::decompress(ByteView packed, MutableByteView out) {
   return {};
 }
 
+Result<Bytes> ZstdCodec::decompress_up_to(ByteView packed, std::size_t size_max) {
+  constexpr std::size_t kFirstBytes = std::size_t{64} * 1024;
+  if (packed.size() < sizeof kZstdMagic || load_le<std::uint32_t>(packed.data()) != kZstdMagic) {
+    return fail(ErrorCode::kCorruption, "compressed bytes are not a zstd frame");
+  }
+  if (state_->unpacker == nullptr) state_->unpacker.reset(ZSTD_createDCtx());
+  if (state_->unpacker == nullptr) return fail(ErrorCode::kNoSpace, "no memory for zstd");
+  ZSTD_DCtx_reset(state_->unpacker.get(), ZSTD_reset_session_only);
+  Bytes raw;
+  ZSTD_inBuffer in{packed.data(), packed.size(), 0};
+  std::size_t done = 0;
+  for (;;) {
+    if (done == raw.size()) raw.resize(std::min(std::max(kFirstBytes, 2 * done), size_max + 1));
+    ZSTD_outBuffer out{raw.data(), raw.size(), done};
+    const std::size_t left = ZSTD_decompressStream(state_->unpacker.get(), &out, &in);
+    if (ZSTD_isError(left) != 0) return zstd_failed(left, ErrorCode::kCorruption);
+    done = out.pos;
+    if (done > size_max) return fail(ErrorCode::kCorruption, "a zstd frame holds too much");
+    if (left == 0) break;
+    if (in.pos == in.size && done < raw.size())
+      return fail(ErrorCode::kCorruption, "a zstd frame is cut short");
+  }
+  if (in.pos != in.size) return fail(ErrorCode::kCorruption, "bytes follow a zstd frame");
+  raw.resize(done);
+  return raw;
+}
+
 // Eight samples of 1 KiB, evenly spread. With fewer than 1,024 bytes even random ones do not reach
 // the threshold (256 values share too few places), so those are never called incompressible.
 bool looks_incompressible(ByteView raw) {

@@ -39,6 +39,9 @@ class ZstdCodec {
   // Fills `out` exactly. Fails with corruption when `packed` is not one zstd frame of that very
   // size: nothing is ever written past `out` or allocated for it, whatever `packed` claims.
   Result<void> decompress(ByteView packed, MutableByteView out);
+  // The same of one frame whose size is not known beforehand. corruption beyond `size_max`; no more
+  // is allocated than twice of what came out, whatever `packed` claims.
+  Result<Bytes> decompress_up_to(ByteView packed, std::size_t size_max);
 
  private:
   struct State;

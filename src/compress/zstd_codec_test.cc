@@ -253,5 +253,23 @@ TEST(LooksIncompressible, LooksAtTheWholeLength) {
   EXPECT_FALSE(looks_incompressible(raw));
 }
 
+TEST(ZstdCodec, DecompressesUpToALimitWhateverTheFrameClaims) {
+  ZstdCodec codec;
+  const Bytes raw(300'000, 'x');
+  Bytes packed;
+  ASSERT_TRUE(codec.compress(raw, 3, packed));
+  const auto whole = codec.decompress_up_to(packed, raw.size());
+  ASSERT_TRUE(whole);
+  EXPECT_EQ(*whole, raw);
+  EXPECT_EQ(codec.decompress_up_to(packed, raw.size() - 1).error().code(), ErrorCode::kCorruption);
+  for (std::size_t length = 0; length < packed.size(); ++length) {
+    const auto cut = codec.decompress_up_to(ByteView(packed).first(length), raw.size());
+    ASSERT_FALSE(cut) << length;
+    EXPECT_EQ(cut.error().code(), ErrorCode::kCorruption);
+  }
+  packed.push_back(0);
+  EXPECT_FALSE(codec.decompress_up_to(packed, raw.size()));
+}
+
 }  // namespace
 }  // namespace backstay::compress

@@ -77,14 +77,15 @@ Snapshot describe(const BackupOptions& options, const std::optional<repo::Stored
 }
 
 // A copy is what the original is, but for where its bytes are.
-Result<Snapshot> as_copied(const Snapshot& original, Snapshot made) {
+Result<Snapshot> as_copied(const BackupOptions& options, const Snapshot& made) {
   if (made.stats.errors > 0) {
     return std::unexpected(
         Error(ErrorCode::kCorruption,
               fmt::format("{} of its files cannot be read: it was not copied", made.stats.errors))
             .with_hint("Run 'backstay check --read-data' on the repository that it comes from."));
   }
-  Snapshot copy = original;
+  Snapshot copy = *options.copy_of;
+  if (options.complete_copy) options.complete_copy(made, copy);
   copy.parent = made.parent;
   copy.tree = made.tree;
   copy.stats.bytes_added = made.stats.bytes_added;
@@ -178,7 +179,7 @@ Result<BackupReport> backup(repo::Repository& repository, const OpenSource& open
 
   // Everything that the tree refers to is durable and findable. What follows is the commit.
   if (options.copy_of != nullptr) {
-    report.snapshot = TRY(as_copied(*options.copy_of, std::move(report.snapshot)));
+    report.snapshot = TRY(as_copied(options, report.snapshot));
   } else {
     TRY(refuse_when_nothing_was_read(report.snapshot, run.first_hint()));
     report.snapshot.finished = repository.world().clock.now();

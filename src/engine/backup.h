@@ -36,6 +36,8 @@ struct BackupOptions {
   // What is recorded, but for the tree, the parent and what it cost here: for copies. Then a source
   // that cannot be read whole is a failure (corruption), and the options above do not count.
   const snapshot::Snapshot* copy_of = nullptr;
+  // Of a copy: fills in what its original does not say, from what was found here.
+  std::function<void(const snapshot::Snapshot& made, snapshot::Snapshot& copy)> complete_copy;
   // Sees the snapshot when all that it refers to is stored; a failure keeps it from being made.
   std::function<Result<void>(const snapshot::Snapshot&)> accept;
   std::optional<repo::Compression> compression;

@@ -91,6 +91,23 @@ TEST_F(DeleteTest, KeepsWhatTheBackupLeftOutOrCouldNotRead) {
   EXPECT_TRUE(exists("/home/ann/secret/key"));
 }
 
+TEST_F(DeleteTest, DeletesNothingForWhatAnotherProgramBackedUp) {
+  make_tree();
+  snapshot_.origin = "restic:12/34";
+  finish();
+  write("/home/ann/extra", "x");
+  EXPECT_EQ(restore_well().files_deleted, 0U);
+  EXPECT_TRUE(exists("/home/ann/extra"));
+}
+
+TEST_F(DeleteTest, DeletesForCopiesAsForTheirOriginals) {
+  make_tree();
+  snapshot_.origin = "backstay:12/34";
+  finish();
+  write("/home/ann/extra", "x");
+  EXPECT_EQ(restore_well().files_deleted, 1U);
+}
+
 // Which patterns were given without regard to case is not recorded.
 TEST_F(DeleteTest, KeepsWhatWasLeftOutUnderAnyReadingOfThePatterns) {
   make_tree();

@@ -5,6 +5,7 @@ import json
 import os
 import re
 import socket
+import subprocess
 import time
 
 import jsonschema
@@ -92,6 +93,21 @@ class JsonLines(program.ProgramTest):
             outcomes = [one["outcome"] for one in lines if one["type"] == "snapshot"]
             self.assertEqual(outcomes, [outcome])
         self.assert_seen(("copy", "snapshot"), ("copy", "summary"))
+
+    def test_lines_of_imports(self):
+        self.fill(3)
+        restic = self.folder / "restic"
+        environment = self.environment(RESTIC_PASSWORD="another")
+        for arguments in (["init"], ["backup", self.source]):
+            subprocess.run(["restic", "-q", "--no-cache", "-r", restic, *arguments],
+                           env=environment, stdin=subprocess.DEVNULL, check=True)
+        self.init()
+        for outcome in ("would_be_imported", "imported", "there_already"):
+            options = ["--dry-run"] if outcome == "would_be_imported" else []
+            lines = self.lines_of(0, "import", "restic", restic, *options, env=environment)
+            outcomes = [one["outcome"] for one in lines if one["type"] == "snapshot"]
+            self.assertEqual(outcomes, [outcome])
+        self.assert_seen(("import", "snapshot"), ("import", "summary"))
 
     def test_lines_of_backups_and_what_they_make(self):
         self.fill(6)
@@ -190,7 +206,7 @@ class JsonLines(program.ProgramTest):
         failures = {
             "init": ["--encryption", "rot13"], "backup": [], "restore": ["latest"],
             "snapshots": [], "ls": ["latest"], "dump": ["latest", "/x"], "copy": [], "stats": [],
-            "check": [],
+            "check": [], "import": ["restic"],
             "key": ["list"], "cache": ["nothing"], "lease": ["list"], "self-test": ["more"],
             "forget": [], "tag": ["latest"], "hold": ["latest"], "release": ["latest"],
             "version": ["more"], "completion": ["csh"], "help": ["nothing"]}

@@ -26,6 +26,12 @@ bool is_path_whole(const snapshot::SourceError& error) {
 DeletionRule::DeletionRule(const Site& site)
     : options_(site.options), snapshot_(site.snapshot), enabled_(site.options.delete_extra) {
   if (!enabled_) return;
+  if (!snapshot_.origin.empty() && !snapshot_.origin.starts_with("backstay:")) {
+    site.outcome.note(
+        "nothing is deleted: the snapshot was imported, and all that its backup left out is not "
+        "known");
+    enabled_ = false;
+  }
   if (snapshot_.stats.errors > snapshot_.errors.size()) {
     site.outcome.note(
         "nothing is deleted: the backup could not read some files, and which ones is not known");
