@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <poll.h>
 #include <spawn.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -37,13 +38,14 @@ class SpawnSettings {
   SpawnSettings& operator=(const SpawnSettings&) = delete;
 
   // An errno, or 0.
-  int prepare(int out) {
+  int prepare(int out, int in) {
     sigset_t none;
     sigset_t ignored_by_us;
     ::sigemptyset(&none);
     ::sigemptyset(&ignored_by_us);
     for (const int signal : {SIGPIPE, SIGXFSZ}) ::sigaddset(&ignored_by_us, signal);
-    int error = ::posix_spawn_file_actions_addopen(&files_, 0, "/dev/null", O_RDONLY, 0);
+    int error = in < 0 ? ::posix_spawn_file_actions_addopen(&files_, 0, "/dev/null", O_RDONLY, 0)
+                       : ::posix_spawn_file_actions_adddup2(&files_, in, 0);
     if (error == 0) error = ::posix_spawn_file_actions_adddup2(&files_, out, 1);
     if (error == 0) error = ::posix_spawnattr_setsigmask(&attributes_, &none);
     if (error == 0) error = ::posix_spawnattr_setsigdefault(&attributes_, &ignored_by_us);
@@ -147,7 +149,21 @@ Result<std::vector<std::string>> split_command(std::string_view line) {
   return CommandSplitter(line).run();
 }
 
-Result<ChildProcess> ChildProcess::start(const std::vector<std::string>& argv) {
+// A file without a name: unlike a pipe it takes all there is before anybody reads.
+static Result<Fd> file_of(ByteView input, const std::string& name) {
+  Fd file(::memfd_create("input", MFD_CLOEXEC));
+  if (!file) return fail_io(errno, "starting " + name);
+  while (!input.empty()) {
+    const ssize_t written = ::write(file.get(), input.data(), input.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) return fail_io(errno, "starting " + name);
+    input = input.subspan(static_cast<std::size_t>(written));
+  }
+  if (::lseek(file.get(), 0, SEEK_SET) != 0) return fail_io(errno, "starting " + name);
+  return file;
+}
+
+Result<ChildProcess> ChildProcess::start(const std::vector<std::string>& argv, ByteView input) {
   if (argv.empty()) return fail(ErrorCode::kInvalidArgument, "the command is empty");
   const std::string& name = argv.front();
   int ends[2] = {-1, -1};
@@ -158,7 +174,9 @@ Result<ChildProcess> ChildProcess::start(const std::vector<std::string>& argv) {
   for (const std::string& word : argv) words.push_back(const_cast<char*>(word.c_str()));
   words.push_back(nullptr);
   SpawnSettings settings;
-  int error = settings.prepare(in.get());
+  Fd given;
+  if (!input.empty()) given = TRY(file_of(input, name));
+  int error = settings.prepare(in.get(), given ? given.get() : -1);
   pid_t pid = -1;
   if (error == 0) {
     error = ::posix_spawnp(&pid, name.c_str(), settings.files(), settings.attributes(),

@@ -21,13 +21,14 @@ namespace backstay::io {
 // without a word.
 Result<std::vector<std::string>> split_command(std::string_view line);
 
-// A running program and the read end of its standard output. Its standard input is empty, so that
-// it cannot eat ours; standard error is ours. Signals are as a program expects them, whatever this
-// one blocks.
+// A running program and the read end of its standard output. Its standard input is what it is given
+// or empty, so that it cannot eat ours; standard error is ours. Signals are as a program expects
+// them, whatever this one blocks.
 class ChildProcess {
  public:
   // Looks for argv[0] in PATH. not_found and permission_denied name the program.
-  static Result<ChildProcess> start(const std::vector<std::string>& argv);
+  // `input` is all that its standard input has; it is kept in memory and may be secret.
+  static Result<ChildProcess> start(const std::vector<std::string>& argv, ByteView input = {});
   // Ends the program (SIGTERM, and SIGKILL when that does not help soon) unless wait() was called.
   ~ChildProcess();
   ChildProcess(ChildProcess&& other) noexcept;

@@ -37,6 +37,15 @@ TEST(SplitCommand, RefusesWhatIsNotFinished) {
   }
 }
 
+TEST(ChildProcess, ReadsWhatItIsGivenAndNothingElse) {
+  for (const std::size_t size : {1U, 65536U, 300000U}) {
+    const Bytes input(size, 'x');
+    ChildProcess child = std::move(ChildProcess::start({"wc", "-c"}, input)).value();
+    EXPECT_EQ(std::stoul(all_output(child)), size);
+    EXPECT_EQ(*child.wait(), 0);
+  }
+}
+
 TEST(ChildProcess, GivesItsOutputAndItsExitCode) {
   ChildProcess child = std::move(ChildProcess::start({"sh", "-c", "echo one two; exit 7"})).value();
   EXPECT_EQ(all_output(child), "one two\n");
