@@ -1,6 +1,6 @@
-// Hostile config, key slot, lease and generation objects are errors, or values that are written the
-// same again. The first byte chooses the decoder; the checksum is mended, so that mutations reach
-// what is behind it.
+// Hostile config, key slot, lease, generation and key epoch objects are errors, or values that are
+// written the same again. The first byte chooses the decoder; the checksum is mended, so that
+// mutations reach what is behind it.
 #include <cstddef>
 #include <cstdint>
 
@@ -8,6 +8,7 @@
 #include "crypto/hash.h"
 #include "repo/config.h"
 #include "repo/generation.h"
+#include "repo/key_epoch.h"
 #include "repo/key_slot.h"
 #include "repo/lease.h"
 
@@ -49,6 +50,16 @@ void decode_generation_object(ByteView object, const repo::RepositoryId& reposit
              .has_value());
 }
 
+// What is behind the signature.
+void decode_epoch(ByteView body) {
+  const auto start = repo::decode_epoch_body(body);
+  expect_clean(start);
+  if (!start) return;
+  Bytes written;
+  repo::encode_epoch_body(*start, written);
+  ASSERT(repo::decode_epoch_body(written).has_value());
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -58,7 +69,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (object.size() >= repo::kHeaderSize) {
     repository = repo::RepositoryId::from_bytes(ByteView(object).subspan(16, 16)).value();
   }
-  switch (data[0] % 4) {
+  switch (data[0] % 5) {
     case 0:
       decode_config_object(object);
       break;
@@ -70,8 +81,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     case 2:
       decode_lease_object(object, repository);
       break;
-    default:
+    case 3:
       decode_generation_object(object, repository);
+      break;
+    default:
+      decode_epoch({data + 1, size - 1});
       break;
   }
   return 0;

@@ -9,6 +9,7 @@
 #include "repo/config.h"
 #include "repo/generation.h"
 #include "repo/index_run.h"
+#include "repo/key_epoch.h"
 #include "repo/key_slot.h"
 #include "repo/lease.h"
 #include "repo/pack.h"
@@ -58,6 +59,11 @@ void write_plain_objects(const fs::path& folder, Rng& rng) {
                                 .renew_seconds = 300};
   write_seed(folder, "lease", plain_seed(2, repo::encode_lease(lease, config.id)));
   const repo::Generation generation{.number = 2, .condemned = {repo::ObjectId{}}, .time = {7, 8}};
+  const repo::EpochStart epoch{
+      .number = 2, .time = {7, 8}, .entries = {{.slot = {}, .box = Bytes(80, 1)}}};
+  Bytes epoch_seed{4};
+  repo::encode_epoch_body(epoch, epoch_seed);
+  write_seed(folder, "key_epoch", epoch_seed);
   write_seed(folder, "generation", plain_seed(3, repo::encode_generation(generation, config.id)));
 }
 
@@ -136,6 +142,9 @@ int main(int argc, char** argv) {
   Bytes ring;
   repo::encode_keyring(repo::Keyring::random(rng), ring);
   write_seed(folder / "fuzz_keyring", "one_epoch", ring);
+  ring.clear();
+  repo::encode_keyring(repo::Keyring::random(rng).write_only(), ring);
+  write_seed(folder / "fuzz_keyring", "write_only", ring);
   write_packs(folder);
   write_run(folder / "fuzz_index_run", rng);
 }

@@ -61,9 +61,11 @@ def command_check_names(folder):
         try:
             data, kind = store.read(name), name.split("/")[0]
             parse_header(data, KINDS[kind], None)
-            if kind in ("config", "keys", "leases", "generations", "damaged"):
+            if kind in ("config", "keys", "leases", "generations", "damaged", "epochs"):
                 parse_plain(data, KINDS[kind])
-            if kind not in ("config", "leases", "generations", "damaged"):
+            named = name.count("-") == 1 if kind == "epochs" else \
+                kind not in ("config", "leases", "generations", "damaged")
+            if named:
                 right = blake3(data).hex() == re.split("[/-]", name)[-1]
                 must(right, "the bytes do not match the name")
         except (Corruption, Refused, OSError) as error:
@@ -74,16 +76,19 @@ def command_check_names(folder):
 
 
 def credentials(options):
-    """(passphrase, recovery secret) as the person gave them."""
+    """(passphrase, recovery secret, key file) as the person gave them."""
+    if options.key_file:
+        with open(options.key_file, "rb") as file:
+            return None, None, file.read()
     if options.recovery_key_file:
         with open(options.recovery_key_file, encoding="utf-8") as file:
-            return None, parse_words(file.read())
+            return None, parse_words(file.read()), None
     if options.password_file:
         with open(options.password_file, "rb") as file:
-            return re.sub(rb"\r?\n\Z", b"", file.read()), None
+            return re.sub(rb"\r?\n\Z", b"", file.read()), None, None
     if "BACKSTAY_PASSWORD" in os.environ:
-        return os.environb[b"BACKSTAY_PASSWORD"], None
-    return (getpass.getpass("Passphrase: ").encode() if sys.stdin.isatty() else None), None
+        return os.environb[b"BACKSTAY_PASSWORD"], None, None
+    return (getpass.getpass("Passphrase: ").encode() if sys.stdin.isatty() else None), None, None
 
 
 def main(arguments):
@@ -91,6 +96,7 @@ def main(arguments):
     parser.add_argument("-r", "--repo", required=True, help="the repository's folder")
     parser.add_argument("--password-file")
     parser.add_argument("--recovery-key-file")
+    parser.add_argument("--key-file")
     parser.add_argument("--verify", action="store_true", help="compare every chunk with its id")
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("list")

@@ -168,7 +168,7 @@ void sort_trailing_words(BackupArguments& arguments) {
 Result<ExitCode> run_backup(Context& context, BackupArguments& arguments) {
   sort_trailing_words(arguments);
   TRY(refuse_contradictions(arguments));
-  const auto repository = TRY(open_repository(context));
+  const auto repository = TRY(open_repository(context, KeyUse::kWriting));
   TRY(complete(context, arguments, *repository));
   Running running(context);
   const engine::OpenSource open_source = TRY(choose_source(context, arguments, *repository));

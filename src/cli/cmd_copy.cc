@@ -24,6 +24,8 @@ struct CopyArguments {
   std::string to_password_file;
   std::string to_password_command;
   std::string to_recovery_key_file;
+  std::string to_key_file;
+  std::string to_key_command;
   std::vector<std::string> snapshots;
   SnapshotChoice choice;
   engine::CopyOptions engine;
@@ -37,12 +39,14 @@ class OtherEnvironment final : public Environment {
     constexpr std::string_view kPrefix = "BACKSTAY_";
     const std::string_view rest =
         name.starts_with(kPrefix) ? name.substr(kPrefix.size()) : std::string_view();
-    const bool is_secret = rest.starts_with("PASSWORD") || rest.starts_with("RECOVERY_KEY");
+    const bool is_secret = rest.starts_with("PASSWORD") || rest.starts_with("RECOVERY_KEY") ||
+                           rest.starts_with("KEY_");
     return first_.get(is_secret ? fmt::format("BACKSTAY_TO_{}", rest) : std::string(name));
   }
   [[nodiscard]] bool has_secret() const {
-    for (const char* name : {"BACKSTAY_RECOVERY_KEY_FILE", "BACKSTAY_PASSWORD",
-                             "BACKSTAY_PASSWORD_FILE", "BACKSTAY_PASSWORD_COMMAND"}) {
+    for (const char* name :
+         {"BACKSTAY_RECOVERY_KEY_FILE", "BACKSTAY_KEY_FILE", "BACKSTAY_KEY_COMMAND",
+          "BACKSTAY_PASSWORD", "BACKSTAY_PASSWORD_FILE", "BACKSTAY_PASSWORD_COMMAND"}) {
       if (get(name)) return true;
     }
     return false;
@@ -59,11 +63,14 @@ Result<std::unique_ptr<repo::Repository>> open_other(const Context& context,
   options.repository = arguments.to;
   const OtherEnvironment environment(context.environment);
   const bool own = !arguments.to_password_file.empty() || !arguments.to_password_command.empty() ||
-                   !arguments.to_recovery_key_file.empty() || environment.has_secret();
+                   !arguments.to_recovery_key_file.empty() || !arguments.to_key_file.empty() ||
+                   !arguments.to_key_command.empty() || environment.has_secret();
   if (own) {
     options.password_file = arguments.to_password_file;
     options.password_command = arguments.to_password_command;
     options.recovery_key_file = arguments.to_recovery_key_file;
+    options.key_file = arguments.to_key_file;
+    options.key_command = arguments.to_key_command;
   }
   const Context other{
       .program = context.program,
@@ -141,6 +148,8 @@ std::vector<Option> copy_options(CopyArguments& to) {
            "a program that prints its passphrase"),
       text("--to-recovery-key-file", "FILE", to.to_recovery_key_file,
            "a file with its recovery key"),
+      text("--to-key-file", "FILE", to.to_key_file, "its key file"),
+      text("--to-key-command", "COMMAND", to.to_key_command, "a program that gives its key"),
   };
   append_choice_options(options, to.choice);
   options.push_back(flag("-n,--dry-run", to.engine.dry_run, "say what would be copied"));

@@ -10,6 +10,7 @@
 #include "cli/compression_option.h"
 #include "cli/console.h"
 #include "cli/session.h"
+#include "crypto/words.h"
 #include "json/json.h"
 
 namespace backstay::cli {
@@ -33,7 +34,8 @@ bool is_repository(const std::string& url) {
 }
 
 Result<std::unique_ptr<repo::Repository>> make_repository(const Context& context,
-                                                          const InitArguments& arguments) {
+                                                          const InitArguments& arguments,
+                                                          const crypto::Secret& recovery_key) {
   const std::string url = TRY(repository_url(context));
   repo::InitOptions options{
       .suite = arguments.suite, .compression = arguments.compression, .argon2 = {}, .label = {}};
@@ -41,6 +43,7 @@ Result<std::unique_ptr<repo::Repository>> make_repository(const Context& context
     options.argon2.memory_kib = static_cast<std::uint32_t>(arguments.kdf_memory / kKiB);
   }
   TRY_DOING("making a repository", backend::check_is_free(url));
+  if (arguments.write_only) options.recovery_key_of_write_only = recovery_key;
   repo::Credential credential;
   if (arguments.suite != crypto::Suite::kPlain && !is_repository(url)) {
     credential = TRY(new_credential(context));
@@ -52,7 +55,8 @@ Result<std::unique_ptr<repo::Repository>> make_repository(const Context& context
                                                  {context.clock, context.rng}));
 }
 
-void print_repository(Console& console, const repo::Repository& repository) {
+void print_repository(Console& console, const repo::Repository& repository,
+                      const std::string& recovery_words) {
   const repo::Config& config = repository.config();
   if (console.json()) {
     json::Json line;
@@ -61,11 +65,21 @@ void print_repository(Console& console, const repo::Repository& repository) {
     json::put_text(line, "location", repository.store().describe());
     line["encryption"] = crypto::to_string(config.suite);
     line["compression"] = repo::to_string(config.compression);
+    line["write_only"] = !recovery_words.empty();
+    if (!recovery_words.empty()) line["recovery_key"] = recovery_words;
     console.print_json(line);
     return;
   }
   console.print(
       fmt::format("created repository {} at {}\n", config.id.hex(), repository.store().describe()));
+  if (!recovery_words.empty()) {
+    console.print(recovery_words + "\n");
+    console.note(
+        "These words are the only key that can read, list or remove anything. They are shown this "
+        "once: write them down and keep them away from this machine. What was given now opens the "
+        "repository for backups alone.");
+    return;
+  }
   if (!console.streams().out_is_terminal || config.suite == crypto::Suite::kPlain) return;
   console.note(
       "Keep the passphrase safe: without it nothing can be read. 'backstay key recovery' makes a "
@@ -73,14 +87,14 @@ void print_repository(Console& console, const repo::Repository& repository) {
 }
 
 Result<ExitCode> run_init(Context& context, const InitArguments& arguments) {
-  if (arguments.write_only) {
-    return std::unexpected(
-        Error(ErrorCode::kUnsupported, "write-only clients are not in this version")
-            .with_hint(
-                "Make the repository without --write-only; the format has room for them later."));
+  if (arguments.write_only && arguments.suite == crypto::Suite::kPlain) {
+    return fail(ErrorCode::kInvalidArgument,
+                "without encryption everybody can read: --write-only makes no sense");
   }
-  const auto repository = TRY(make_repository(context, arguments));
-  print_repository(context.console, *repository);
+  const crypto::Secret recovery_key = crypto::Secret::random(context.rng);
+  const auto repository = TRY(make_repository(context, arguments, recovery_key));
+  print_repository(context.console, *repository,
+                   arguments.write_only ? crypto::to_words(recovery_key) : "");
   return ExitCode::kDone;
 }
 
@@ -136,17 +150,22 @@ Command init_command() {
           "is encrypted "
           "with keys that the passphrase opens: whoever has neither the passphrase nor a "
           "recovery key cannot "
-          "read anything, and nobody can reset it.",
+          "read anything, and nobody can reset it. With --key-file (made where it is missing) or "
+          "--key-command that is the first key, in place of a passphrase.",
       .examples = {{"backstay init --repo /srv/backup",
                     "A repository in a folder; the passphrase is asked for"},
                    {"backstay init -r /srv/backup --password-file /root/passphrase",
-                    "The same in a script"}},
+                    "The same in a script"},
+                   {"backstay init -r /srv/backup --key-file /root/backstay.key --write-only",
+                    "For a client that cannot read what it stores; keep the printed words"}},
       .arguments = {},
       .options = {encryption_option(arguments->suite),
                   compression_option(
                       [arguments](repo::Compression c) { arguments->compression = c; }),
                   kdf_option(arguments->kdf_memory),
-                  flag("--write-only", arguments->write_only, "not in this version")},
+                  flag("--write-only", arguments->write_only,
+                       "what is given opens the repository for backups alone; a recovery key that "
+                       "can read is printed once")},
       .run = [arguments](Context& context) { return run_init(context, *arguments); }};
 }
 

@@ -7,6 +7,7 @@
 #include "cli/commands.h"
 #include "cli/console.h"
 #include "cli/key_commands.h"
+#include "cli/key_source.h"
 #include "cli/output_json.h"
 #include "cli/output_text.h"
 #include "cli/passphrase.h"
@@ -21,7 +22,10 @@ namespace {
 struct KeyArguments {
   std::string label;
   std::string new_password_file;
-  std::string id;
+  std::string key_file;
+  std::string command;
+  std::string wrap_command;
+  bool write_only = false;
 };
 
 Result<repo::Credential> new_passphrase(const Context& context, const KeyArguments& arguments) {
@@ -34,21 +38,39 @@ Result<repo::Credential> new_passphrase(const Context& context, const KeyArgumen
   return repo::Credential{.passphrase = std::move(secret), .recovery_key = {}};
 }
 
-void print_change(Console& console, const char* type, const repo::ObjectId& id,
-                  const std::string& text) {
-  if (console.json()) {
-    json::Json line;
-    line["type"] = type;
-    line["id"] = id.hex();
-    line["short_id"] = id.short_hex();
-    console.print_json(line);
-  } else {
-    console.print(text + "\n");
+// What opens the new slot. What a slot of a command keeps for it goes into `info`.
+Result<repo::Credential> new_key(const Context& context, const KeyArguments& arguments,
+                                 repo::SlotInfo& info) {
+  const auto stop = context.stop.get_token();
+  const int given = static_cast<int>(!arguments.new_password_file.empty()) +
+                    static_cast<int>(!arguments.key_file.empty()) +
+                    static_cast<int>(!arguments.command.empty());
+  if (given > 1) {
+    return fail(ErrorCode::kInvalidArgument,
+                "only one of --new-password-file, --key-file and --command makes sense");
   }
+  if (!arguments.wrap_command.empty() && arguments.command.empty())
+    return fail(ErrorCode::kInvalidArgument, "--wrap-command needs --command");
+  if (!arguments.key_file.empty()) {
+    info.kind = repo::SlotKind::kKeyFile;
+    return repo::Credential{
+        .passphrase = {},
+        .recovery_key = {},
+        .key_file = TRY(read_or_make_key_file(arguments.key_file, context.rng, stop))};
+  }
+  if (arguments.command.empty()) return new_passphrase(context, arguments);
+  info.kind = repo::SlotKind::kCommand;
+  if (!arguments.wrap_command.empty()) {
+    info.ciphertext = TRY(wrap_new_secret(
+        {.wrap = arguments.wrap_command, .unwrap = arguments.command}, context.rng, stop));
+  }
+  return repo::Credential{.passphrase = {},
+                          .recovery_key = {},
+                          .key_command = secret_from_command(arguments.command, stop)};
 }
 
 Result<ExitCode> list_keys(Context& context) {
-  const auto repository = TRY(open_repository(context));
+  const auto repository = TRY(open_repository(context, KeyUse::kWriting));
   const std::vector<repo::KeySlotEntry> slots = TRY(repository->key_slots());
   if (context.console.json()) {
     for (const repo::KeySlotEntry& slot : slots) context.console.print_json(key_line(slot));
@@ -58,48 +80,16 @@ Result<ExitCode> list_keys(Context& context) {
   return ExitCode::kDone;
 }
 
-Result<ExitCode> add_passphrase(Context& context, const KeyArguments& arguments) {
+Result<ExitCode> add_key(Context& context, const KeyArguments& arguments) {
   const auto repository = TRY(open_encrypted(context));
-  const repo::Credential credential = TRY(new_passphrase(context, arguments));
-  const repo::ObjectId id = TRY(repository->add_key_slot(
-      new_slot(context, repo::SlotKind::kPassphrase, arguments.label), credential));
-  print_change(context.console, "key_added", id, fmt::format("added key slot {}", id.short_hex()));
-  return ExitCode::kDone;
-}
-
-Result<repo::KeySlotEntry> find_slot(repo::Repository& repository, const std::string& prefix) {
-  constexpr std::size_t kPrefixMin = 8;
-  if (prefix.size() < kPrefixMin) {
-    return fail(ErrorCode::kInvalidArgument,
-                fmt::format("'{}' is shorter than {} digits", prefix, kPrefixMin));
-  }
-  std::vector<repo::KeySlotEntry> slots = TRY(repository.key_slots());
-  std::erase_if(slots,
-                [&](const repo::KeySlotEntry& slot) { return !slot.id.hex().starts_with(prefix); });
-  if (slots.size() == 1) return std::move(slots.front());
-  return std::unexpected(
-      Error(slots.empty() ? ErrorCode::kNotFound : ErrorCode::kInvalidArgument,
-            fmt::format("{} begins with '{}'",
-                        slots.empty() ? "no key slot" : "more than one key slot", prefix))
-          .with_hint("'backstay key list' shows them."));
-}
-
-Result<ExitCode> remove_key(Context& context, const KeyArguments& arguments) {
-  const auto repository = TRY(open_encrypted(context));
-  const repo::KeySlotEntry slot = TRY(find_slot(*repository, arguments.id));
-  const Result<void> removed = repository->remove_key_slot(slot.id);
-  if (!removed && removed.error().code() == ErrorCode::kConflict) {
-    // No lease is in the way here, which is what a conflict says elsewhere: the last slot stays.
-    context.console.error(removed.error());
-    if (context.console.json()) context.console.print_json(error_line(removed.error()));
-    return ExitCode::kFailed;
-  }
-  if (!removed) return std::unexpected(removed.error().clone());
-  print_change(
-      context.console, "key_removed", slot.id,
-      fmt::format("removed key slot {}; who has copied it and knows its passphrase can still read "
-                  "what is in the repository",
-                  slot.id.short_hex()));
+  repo::SlotInfo info = new_slot(context, repo::SlotKind::kPassphrase, arguments.label);
+  info.write_only = arguments.write_only;
+  const repo::Credential credential = TRY(new_key(context, arguments, info));
+  const repo::ObjectId id = TRY(repository->add_key_slot(info, credential));
+  print_key_change(context.console, "key_added", id,
+                   fmt::format("added key slot {}: it opens with a {} and can {}", id.short_hex(),
+                               repo::to_string(info.kind),
+                               info.write_only ? "back up, and not read" : "do everything"));
   return ExitCode::kDone;
 }
 
@@ -114,8 +104,8 @@ Result<ExitCode> change_passphrase(Context& context, const KeyArguments& argumen
       new_slot(context, repo::SlotKind::kPassphrase, replaces ? current->info.label : ""),
       credential));
   if (replaces && current->id != id) TRY(repository->remove_key_slot(current->id));
-  print_change(context.console, "key_changed", id,
-               fmt::format("changed: key slot {} takes the new passphrase", id.short_hex()));
+  print_key_change(context.console, "key_changed", id,
+                   fmt::format("changed: key slot {} takes the new passphrase", id.short_hex()));
   if (!replaces) {
     context.console.note(
         "The repository was opened with a recovery key, so no old passphrase was removed; "
@@ -148,6 +138,33 @@ Result<ExitCode> make_recovery_key(Context& context, const KeyArguments& argumen
   return ExitCode::kDone;
 }
 
+Command key_add_command(const std::shared_ptr<KeyArguments>& to) {
+  return {
+      .name = "add",
+      .summary = "Add a passphrase, key file or key command",
+      .description =
+          "Adds a key slot. With --key-file it opens with that file, which is made where it is "
+          "missing. With --command it opens with what the program prints, run without a shell; "
+          "with --wrap-command, too, a new secret is encrypted once by that program, its output "
+          "is kept in the repository, and is given to the command on its standard input each "
+          "time. With --write-only the new key can back up, and cannot read, list or remove.",
+      .examples = {{"backstay key add --key-file /root/backstay.key --write-only --label web1",
+                    "A key for a client that need not read"},
+                   {"backstay key add --command fetch-key",
+                    "A key that a program fetches, from a key manager for example"}},
+      .options = {text("--label", "TEXT", to->label, "a name for the key slot"),
+                  text("--new-password-file", "FILE", to->new_password_file,
+                       "read the new passphrase from this file; else it is asked for"),
+                  text("--key-file", "FILE", to->key_file,
+                       "the new key is this file; made where it is missing"),
+                  text("--command", "COMMAND", to->command,
+                       "the new key is what this program prints"),
+                  text("--wrap-command", "COMMAND", to->wrap_command,
+                       "encrypts a secret from standard input, for --command to decrypt"),
+                  flag("--write-only", to->write_only, "the new key cannot read")},
+      .run = [to](Context& context) { return add_key(context, *to); }};
+}
+
 Command subcommand(std::string name, std::string summary, std::vector<Option> options,
                    std::function<Result<ExitCode>(Context&)> run) {
   return {.name = std::move(name),
@@ -159,8 +176,21 @@ Command subcommand(std::string name, std::string summary, std::vector<Option> op
 
 }  // namespace
 
-Result<std::unique_ptr<repo::Repository>> open_encrypted(const Context& context) {
-  auto repository = TRY(open_repository(context));
+void print_key_change(Console& console, const char* type, const repo::ObjectId& id,
+                      const std::string& text) {
+  if (console.json()) {
+    json::Json line;
+    line["type"] = type;
+    line["id"] = id.hex();
+    line["short_id"] = id.short_hex();
+    console.print_json(line);
+  } else {
+    console.print(text + "\n");
+  }
+}
+
+Result<std::unique_ptr<repo::Repository>> open_encrypted(const Context& context, KeyUse use) {
+  auto repository = TRY(open_repository(context, use));
   if (repository->config().suite != crypto::Suite::kPlain) return repository;
   return fail(ErrorCode::kUnsupported,
               "the repository is not encrypted: there are no keys to manage");
@@ -184,22 +214,14 @@ Command key_command() {
     return text("--new-password-file", "FILE", arguments->new_password_file,
                 "read the new passphrase from this file; else it is asked for");
   };
-  Command remove = subcommand("remove", "Remove a key slot", {}, [arguments](Context& context) {
-    return remove_key(context, *arguments);
-  });
-  remove.arguments.push_back({.name = "ID",
-                              .help = "at least 8 digits of the slot's id",
-                              .arity = Arity::kOne,
-                              .set = [arguments](std::string_view id) -> Result<void> {
-                                arguments->id = id;
-                                return {};
-                              }});
   Command command{.name = "key",
-                  .summary = "Manage passphrases and recovery keys",
+                  .summary = "Manage passphrases, recovery keys and other keys",
                   .description =
-                      "Every key slot opens the repository on its own. A passphrase given with "
-                      "--password-file or in the environment opens it; new ones come from "
-                      "--new-password-file or are asked for on the terminal.",
+                      "Every key slot opens the repository on its own: with a passphrase, a "
+                      "recovery key, a key file, or what a command gives. What is given with "
+                      "--password-file, --key-file, --key-command or in the environment opens it; "
+                      "new passphrases come from --new-password-file or are asked for on the "
+                      "terminal. docs/keys.md has examples for key managers.",
                   .examples = {{"backstay key recovery --label 'safe in the office'",
                                 "Make a recovery key and print its words"},
                                {"backstay key check --recovery-key-file words.txt",
@@ -207,10 +229,9 @@ Command key_command() {
                                {"backstay key split 3/5 --out /media/stick",
                                 "Make a recovery key in five parts, three of which are needed"}}};
   command.commands.push_back(subcommand("list", "List key slots", {}, list_keys));
-  command.commands.push_back(
-      subcommand("add", "Add a passphrase", {label(), password()},
-                 [arguments](Context& context) { return add_passphrase(context, *arguments); }));
-  command.commands.push_back(std::move(remove));
+  command.commands.push_back(key_add_command(arguments));
+  command.commands.push_back(key_remove_command());
+  command.commands.push_back(key_rotate_command());
   command.commands.push_back(
       subcommand("change-password", "Replace the passphrase that is used now", {password()},
                  [arguments](Context& context) { return change_passphrase(context, *arguments); }));

@@ -134,10 +134,12 @@ Result<ExitCode> combine_shares(Context& context, const CombineArguments& argume
 // Everything between a key and the bytes of a file, but for the bytes: the newest snapshot and the
 // first page of its tree.
 Result<ExitCode> check_key(Context& context) {
-  const auto repository = TRY(open_encrypted(context));
+  const auto repository = TRY(open_encrypted(context, KeyUse::kWriting));
   const std::vector<repo::KeySlotEntry> slots = TRY(repository->key_slots());
   const auto used = std::ranges::find_if(slots, &repo::KeySlotEntry::opened_this_session);
-  const SnapshotList list = TRY(list_snapshots(context, *repository));
+  const bool write_only = repository->keyring().is_write_only();
+  SnapshotList list;
+  if (!write_only) list = TRY(list_snapshots(context, *repository));
   if (!list.snapshots.empty()) {
     TRY(load_index(context, *repository));
     TRY_DOING("reading the newest snapshot with this key",
@@ -151,9 +153,13 @@ Result<ExitCode> check_key(Context& context) {
     line["type"] = "key_works";
     line["id"] = used == slots.end() ? json::Json(nullptr) : json::Json(used->id.hex());
     line["kind"] = kind;
+    line["write_only"] = write_only;
     line["snapshots_readable"] = list.snapshots.size();
     line["snapshots_damaged"] = list.damaged.size();
     context.console.print_json(line);
+  } else if (write_only) {
+    context.console.print(fmt::format(
+        "the key works: it is the {} of key slot {}, and can back up and not read\n", kind, id));
   } else {
     context.console.print(
         fmt::format("the key works: it is the {} of key slot {}, and {} can be "

@@ -78,6 +78,13 @@ std::vector<Option> global_option_table(GlobalOptions& to) {
           text("--recovery-key-file", "FILE", to.recovery_key_file,
                "open the repository with the recovery key whose words are in this file"),
           "BACKSTAY_RECOVERY_KEY_FILE", kElsewhere),
+      from_environment(text("--key-file", "FILE", to.key_file,
+                            "open the repository with this key file (docs/keys.md)"),
+                       "BACKSTAY_KEY_FILE", kElsewhere),
+      from_environment(text("--key-command", "COMMAND", to.key_command,
+                            "open the repository with what this program (no shell) prints, a key "
+                            "manager's for example"),
+                       "BACKSTAY_KEY_COMMAND", kElsewhere),
       flag("--json", to.json, "print one JSON object a line (docs/json describes them)"),
       flag("-q,--quiet", to.quiet, "say nothing but errors and what was asked for"),
       verbose(to.verbosity),

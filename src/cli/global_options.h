@@ -17,6 +17,8 @@ struct GlobalOptions {
   std::string password_file;
   std::string password_command;
   std::string recovery_key_file;
+  std::string key_file;
+  std::string key_command;
   bool json = false;
   bool quiet = false;
   std::uint64_t verbosity = 0;

@@ -243,6 +243,9 @@ Json key_line(const repo::KeySlotEntry& slot) {
   put_text(line, "host", slot.info.host);
   put_text(line, "user", slot.info.user);
   line["current"] = slot.opened_this_session;
+  line["write_only"] = slot.info.write_only;
+  line["usable"] = slot.usable;
+  line["confirmed"] = slot.confirmed;
   return line;
 }
 

@@ -294,10 +294,16 @@ std::string check_text(const engine::CheckReport& report, double seconds) {
   return out;
 }
 
+// What a slot is good for. One that the keys of now do not confirm opens nothing after a rotation.
+static std::string what_it_can(const repo::KeySlotEntry& slot) {
+  if (!slot.usable) return "nothing";
+  return slot.info.write_only ? "back up" : "everything";
+}
+
 std::string keys_text(const std::vector<repo::KeySlotEntry>& slots) {
-  Table table({{"ID"}, {"Kind"}, {"Label"}, {"Created"}, {"Made by"}, {"Used now"}});
+  Table table({{"ID"}, {"Kind"}, {"Can"}, {"Label"}, {"Created"}, {"Made by"}, {"Used now"}});
   for (const repo::KeySlotEntry& slot : slots) {
-    table.add({slot.id.short_hex(), std::string(repo::to_string(slot.info.kind)),
+    table.add({slot.id.short_hex(), std::string(repo::to_string(slot.info.kind)), what_it_can(slot),
                printable(slot.info.label), format_local(slot.info.created),
                owner(slot.info.user, slot.info.host), slot.opened_this_session ? "yes" : ""});
   }

@@ -54,7 +54,9 @@ class Level {
     app_.require_subcommand(0, 1);
     add_flag(std::string(kHelpNames), nullptr);
     if (command == nullptr) add_flag("--version", nullptr);
-    for (const Option& option : program.options) add(option);
+    for (const Option& option : program.options) {
+      if (!is_hidden(option)) add(option);
+    }
     if (command != nullptr) {
       for (const Option& option : command->options) add(option);
     }
@@ -104,6 +106,12 @@ class Level {
   }
 
  private:
+  // By one of the command's own of the same name, which stands behind the command's name.
+  [[nodiscard]] bool is_hidden(const Option& global) const {
+    return command_ != nullptr && std::ranges::any_of(command_->options, [&](const Option& own) {
+             return own.long_name() == global.long_name();
+           });
+  }
   void add_flag(const std::string& names, const Option* option) {
     CLI::Option* const added = app_.add_flag(names)->disable_flag_override();
     if (option != nullptr) tables_[added] = option;

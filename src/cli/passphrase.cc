@@ -2,13 +2,11 @@
 
 #include <fmt/format.h>
 
-#include <array>
-
 #include "base/byte_size.h"
 #include "base/try.h"
 #include "cli/global_options.h"
+#include "cli/key_source.h"
 #include "crypto/words.h"
-#include "io/process.h"
 #include "io/stream.h"
 #include "io/terminal.h"
 
@@ -44,7 +42,14 @@ Result<std::optional<repo::Credential>> recovery_key(const std::string& path,
 
 // Where a passphrase or key comes from.
 struct Origin {
-  enum class Kind : std::uint8_t { kRecoveryKeyFile, kFile, kCommand, kText };
+  enum class Kind : std::uint8_t {
+    kRecoveryKeyFile,
+    kKeyFile,
+    kKeyCommand,
+    kFile,
+    kCommand,
+    kText
+  };
   Kind kind;
   std::string name;   // of the option or variable
   std::string value;  // the path, the command, or the secret itself
@@ -62,9 +67,13 @@ std::optional<Origin> credential_origin(const GlobalOptions& options,
   };
   std::optional<Origin> found =
       from_option(Kind::kRecoveryKeyFile, "--recovery-key-file", options.recovery_key_file);
+  if (!found) found = from_option(Kind::kKeyFile, "--key-file", options.key_file);
+  if (!found) found = from_option(Kind::kKeyCommand, "--key-command", options.key_command);
   if (!found) found = from_option(Kind::kFile, "--password-file", options.password_file);
   if (!found) found = from_option(Kind::kCommand, "--password-command", options.password_command);
   if (!found) found = from_variable(Kind::kRecoveryKeyFile, "BACKSTAY_RECOVERY_KEY_FILE");
+  if (!found) found = from_variable(Kind::kKeyFile, "BACKSTAY_KEY_FILE");
+  if (!found) found = from_variable(Kind::kKeyCommand, "BACKSTAY_KEY_COMMAND");
   if (!found) found = from_variable(Kind::kText, "BACKSTAY_PASSWORD");
   if (!found) found = from_variable(Kind::kFile, "BACKSTAY_PASSWORD_FILE");
   if (!found) found = from_variable(Kind::kCommand, "BACKSTAY_PASSWORD_COMMAND");
@@ -95,29 +104,22 @@ Result<std::string> read_secret_file(const std::string& path, const std::stop_to
 }
 
 Result<std::string> read_secret_command(const std::string& command, const std::stop_token& stop) {
-  const std::vector<std::string> words =
-      TRY_DOING("reading the password command", io::split_command(command));
-  io::ChildProcess child =
-      TRY_DOING("running the password command", io::ChildProcess::start(words));
-  std::string printed;
-  std::array<std::uint8_t, 4096> piece{};
-  for (;;) {
-    const std::size_t got =
-        TRY_DOING("running the password command", child.read_stdout(piece, stop));
-    if (got == 0) break;
-    printed += as_text(ByteView(piece).first(got));
-    if (printed.size() > kSecretMax) {
-      return fail(ErrorCode::kInvalidArgument,
-                  fmt::format("{} prints more than a passphrase", words[0]));
-    }
-  }
-  crypto::wipe(piece);
-  const int status = TRY(child.wait(stop));
-  if (status == 0) return without_line_end(printed);
-  return std::unexpected(
-      Error(ErrorCode::kPermissionDenied,
-            fmt::format("the password command {} ended with status {}", words[0], status))
-          .with_hint("Run it by hand to see what is wrong with it."));
+  Bytes printed =
+      TRY(output_of({.line = command, .doing = "running the password command"}, {}, stop));
+  std::string text = without_line_end(as_text(printed));
+  crypto::wipe(printed);
+  return text;
+}
+
+bool key_is_given(const GlobalOptions& options, const Environment& environment) {
+  return credential_origin(options, environment).has_value();
+}
+
+std::optional<std::string> given_key_file(const GlobalOptions& options,
+                                          const Environment& environment) {
+  const std::optional<Origin> origin = credential_origin(options, environment);
+  if (!origin || origin->kind != Origin::Kind::kKeyFile) return std::nullopt;
+  return origin->value;
 }
 
 Result<std::optional<repo::Credential>> given_credential(const GlobalOptions& options,
@@ -125,17 +127,28 @@ Result<std::optional<repo::Credential>> given_credential(const GlobalOptions& op
                                                          const std::stop_token& stop) {
   const int given = static_cast<int>(!options.password_file.empty()) +
                     static_cast<int>(!options.password_command.empty()) +
-                    static_cast<int>(!options.recovery_key_file.empty());
+                    static_cast<int>(!options.recovery_key_file.empty()) +
+                    static_cast<int>(!options.key_file.empty()) +
+                    static_cast<int>(!options.key_command.empty());
   if (given > 1) {
     return fail(
         ErrorCode::kInvalidArgument,
-        "only one of --password-file, --password-command and --recovery-key-file makes sense");
+        "only one of --password-file, --password-command, --recovery-key-file, --key-file and "
+        "--key-command makes sense");
   }
   const std::optional<Origin> origin = credential_origin(options, environment);
   if (!origin) return std::nullopt;
   switch (origin->kind) {
     case Origin::Kind::kRecoveryKeyFile:
       return recovery_key(origin->value, stop);
+    case Origin::Kind::kKeyFile:
+      return repo::Credential{.passphrase = {},
+                              .recovery_key = {},
+                              .key_file = TRY(read_key_file(origin->value, stop))};
+    case Origin::Kind::kKeyCommand:
+      return repo::Credential{.passphrase = {},
+                              .recovery_key = {},
+                              .key_command = secret_from_command(origin->value, stop)};
     case Origin::Kind::kFile:
       return passphrase(read_secret_file(origin->value, stop));
     case Origin::Kind::kCommand:
@@ -154,6 +167,12 @@ std::string wrong_credential_hint(const GlobalOptions& options, const Environmen
       return fmt::format(
           "Check that {} is the recovery key of this repository, or give a passphrase with "
           "--password-file.",
+          origin->name);
+    case Origin::Kind::kKeyFile:
+    case Origin::Kind::kKeyCommand:
+      return fmt::format(
+          "Check that {} gives a key of this repository, or open it with --password-file or "
+          "--recovery-key-file.",
           origin->name);
     case Origin::Kind::kText:
     case Origin::Kind::kFile:

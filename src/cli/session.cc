@@ -7,6 +7,7 @@
 #include "base/try.h"
 #include "cli/console.h"
 #include "cli/global_options.h"
+#include "cli/key_source.h"
 #include "cli/passphrase.h"
 #include "io/file.h"
 
@@ -109,13 +110,19 @@ Result<std::unique_ptr<backend::Backend>> open_unread_store(const Context& conte
   return backend;
 }
 
-Result<std::unique_ptr<repo::Repository>> open_repository(const Context& context) {
+static Result<std::unique_ptr<repo::Repository>> open_with_any_key(const Context& context) {
   OpenStore store = TRY(open_store(context));
   const std::string place = store.backend->describe();
   const std::string doing = "opening the repository at " + place;
   context.console.detail(fmt::format("repository {} at {}, {}", store.config.id.hex(), place,
                                      crypto::to_string(store.config.suite)));
   if (store.config.suite == crypto::Suite::kPlain) {
+    // Whoever has the store may have exchanged an encrypted repository for this one.
+    if (key_is_given(context.options, context.environment)) {
+      context.console.warning(
+          "a key is given, and the repository is not encrypted: what is stored in it can be read "
+          "by everybody");
+    }
     return TRY_DOING(doing, open_with(context, std::move(store.backend), {}));
   }
   const auto stop = context.stop.get_token();
@@ -136,8 +143,21 @@ Result<std::unique_ptr<repo::Repository>> open_repository(const Context& context
   }
 }
 
+Result<std::unique_ptr<repo::Repository>> open_repository(const Context& context, KeyUse use) {
+  auto repository = TRY(open_with_any_key(context));
+  if (use == KeyUse::kWriting || !repository->keyring().is_write_only()) return repository;
+  return std::unexpected(
+      Error(ErrorCode::kWrongKey,
+            "the key is write-only: it can back up, and cannot read, list or remove anything")
+          .with_hint("This needs a full key, such as the recovery key: 'backstay key list' shows "
+                     "which there are. 'backstay check --no-key' needs none."));
+}
+
 Result<repo::Credential> new_credential(const Context& context) {
   const auto stop = context.stop.get_token();
+  // A key file may be named before there is one.
+  if (const auto file = given_key_file(context.options, context.environment))
+    TRY(read_or_make_key_file(*file, context.rng, stop));
   if (auto given = TRY(given_credential(context.options, context.environment, stop))) {
     return std::move(*given);
   }

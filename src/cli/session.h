@@ -1,6 +1,7 @@
 // From the global options to an open repository.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -30,7 +31,10 @@ Result<std::unique_ptr<backend::Backend>> open_unread_store(const Context& conte
 
 // The repository, opened with the passphrase or key that was given, or asked for up to three times
 // on a terminal.
-Result<std::unique_ptr<repo::Repository>> open_repository(const Context& context);
+// What a command needs a key for. A write-only key is refused (wrong_key) where one must read.
+enum class KeyUse : std::uint8_t { kReading, kWriting };
+Result<std::unique_ptr<repo::Repository>> open_repository(const Context& context,
+                                                          KeyUse use = KeyUse::kReading);
 
 // For a new repository or key slot: what was given, else a passphrase asked for twice.
 Result<repo::Credential> new_credential(const Context& context);

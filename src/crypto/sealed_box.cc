@@ -33,7 +33,7 @@ Result<Secret> box_key(const Secret& private_key, const PublicKey& other,
   Bytes material = to_owned(shared.view());
   append(material, ephemeral.view());
   append(material, recipient.view());
-  const Secret key = derive_key("backstay v1 sealed box", material);
+  Secret key = derive_key("backstay v1 sealed box", material);
   wipe(material);
   return key;
 }

@@ -112,6 +112,14 @@ Result<void> refuse_when_nothing_was_read(const Snapshot& snapshot, const std::s
                              .with_hint(stats.errors == 1 && !hint.empty() ? hint : kUsualHint));
 }
 
+// What compares with a snapshot.
+Result<void> refuse_what_needs_reading(const BackupOptions& options) {
+  if (!options.parent && !options.skip_if_unchanged) return {};
+  return std::unexpected(
+      Error(ErrorCode::kWrongKey, "the key is write-only: it cannot compare with a snapshot")
+          .with_hint("Leave out --parent and --skip-if-unchanged, or use a full key."));
+}
+
 Result<std::unique_ptr<repo::Lease>> take_lease(repo::Repository& repository,
                                                 const BackupOptions& options) {
   repo::LeaseRecord record;
@@ -149,11 +157,21 @@ Result<BackupReport> backup(repo::Repository& repository, const OpenSource& open
   if (!options.dry_run) lease = TRY(take_lease(repository, options));
 
   // Snapshots before the index: whatever a snapshot refers to is then in the index that is loaded.
-  const auto parent = TRY(find_parent(repository, options, activity));
-  backup_stages::SettleOptions settle{.dry_run = options.dry_run, .damaged_runs = {}};
+  const bool write_only = repository.keyring().is_write_only();
+  if (write_only) TRY(refuse_what_needs_reading(options));
+  const auto parent = write_only ? std::nullopt : TRY(find_parent(repository, options, activity));
+  backup_stages::SettleOptions settle{
+      .dry_run = options.dry_run, .write_only = write_only, .damaged_runs = {}};
   TRY_DOING(
       "loading the index", repository.load_index([&](const repo::ObjectId& id, const Error& error) {
         if (error.code() == ErrorCode::kCorruption) settle.damaged_runs.push_back(id);
+        if (write_only) {
+          activity.note(
+              fmt::format("index run {} cannot be read ({}): what it knows may be stored "
+                          "again",
+                          id.short_hex(), error.describe()));
+          return;
+        }
         activity.note(fmt::format(
             "index run {} cannot be read ({}): what it knew is looked for in the packs themselves",
             id.short_hex(), error.describe()));

@@ -119,7 +119,8 @@ Result<void> check_small_objects(backend::Backend& store, const std::vector<Stor
                        object.kind == ObjectKind::kGeneration ||
                        object.kind == ObjectKind::kLease || object.kind == ObjectKind::kIndexRun ||
                        object.kind == ObjectKind::kDamageMark ||
-                       object.kind == ObjectKind::kHold || object.kind == ObjectKind::kTagChange;
+                       object.kind == ObjectKind::kHold || object.kind == ObjectKind::kTagChange ||
+                       object.kind == ObjectKind::kKeyEpoch;
     if (!small) continue;
     const auto read = verify_stored(store, object);
     ++report.objects_verified;

@@ -94,11 +94,11 @@ Result<std::unique_ptr<IndexRunWriter>> IndexRunWriter::create(const Keyring& ke
                              kPackRowSize * head.packs.size() + kIndexEntrySize * head.entries;
   const std::uint64_t size = kHeaderSize + body + (body / kIndexSegmentSize + 1) * crypto::kTagSize;
   auto state = std::make_unique<State>(io::SpilledBytes(folder, size));
-  std::uint8_t raw_header[kHeaderSize];
-  encode_header(keyring.header_of_new(ObjectKind::kIndexRun, config, rng), raw_header);
-  TRY(state->put_out(raw_header));
+  const Keyring::NewObject object = TRY(keyring.new_object(ObjectKind::kIndexRun, config, rng));
+  ASSERT(object.prefix.size() == kHeaderSize);
+  TRY(state->put_out(object.prefix));
   state->suite = config.suite;
-  state->key = TRY(keyring.object_key(raw_header));
+  state->key = object.key;
   state->entries_left = head.entries;
   state->segment.reserve(
       static_cast<std::size_t>(std::min<std::uint64_t>(kIndexSegmentSize, body)) +
@@ -155,6 +155,8 @@ Result<std::unique_ptr<IndexObjectReader>> IndexObjectReader::open(ReadAt read_a
   TRY(read_at(0, MutableByteView(raw).first(header_size)));
   const Header header =
       TRY(decode_header(ByteView(raw).first(header_size), ObjectKind::kIndexRun, repository));
+  if (prefix_size(header) != kHeaderSize)
+    return fail(ErrorCode::kCorruption, "the index run has a prefix that none has");
   const std::uint64_t sealed = size - kHeaderSize;
   const std::uint64_t last = sealed % kSealedSegment;
   if (last != 0 && last <= crypto::kTagSize)

@@ -23,21 +23,15 @@ using snapshot::FieldScan;
 using snapshot::FieldSet;
 using snapshot::RecordShape;
 constexpr RecordShape kPublicShape{
-    .name = "key slot", .last = 9, .bytes = FieldSet(4, 5, 6, 7), .repeated = {}};
+    .name = "key slot", .last = 13, .bytes = FieldSet(4, 5, 6, 7, 11, 13), .repeated = {}};
 constexpr FieldSet kPublicRequired(1, 7);
 constexpr FieldSet kArgon2Fields(8, 9);
 constexpr RecordShape kSlotShape{
-    .name = "key slot", .last = 2, .bytes = FieldSet(1, 2), .repeated = {}};
-constexpr RecordShape kKeyringShape{
-    .name = "keyring", .last = 5, .bytes = FieldSet(1, 2, 3, 4), .repeated = FieldSet(4)};
-constexpr FieldSet kKeyringRequired(1, 2, 3, 4, 5);
-constexpr RecordShape kEpochShape{
-    .name = "key epoch", .last = 4, .bytes = FieldSet(2, 3, 4), .repeated = {}};
-constexpr FieldSet kEpochRequired(1, 2);
-
+    .name = "key slot", .last = 3, .bytes = FieldSet(1, 2, 3), .repeated = {}};
 struct PublicPart {
   SlotInfo info;
   SlotSalt salt;
+  crypto::PublicKey box;
 };
 
 void encode_public_part(const PublicPart& part, Bytes& out) {
@@ -53,10 +47,16 @@ void encode_public_part(const PublicPart& part, Bytes& out) {
     writer.number(8, part.info.argon2.memory_kib);
     writer.number(9, part.info.argon2.passes);
   }
+  if (part.info.write_only) writer.number(10, 1);
+  if (part.info.epoch != 0) {
+    writer.bytes(11, part.box.view());
+    writer.number(12, part.info.epoch);
+  }
+  if (part.info.kind == SlotKind::kCommand) writer.bytes(13, part.info.ciphertext);
 }
 
 Result<SlotKind> slot_kind(std::uint64_t number) {
-  if (number >= 1 && number <= 3) return static_cast<SlotKind>(number);
+  if (number >= 1 && number <= 5) return static_cast<SlotKind>(number);
   if (number == 0) return fail(ErrorCode::kCorruption, "the key slot has no kind");
   return fail(ErrorCode::kUnsupported, fmt::format("the key slot has the unknown kind {}", number));
 }
@@ -108,9 +108,32 @@ Result<PublicPart> decode_public_part(ByteView record) {
       case 9:
         part.info.argon2.passes = TRY(number_up_to(field.value_number, kU32Max));
         break;
+      case 10:
+        if (field.value_number > 1) return fail(ErrorCode::kCorruption, "the key slot is absurd");
+        part.info.write_only = field.value_number == 1;
+        break;
+      case 11: {
+        auto box = crypto::PublicKey::from_bytes(field.value_bytes);
+        if (!box)
+          return fail(ErrorCode::kCorruption, "the public key of the key slot has a wrong length");
+        part.box = *box;
+        break;
+      }
+      case 12:
+        part.info.epoch = TRY(number_up_to(field.value_number, kU32Max));
+        break;
+      case 13:
+        if (field.value_bytes.size() > kSlotCiphertextMax)
+          return fail(ErrorCode::kCorruption, "the ciphertext of the key slot is too long");
+        part.info.ciphertext = to_owned(field.value_bytes);
+        break;
       default:
         break;
     }
+  }
+  const bool has_box = scan.seen().has(11);
+  if (has_box != scan.seen().has(12) || has_box != (part.info.epoch != 0)) {
+    return fail(ErrorCode::kCorruption, "the key slot is incomplete");
   }
   const bool complete =
       scan.seen().has_all(kPublicRequired) &&
@@ -136,10 +159,18 @@ Result<crypto::Secret> key_encryption_key(const PublicPart& part, const Credenti
     case SlotKind::kRecoveryKey:
       if (!credential.recovery_key) break;
       return derive_from("backstay v1 recovery key", credential.recovery_key->view(), part.salt);
+    case SlotKind::kKeyFile:
+      if (!credential.key_file) break;
+      return derive_from("backstay v1 recovery key", credential.key_file->view(), part.salt);
+    case SlotKind::kCommand: {
+      if (!credential.key_command) break;
+      const crypto::Secret secret = TRY(credential.key_command(part.info.ciphertext));
+      return derive_from("backstay v1 recovery key", secret.view(), part.salt);
+    }
     case SlotKind::kNone:
       // Anybody can make such a slot. Who brings a key is not to be led to a repository that
       // somebody without keys has put in the place of an encrypted one.
-      if (credential.passphrase || credential.recovery_key) break;
+      if (credential.kind() != SlotKind::kNone) break;
       return derive_from("backstay v1 no key", {}, part.salt);
   }
   return fail(ErrorCode::kWrongKey,
@@ -152,37 +183,49 @@ crypto::Secret wrapping_key(const crypto::Secret& kek, ByteView header, ByteView
   return crypto::Secret::from_bytes(crypto::blake3_keyed(kek, bound).view()).value();
 }
 
-// The two fields of a slot's record, borrowed from `record`.
+crypto::Secret box_key_of(const crypto::Secret& kek) {
+  return crypto::derive_key("backstay v1 key slot box", kek.view());
+}
+
+SlotDigest digest_of(ByteView header, ByteView public_part) {
+  Bytes all = to_owned(header.first(kHeaderSize));
+  append(all, public_part);
+  return SlotDigest{crypto::blake3(all).bytes};
+}
+
+Bytes bytes_to_sign(ByteView header, ByteView public_part) {
+  Bytes all = to_owned(as_bytes("backstay v1 key slot"));
+  append(all, header.first(kHeaderSize));
+  append(all, public_part);
+  return all;
+}
+
+// The fields of a slot's record, borrowed from `record`.
 struct SlotParts {
   ByteView public_part;
   ByteView wrapped;
+  ByteView signature;
 };
 
 Result<SlotParts> split_slot(ByteView record) {
   SlotParts parts;
   FieldScan scan(record, kSlotShape);
   while (TRY(scan.next())) {
-    (scan.field().number == 1 ? parts.public_part : parts.wrapped) = scan.field().value_bytes;
+    switch (scan.field().number) {
+      case 1:
+        parts.public_part = scan.field().value_bytes;
+        break;
+      case 2:
+        parts.wrapped = scan.field().value_bytes;
+        break;
+      default:
+        parts.signature = scan.field().value_bytes;
+    }
   }
   if (parts.public_part.empty() || parts.wrapped.size() <= crypto::kTagSize) {
     return fail(ErrorCode::kCorruption, "the key slot is incomplete");
   }
   return parts;
-}
-
-Result<KeyEpoch> decode_epoch(ByteView record) {
-  KeyEpoch epoch;
-  FieldScan scan(record, kEpochShape);
-  while (TRY(scan.next())) {
-    const Field& field = scan.field();
-    if (field.number == 1) epoch.number = TRY(number_up_to(field.value_number, kU32Max));
-    if (field.number == 2) epoch.secret = TRY(crypto::Secret::from_bytes(field.value_bytes));
-  }
-  // Without this a missing secret would be one of zeros.
-  if (!scan.seen().has_all(kEpochRequired)) {
-    return fail(ErrorCode::kCorruption, "a key epoch is incomplete");
-  }
-  return epoch;
 }
 
 }  // namespace
@@ -195,107 +238,48 @@ std::string_view to_string(SlotKind kind) {
       return "recovery key";
     case SlotKind::kNone:
       return "none";
+    case SlotKind::kKeyFile:
+      return "key file";
+    case SlotKind::kCommand:
+      return "command";
   }
   return "none";
 }
 
-Keyring Keyring::random(Rng& rng) {
-  Keyring keyring;
-  keyring.chunk_id_key = crypto::Secret::random(rng);
-  keyring.chunker_key = crypto::Secret::random(rng);
-  keyring.epochs.push_back({.number = 1, .secret = crypto::Secret::random(rng)});
-  return keyring;
+SlotKind Credential::kind() const {
+  if (passphrase) return SlotKind::kPassphrase;
+  if (recovery_key) return SlotKind::kRecoveryKey;
+  if (key_file) return SlotKind::kKeyFile;
+  return key_command ? SlotKind::kCommand : SlotKind::kNone;
 }
 
-Header Keyring::header_of_new(ObjectKind kind, const Config& config, Rng& rng) const {
-  Header header{.kind = kind,
-                .suite = config.suite,
-                .key_mode = KeyMode::kDerived,
-                .epoch = current_epoch,
-                .repository = config.id,
-                .salt = {}};
-  rng.fill(header.salt.bytes);
+static Bytes header_of_slot(const RepositoryId& repository) {
+  Bytes header(kHeaderSize);
+  encode_header({.kind = ObjectKind::kKeySlot, .repository = repository, .salt = {}}, header);
   return header;
 }
 
-Result<crypto::Secret> Keyring::object_key(ByteView header) const {
-  const std::uint32_t number = load_le<std::uint32_t>(&header[8]);
-  for (const KeyEpoch& epoch : epochs) {
-    if (epoch.number != number) continue;
-    const crypto::Secret base = crypto::derive_key("backstay v1 object key", epoch.secret.view());
-    return crypto::Secret::from_bytes(crypto::blake3_keyed(base, header.first(kHeaderSize)).view());
-  }
-  return fail(ErrorCode::kWrongKey, fmt::format("the keyring has no key for epoch {}", number));
-}
-
-void encode_keyring(const Keyring& keyring, Bytes& out) {
-  RecordWriter writer(out);
-  writer.bytes(1, keyring.config_digest.view());
-  writer.bytes(2, keyring.chunk_id_key.view());
-  writer.bytes(3, keyring.chunker_key.view());
-  for (const KeyEpoch& epoch : keyring.epochs) {
-    Bytes inner;
-    RecordWriter inner_writer(inner);
-    inner_writer.number(1, epoch.number);
-    inner_writer.bytes(2, epoch.secret.view());
-    writer.bytes(4, inner);
-    crypto::wipe(inner);
-  }
-  writer.number(5, keyring.current_epoch);
-}
-
-static Result<Keyring> decode_keyring_fields(ByteView record) {
-  Keyring keyring;
-  FieldScan scan(record, kKeyringShape);
-  while (TRY(scan.next())) {
-    const Field& field = scan.field();
-    switch (field.number) {
-      case 1:
-        keyring.config_digest = TRY(crypto::Digest::from_bytes(field.value_bytes));
-        break;
-      case 2:
-        keyring.chunk_id_key = TRY(crypto::Secret::from_bytes(field.value_bytes));
-        break;
-      case 3:
-        keyring.chunker_key = TRY(crypto::Secret::from_bytes(field.value_bytes));
-        break;
-      case 4:
-        keyring.epochs.push_back(TRY(decode_epoch(field.value_bytes)));
-        break;
-      case 5:
-        keyring.current_epoch = TRY(number_up_to(field.value_number, kU32Max));
-        break;
-      default:
-        break;
-    }
-  }
-  const bool has_current = std::ranges::any_of(
-      keyring.epochs, [&](const KeyEpoch& epoch) { return epoch.number == keyring.current_epoch; });
-  if (!scan.seen().has_all(kKeyringRequired) || !has_current) {
-    return fail(ErrorCode::kCorruption, "the keyring is incomplete");
-  }
-  return keyring;
-}
-
-Result<Keyring> decode_keyring(ByteView record) {
-  auto keyring = decode_keyring_fields(record);
-  // Whatever the reason: a length that is no key's is corruption here.
-  if (!keyring) return fail(ErrorCode::kCorruption, keyring.error().describe());
-  return keyring;
+// Only a full keyring can sign. What protects nothing follows no rotation.
+static bool is_signed(const Keyring& keyring, SlotKind kind) {
+  return !keyring.is_write_only() && kind != SlotKind::kNone;
 }
 
 Result<Bytes> seal_slot(const Keyring& keyring, const SlotInfo& info, const Credential& credential,
                         const RepositoryId& repository, Rng& rng) {
-  PublicPart part{.info = info, .salt = {}};
+  PublicPart part{.info = info, .salt = {}, .box = {}};
+  part.info.epoch = 0;
   rng.fill(part.salt.bytes);
+  const crypto::Secret kek = TRY(key_encryption_key(part, credential));
+  if (is_signed(keyring, info.kind)) {
+    part.info.epoch = keyring.current_epoch;
+    part.box = crypto::public_key_of(box_key_of(kek));
+  }
   Bytes public_part;
   encode_public_part(part, public_part);
-  Bytes header(kHeaderSize);
-  encode_header({.kind = ObjectKind::kKeySlot, .repository = repository, .salt = {}}, header);
+  const Bytes header = header_of_slot(repository);
 
-  const crypto::Secret kek = TRY(key_encryption_key(part, credential));
   Bytes ring;
-  encode_keyring(keyring, ring);
+  encode_keyring(info.write_only ? keyring.write_only() : keyring, ring);
   Bytes wrapped(ring.size() + crypto::kTagSize);
   TRY(crypto::Aead().seal(crypto::Suite::kChaCha20Poly1305, wrapping_key(kek, header, public_part),
                           kZeroNonce, ring, wrapped));
@@ -305,16 +289,27 @@ Result<Bytes> seal_slot(const Keyring& keyring, const SlotInfo& info, const Cred
   RecordWriter writer(record);
   writer.bytes(1, public_part);
   writer.bytes(2, wrapped);
+  if (part.info.epoch != 0)
+    writer.bytes(3, keyring.current().sign(bytes_to_sign(header, public_part)));
   return encode_plain_object(ObjectKind::kKeySlot, repository, record);
 }
 
 Result<SlotInfo> read_slot_info(ByteView stored) {
-  const PlainObject object = TRY(decode_plain_object(ObjectKind::kKeySlot, stored));
-  const SlotParts parts = TRY(split_slot(object.record));
-  return TRY(decode_public_part(parts.public_part)).info;
+  return TRY(read_public_slot(stored)).info;
 }
 
-Result<Keyring> open_slot(ByteView stored, const Credential& credential) {
+Result<PublicSlot> read_public_slot(ByteView stored) {
+  const PlainObject object = TRY(decode_plain_object(ObjectKind::kKeySlot, stored));
+  const SlotParts parts = TRY(split_slot(object.record));
+  const PublicPart part = TRY(decode_public_part(parts.public_part));
+  return PublicSlot{.info = part.info,
+                    .digest = digest_of(stored, parts.public_part),
+                    .box = part.box,
+                    .signed_bytes = bytes_to_sign(stored, parts.public_part),
+                    .signature = to_owned(parts.signature)};
+}
+
+Result<OpenedSlot> unlock_slot(ByteView stored, const Credential& credential) {
   const PlainObject object = TRY(decode_plain_object(ObjectKind::kKeySlot, stored));
   const SlotParts parts = TRY(split_slot(object.record));
   const PublicPart part = TRY(decode_public_part(parts.public_part));
@@ -326,7 +321,17 @@ Result<Keyring> open_slot(ByteView stored, const Credential& credential) {
   if (!opened) return fail(ErrorCode::kWrongKey, "the key slot does not open with this key");
   auto keyring = decode_keyring(ring);
   crypto::wipe(ring);
-  return keyring;
+  OpenedSlot slot{
+      .keyring = TRY(std::move(keyring)),
+      .identity = {.digest = digest_of(stored, parts.public_part), .box_key = box_key_of(kek)}};
+  if (slot.keyring.is_write_only() != part.info.write_only) {
+    return fail(ErrorCode::kCorruption, "the keyring is not what its key slot says");
+  }
+  return slot;
+}
+
+Result<Keyring> open_slot(ByteView stored, const Credential& credential) {
+  return TRY(unlock_slot(stored, credential)).keyring;
 }
 
 }  // namespace backstay::repo

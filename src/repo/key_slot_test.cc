@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "base/record.h"
 #include "repo/testing/fixture.h"
@@ -16,7 +17,7 @@ class KeySlot : public ::testing::Test {
     rng_.fill(repository_.bytes);
     keyring_ = Keyring::random(rng_);
     rng_.fill(keyring_.config_digest.bytes);
-    keyring_.epochs.push_back({.number = 7, .secret = crypto::Secret::random(rng_)});
+    keyring_.epochs.push_back(KeyEpoch::from_secret(7, crypto::Secret::random(rng_)));
     keyring_.current_epoch = 7;
   }
 
@@ -65,10 +66,21 @@ class KeySlot : public ::testing::Test {
   }
   Bytes with_argon2(std::uint64_t memory_kib, std::uint64_t passes) {
     return with_public_part(seal(SlotKind::kPassphrase, passphrase("p")), [&](Bytes& part) {
-      part.resize(part.size() - 4);  // fields 8 and 9: a byte each, with small numbers
+      const Bytes before = std::exchange(part, {});
+      RecordReader reader(before);
       RecordWriter writer(part);
-      writer.number(8, memory_kib);
-      writer.number(9, passes);
+      while (!reader.done()) {
+        const auto field = reader.next();
+        if (field->number == 8) {
+          writer.number(8, memory_kib);
+        } else if (field->number == 9) {
+          writer.number(9, passes);
+        } else if (field->is_bytes) {
+          writer.bytes(field->number, field->value_bytes);
+        } else {
+          writer.number(field->number, field->value_number);
+        }
+      }
     });
   }
 
@@ -86,6 +98,61 @@ TEST_F(KeySlot, OpensWithThePassphraseThatMadeIt) {
 TEST_F(KeySlot, OpensWithTheRecoveryKeyThatMadeIt) {
   const Credential key = recovery_key();
   expect_opens(seal(SlotKind::kRecoveryKey, key), key);
+}
+
+TEST_F(KeySlot, OpensWithTheKeyFileOrCommandThatMadeIt) {
+  const Credential file{
+      .passphrase = {}, .recovery_key = {}, .key_file = crypto::Secret::random(rng_)};
+  expect_opens(seal(SlotKind::kKeyFile, file), file);
+  SlotInfo of_command = info(SlotKind::kCommand);
+  of_command.ciphertext = to_owned(as_bytes("for the key manager"));
+  Bytes seen;
+  const Credential command{.passphrase = {},
+                           .recovery_key = {},
+                           .key_command = [&](ByteView ciphertext) -> Result<crypto::Secret> {
+                             seen = to_owned(ciphertext);
+                             return *file.key_file;
+                           }};
+  const auto slot = seal_slot(keyring_, of_command, command, repository_, rng_);
+  ASSERT_EQ(problem(slot), "");
+  expect_opens(*slot, command);
+  EXPECT_EQ(seen, of_command.ciphertext);
+  EXPECT_EQ(read_slot_info(*slot)->ciphertext, of_command.ciphertext);
+  EXPECT_EQ(code_of(open_slot(*slot, file)), "wrong_key");
+  EXPECT_EQ(code_of(open_slot(seal(SlotKind::kKeyFile, file), command)), "wrong_key");
+  const Credential broken{
+      .passphrase = {}, .recovery_key = {}, .key_command = [](ByteView) -> Result<crypto::Secret> {
+        return fail(ErrorCode::kPermissionDenied, "not today");
+      }};
+  EXPECT_EQ(code_of(open_slot(*slot, broken)), "permission_denied");
+}
+
+TEST_F(KeySlot, ThatIsWriteOnlyHoldsNoSecretOfAnyEpoch) {
+  SlotInfo less = info(SlotKind::kPassphrase);
+  less.write_only = true;
+  const auto slot = seal_slot(keyring_, less, passphrase("p"), repository_, rng_);
+  ASSERT_EQ(problem(slot), "");
+  const auto opened = open_slot(*slot, passphrase("p"));
+  ASSERT_EQ(problem(opened), "");
+  EXPECT_TRUE(opened->is_write_only());
+  for (const KeyEpoch& epoch : opened->epochs) EXPECT_FALSE(epoch.secret.has_value());
+  Bytes ring;
+  encode_keyring(*opened, ring);
+  for (const KeyEpoch& epoch : keyring_.epochs)
+    EXPECT_TRUE(std::ranges::search(ring, epoch.secret->view()).empty());
+  EXPECT_TRUE(read_slot_info(*slot)->write_only);
+}
+
+TEST_F(KeySlot, IsSignedByItsEpochAndByNoOther) {
+  const auto slot = read_public_slot(seal(SlotKind::kPassphrase, passphrase("p")));
+  ASSERT_EQ(problem(slot), "");
+  EXPECT_EQ(slot->info.epoch, 7U);
+  EXPECT_TRUE(crypto::is_signed_by(keyring_.current().signer, slot->signed_bytes, slot->signature));
+  EXPECT_FALSE(
+      crypto::is_signed_by(keyring_.epochs[0].signer, slot->signed_bytes, slot->signature));
+  const auto unsigned_slot = read_public_slot(seal(SlotKind::kNone, {}));
+  EXPECT_EQ(unsigned_slot->info.epoch, 0U);
+  EXPECT_TRUE(unsigned_slot->signature.empty());
 }
 
 TEST_F(KeySlot, WithAnotherKeyIsTheWrongKey) {
@@ -122,7 +189,7 @@ TEST_F(KeySlot, ShowsItsPublicPartWithoutAKey) {
 TEST_F(KeySlot, HoldsNothingOfTheKeysInClear) {
   const Bytes slot = seal(SlotKind::kPassphrase, passphrase("p"));
   for (const ByteView secret : {keyring_.chunk_id_key.view(), keyring_.chunker_key.view(),
-                                keyring_.epochs[0].secret.view(), keyring_.config_digest.view()}) {
+                                keyring_.epochs[0].secret->view(), keyring_.config_digest.view()}) {
     EXPECT_TRUE(std::ranges::search(slot, secret).empty());
   }
 }
@@ -182,7 +249,7 @@ TEST_F(KeySlot, OfALaterKindIsUnsupported) {
   const auto with_kind = [&](std::uint8_t kind) {
     return with_public_part(slot, [&](Bytes& part) { part[1] = kind; });
   };
-  for (const std::uint8_t kind : Bytes{4, 5, 6, 100}) {
+  for (const std::uint8_t kind : Bytes{6, 7, 100}) {
     EXPECT_EQ(code_of(read_slot_info(with_kind(kind))), "unsupported");
   }
   EXPECT_EQ(code_of(read_slot_info(with_kind(0))), "corruption");
@@ -217,7 +284,12 @@ TEST(KeyringRecord, GivesEveryObjectAKeyOfItsOwn) {
   SharedRng rng(3);
   const Keyring keyring = Keyring::random(rng);
   Bytes header(kHeaderSize);
-  encode_header({.kind = ObjectKind::kDataPack, .epoch = 1, .repository = {}, .salt = {}}, header);
+  encode_header({.kind = ObjectKind::kDataPack,
+                 .key_mode = KeyMode::kDerived,
+                 .epoch = 1,
+                 .repository = {},
+                 .salt = {}},
+                header);
   const auto key = keyring.object_key(header);
   ASSERT_EQ(problem(key), "");
   for (std::size_t at = 0; at < header.size(); ++at) {

@@ -40,6 +40,8 @@ std::string_view to_string(ObjectKind kind) {
       return "damage mark";
     case ObjectKind::kHold:
       return "hold";
+    case ObjectKind::kKeyEpoch:
+      return "key epoch";
     case ObjectKind::kTagChange:
       return "change of tags";
   }
@@ -70,6 +72,8 @@ std::string_view name_prefix(ObjectKind kind) {
       return "holds/";
     case ObjectKind::kTagChange:
       return "tags/";
+    case ObjectKind::kKeyEpoch:
+      return "epochs/";
   }
   return "";
 }
@@ -110,6 +114,7 @@ bool is_object_name(ObjectKind kind, std::string_view name) {
   if (kind == ObjectKind::kHold || kind == ObjectKind::kTagChange) {
     return parse_note_name(kind, name).has_value();
   }
+  if (kind == ObjectKind::kKeyEpoch) return parse_epoch_name(name).has_value();
   if (kind != ObjectKind::kLease && kind != ObjectKind::kGeneration) {
     return parse_object_name(kind, name).has_value();
   }
@@ -149,6 +154,29 @@ Result<NoteName> parse_note_name(ObjectKind kind, std::string_view name) {
               fmt::format("'{}' is not the name of a {}", name, to_string(kind)));
 }
 
+std::string epoch_name(const EpochName& name) {
+  const std::string main = fmt::format("{}{:010}", name_prefix(ObjectKind::kKeyEpoch), name.number);
+  return name.bytes ? fmt::format("{}-{}", main, name.bytes->hex()) : main;
+}
+
+Result<EpochName> parse_epoch_name(std::string_view name) {
+  constexpr std::size_t kNumberDigits = 10;
+  const std::string_view prefix = name_prefix(ObjectKind::kKeyEpoch);
+  const std::size_t digits_end = prefix.size() + kNumberDigits;
+  if (name.starts_with(prefix) && name.size() >= digits_end) {
+    EpochName parsed;
+    const auto [end, error] =
+        std::from_chars(name.data() + prefix.size(), name.data() + digits_end, parsed.number);
+    if (name.size() > digits_end + 1) {
+      if (const auto id = ObjectId::from_hex(name.substr(digits_end + 1))) parsed.bytes = *id;
+    }
+    // Of all ways to write a name one is right.
+    if (error == std::errc{} && parsed.number > 0 && epoch_name(parsed) == name) return parsed;
+  }
+  return fail(ErrorCode::kInvalidArgument,
+              fmt::format("'{}' is not the name of a key epoch", name));
+}
+
 ObjectId id_of(ByteView stored) {
   return ObjectId{crypto::blake3(stored).bytes};
 }
@@ -162,6 +190,10 @@ Result<Bytes> get_object(backend::Backend& store, const std::string& name, std::
   return stored;
 }
 
+std::size_t prefix_size(const Header& header) {
+  return kHeaderSize + (header.key_mode == KeyMode::kSealed ? kKeyExtensionSize : 0);
+}
+
 void encode_header(const Header& header, MutableByteView out) {
   std::fill_n(out.begin(), kHeaderSize, std::uint8_t{0});
   std::memcpy(out.data(), kMagic.data(), kMagic.size());
@@ -170,6 +202,7 @@ void encode_header(const Header& header, MutableByteView out) {
   out[6] = static_cast<std::uint8_t>(header.suite);
   out[7] = static_cast<std::uint8_t>(header.key_mode);
   store_le<std::uint32_t>(&out[8], header.epoch);
+  store_le(&out[12], static_cast<std::uint32_t>(prefix_size(header) - kHeaderSize));
   std::memcpy(&out[16], header.repository.bytes.data(), RepositoryId::kSize);
   std::memcpy(&out[32], header.salt.bytes.data(), Salt::kSize);
 }
@@ -179,18 +212,24 @@ Result<Header> decode_header(ByteView stored) {
   if (as_text(stored.first(4)) != kMagic) {
     return fail(ErrorCode::kCorruption, "the bytes are not a Backstay object");
   }
-  if (stored[5] != kVersion || stored[7] > 1 || load_le<std::uint32_t>(&stored[12]) != 0) {
+  const auto mode = static_cast<KeyMode>(stored[7]);
+  const std::size_t extension = mode == KeyMode::kSealed ? kKeyExtensionSize : 0;
+  if (stored[5] != kVersion || mode > KeyMode::kIndex ||
+      load_le<std::uint32_t>(&stored[12]) != extension) {
     return std::unexpected(
         Error(ErrorCode::kUnsupported,
               fmt::format("the object has format version {}, key mode {}", stored[5], stored[7]))
             .with_hint("Use a newer backstay for this repository."));
   }
-  const bool known = stored[4] >= 1 && stored[4] <= 12 && stored[4] != 9;
+  const bool known = stored[4] >= 1 && stored[4] <= 13 && stored[4] != 9;
   if (!known) return fail(ErrorCode::kCorruption, "the object has an unknown kind");
   Header header;
   header.kind = static_cast<ObjectKind>(stored[4]);
   header.suite = TRY(crypto::suite_from_number(stored[6]));
-  header.key_mode = static_cast<KeyMode>(stored[7]);
+  header.key_mode = mode;
+  if (mode == KeyMode::kIndex && header.kind != ObjectKind::kIndexRun) {
+    return fail(ErrorCode::kCorruption, "the object has the key mode of an index run");
+  }
   header.epoch = load_le<std::uint32_t>(&stored[8]);
   std::memcpy(header.repository.bytes.data(), &stored[16], RepositoryId::kSize);
   std::memcpy(header.salt.bytes.data(), &stored[32], Salt::kSize);
@@ -210,6 +249,17 @@ Result<Header> decode_header(ByteView stored, ObjectKind kind, const RepositoryI
     return fail(ErrorCode::kCorruption, "the object is plain where a sealed one should be");
   }
   return header;
+}
+
+Result<Bytes> read_prefix(backend::Backend& store, const std::string& name, ObjectKind kind,
+                          const RepositoryId& repository) {
+  Bytes prefix(kHeaderSize);
+  TRY(store.get_range(name, 0, prefix));
+  const Header header = TRY(decode_header(prefix, kind, repository));
+  prefix.resize(prefix_size(header));
+  if (prefix.size() == kHeaderSize) return prefix;
+  TRY(store.get_range(name, kHeaderSize, MutableByteView(prefix).subspan(kHeaderSize)));
+  return prefix;
 }
 
 Bytes encode_plain_object(ObjectKind kind, const RepositoryId& repository, ByteView record) {

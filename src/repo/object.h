@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -27,11 +28,12 @@ enum class ObjectKind : std::uint8_t {
   kDamageMark = 10,
   kHold = 11,
   kTagChange = 12,
+  kKeyEpoch = 13,
 };
 [[nodiscard]] std::string_view to_string(
     ObjectKind kind);  // "config", "key slot", "data pack", ...
 
-enum class KeyMode : std::uint8_t { kNone = 0, kDerived = 1, kSealed = 2 };
+enum class KeyMode : std::uint8_t { kNone = 0, kDerived = 1, kSealed = 2, kIndex = 3 };
 
 using RepositoryId = StrongId<struct RepositoryIdTag, 16>;
 using Salt = StrongId<struct SaltTag>;
@@ -39,6 +41,7 @@ using Salt = StrongId<struct SaltTag>;
 using ObjectId = StrongId<struct ObjectIdTag>;
 
 inline constexpr std::size_t kHeaderSize = 64;
+inline constexpr std::size_t kKeyExtensionSize = 80;  // in key mode 2
 inline constexpr std::size_t kPlainObjectMax = 1024 * 1024;
 inline constexpr std::uint64_t kPackMax = (std::uint64_t{4} << 30) - 1;
 inline constexpr std::uint32_t kFrameMax = 16 * 1024 * 1024;  // plaintext of a chunk, frame, page
@@ -70,6 +73,15 @@ inline constexpr std::uint64_t kNoteNumberMax = 9'999'999'999;
 [[nodiscard]] std::string note_name(ObjectKind kind, const NoteName& name);
 Result<NoteName> parse_note_name(ObjectKind kind, std::string_view name);
 
+// Of an object that begins a key epoch: its number, and, of the copy, BLAKE3 of its bytes
+// (docs/format.md section 4.6).
+struct EpochName {
+  std::uint32_t number = 0;
+  std::optional<ObjectId> bytes = {};
+};
+[[nodiscard]] std::string epoch_name(const EpochName& name);
+Result<EpochName> parse_epoch_name(std::string_view name);
+
 // The whole object; corruption when it is larger than one of its kind may be.
 Result<Bytes> get_object(backend::Backend& store, const std::string& name, std::uint64_t size_max);
 
@@ -81,6 +93,8 @@ struct Header {
   RepositoryId repository;
   Salt salt;
 };
+// Of the header and the extension behind it.
+[[nodiscard]] std::size_t prefix_size(const Header& header);
 void encode_header(const Header& header, MutableByteView out);  // kHeaderSize bytes
 // unsupported for versions and modes of the future, corruption for anything else that is off.
 Result<Header> decode_header(ByteView stored);
@@ -89,6 +103,10 @@ Result<Header> decode_header(ByteView stored, ObjectKind kind, const RepositoryI
 
 [[nodiscard]] Bytes encode_plain_object(ObjectKind kind, const RepositoryId& repository,
                                         ByteView record);
+// The whole prefix of the sealed object of that name. As decode_header().
+Result<Bytes> read_prefix(backend::Backend& store, const std::string& name, ObjectKind kind,
+                          const RepositoryId& repository);
+
 struct PlainObject {
   Header header;
   Bytes record;

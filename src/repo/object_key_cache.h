@@ -29,10 +29,9 @@ class ObjectKeyCache {
       const MutexLock lock(mutex_);
       if (const auto it = keys_.find(id); it != keys_.end()) return it->second;
     }
-    std::uint8_t raw[kHeaderSize];
-    TRY(store.get_range(name, 0, raw));
-    const Header header = TRY(decode_header(raw, kind, repository));
-    PackKey key{.suite = header.suite, .key = TRY(keyring.object_key(raw))};
+    const Bytes prefix = TRY(read_prefix(store, name, kind, repository));
+    const Header header = TRY(decode_header(prefix, kind, repository));
+    PackKey key{.suite = header.suite, .key = TRY(keyring.object_key(prefix))};
     const MutexLock lock(mutex_);
     if (keys_.size() >= kKeptMax) keys_.clear();
     keys_.emplace(id, key);

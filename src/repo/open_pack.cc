@@ -1,5 +1,7 @@
 #include "repo/open_pack.h"
 
+#include <algorithm>
+
 #include "base/assert.h"
 #include "base/try.h"
 #include "crypto/hash.h"
@@ -13,10 +15,12 @@ Result<std::unique_ptr<OpenPack>> OpenPack::create(PackKind kind, PageBuffer buf
   pack->kind_ = kind;
   pack->suite_ = config.suite;
   pack->buffer_ = std::move(buffer);
-  encode_header(keyring.header_of_new(object_kind(kind), config, rng),
-                {pack->buffer_.data(), kHeaderSize});
-  pack->size_ = kHeaderSize;
-  pack->key_ = TRY(keyring.object_key({pack->buffer_.data(), kHeaderSize}));
+  Keyring::NewObject object = TRY(keyring.new_object(object_kind(kind), config, rng));
+  ASSERT(pack->buffer_.size() >= object.prefix.size());
+  std::ranges::copy(object.prefix, pack->buffer_.data());
+  pack->size_ = object.prefix.size();
+  pack->directory_.prefix_size = static_cast<std::uint32_t>(pack->size_);
+  pack->key_ = object.key;
   return pack;
 }
 

@@ -111,13 +111,14 @@ Result<std::uint32_t> directory_length(ByteView trailer, std::uint64_t pack_size
 }
 
 static Result<PackDirectory> open_directory(ByteView sealed, std::uint64_t offset,
-                                            crypto::Suite suite, const crypto::Secret& key) {
+                                            const Header& header, const crypto::Secret& key) {
   Bytes plaintext(sealed.size() - crypto::kTagSize);
   TRY_DOING("opening the pack's directory",
-            crypto::Aead().open(suite, key, Nonce(offset, Purpose::kDirectory).view(), sealed,
-                                plaintext));
+            crypto::Aead().open(header.suite, key, Nonce(offset, Purpose::kDirectory).view(),
+                                sealed, plaintext));
   PackDirectory directory = TRY(decode_directory(plaintext));
-  std::uint64_t end = kHeaderSize;
+  directory.prefix_size = static_cast<std::uint32_t>(prefix_size(header));
+  std::uint64_t end = directory.prefix_size;
   for (const FrameRecord& frame : directory.frames) end += frame.sealed_length;
   if (end != offset) return fail(ErrorCode::kCorruption, "the frames of the pack do not fill it");
   return directory;
@@ -132,7 +133,7 @@ Result<PackView> open_pack(ByteView stored, PackKind kind, const Keyring& keyrin
   const std::uint64_t offset = stored.size() - kPackTrailerSize - length;
   view.key = TRY(keyring.object_key(stored));
   view.directory =
-      TRY(open_directory(stored.subspan(offset, length), offset, view.header.suite, view.key));
+      TRY(open_directory(stored.subspan(offset, length), offset, view.header, view.key));
   return view;
 }
 
@@ -142,13 +143,13 @@ Result<PackDirectory> open_directory(ByteView header, ByteView sealed_directory,
   const Header decoded = TRY(decode_header(header, object_kind(kind), repository));
   const crypto::Secret key = TRY(keyring.object_key(header));
   const std::uint64_t offset = pack_size - kPackTrailerSize - sealed_directory.size();
-  return open_directory(sealed_directory, offset, decoded.suite, key);
+  return open_directory(sealed_directory, offset, decoded, key);
 }
 
 PackEntries index_entries(const PackDirectory& directory, const ObjectId& pack, PackKind kind,
                           std::uint64_t size_bytes) {
   PackEntries entries{.pack = pack, .kind = kind, .size_bytes = size_bytes, .chunks = {}};
-  std::uint32_t frame_offset = kHeaderSize;
+  std::uint32_t frame_offset = directory.prefix_size;
   for (const FrameRecord& frame : directory.frames) {
     std::uint32_t offset_in_frame = 0;
     for (const chunk::ChunkRef& ref : frame.chunks) {

@@ -26,6 +26,7 @@ struct FrameRecord {
 };
 
 struct PackDirectory {
+  std::uint32_t prefix_size = kHeaderSize;  // where the first frame is; not part of the encoding
   std::vector<FrameRecord> frames;
   std::uint64_t padding = 0;
 };

@@ -25,14 +25,13 @@ Result<PackEntries> read_entries(backend::Backend& store, const Keyring& keyring
   if (pack.size_bytes < kHeaderSize + kPackTrailerSize) {
     return fail(ErrorCode::kCorruption, "the pack is cut short");
   }
-  Bytes header(kHeaderSize);
-  TRY(store.get_range(name, 0, header));
+  const Bytes prefix = TRY(read_prefix(store, name, object_kind(pack.kind), repository));
   Bytes trailer(kPackTrailerSize);
   TRY(store.get_range(name, pack.size_bytes - kPackTrailerSize, trailer));
   Bytes sealed(TRY(directory_length(trailer, pack.size_bytes)));
   TRY(store.get_range(name, pack.size_bytes - kPackTrailerSize - sealed.size(), sealed));
   const PackDirectory directory =
-      TRY(open_directory(header, sealed, pack.size_bytes, pack.kind, keyring, repository));
+      TRY(open_directory(prefix, sealed, pack.size_bytes, pack.kind, keyring, repository));
   return index_entries(directory, pack.id, pack.kind, pack.size_bytes);
 }
 

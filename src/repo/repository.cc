@@ -9,6 +9,7 @@
 #include "base/try.h"
 #include "crypto/hash.h"
 #include "repo/frame_cache.h"
+#include "repo/key_epoch.h"
 #include "repo/object_key_cache.h"
 #include "repo/pack.h"
 #include "repo/sealed_record.h"
@@ -22,42 +23,6 @@ constexpr std::size_t kFrameCacheBytes = 8 * 1024 * 1024;
 constexpr std::size_t kSnapshotObjectMax = kFrameMax + 4096;
 constexpr std::string_view kProgram = "backstay 0.1.0";
 
-// A slot of a kind that this version does not know says nothing about the credential; one that is
-// damaged may be the one that it would open.
-Result<Keyring> open_any_slot(const std::vector<Bytes>& slots, const std::vector<ObjectId>& ids,
-                              const Credential& credential, std::vector<bool>& opened) {
-  std::optional<Error> trouble;
-  std::optional<Error> unknown;
-  std::size_t refused = 0;
-  opened.assign(slots.size(), false);
-  for (std::size_t i = 0; i < slots.size(); ++i) {
-    auto ring = open_slot(slots[i], credential);
-    if (ring) {
-      opened[i] = true;
-      return ring;
-    }
-    if (id_of(slots[i]) != ids[i]) {
-      trouble = Error(ErrorCode::kCorruption,
-                      "the bytes of key slot " + ids[i].short_hex() + " do not match its name");
-      continue;
-    }
-    switch (ring.error().code()) {
-      case ErrorCode::kWrongKey:
-        ++refused;
-        break;
-      case ErrorCode::kUnsupported:
-        unknown = std::move(ring).error();
-        break;
-      default:
-        trouble = std::move(ring).error();
-    }
-  }
-  if (!trouble && refused == 0) trouble = std::move(unknown);
-  if (trouble) return std::unexpected(std::move(*trouble).with_context("opening the key slots"));
-  if (slots.empty()) return fail(ErrorCode::kCorruption, "the repository has no key slot");
-  return fail(ErrorCode::kWrongKey, "wrong password or key");
-}
-
 std::unexpected<Error> already_a_repository(const backend::Backend& backend) {
   return std::unexpected(
       Error(ErrorCode::kAlreadyExists, backend.describe() + " is a repository already")
@@ -70,11 +35,9 @@ struct Repository::State {
   std::unique_ptr<backend::Backend> backend;
   World world;
   Config config;
-  Keyring keyring;
+  UnlockedKeys keys;
   std::string cache_directory;
   std::vector<Generation> generations;
-  std::vector<ObjectId> slot_ids;
-  std::vector<bool> slot_opened;
   std::unique_ptr<Index> index;
   FrameCache frames{kFrameCacheBytes};
   ObjectKeyCache pack_keys;
@@ -85,38 +48,12 @@ struct Repository::State {
   Scan scan GUARDED_BY(scan_mutex) = Scan::kNotWanted;
   Recovery told_of_scan;  // before other threads start
 
-  Result<void> list_slots(std::vector<Bytes>& slots);
+  KeyPlace key_place() { return {.store = *backend, .repository = config.id}; }
   Result<void> scan_once(Repository& repository) EXCLUDES(scan_mutex);
 };
 
 Repository::Repository(std::unique_ptr<State> state) : state_(std::move(state)) {}
 Repository::~Repository() = default;
-
-// Slots of this repository. One that cannot be read is kept as an empty object, so that it is seen.
-Result<void> Repository::State::list_slots(std::vector<Bytes>& slots) {
-  slot_ids.clear();
-  std::vector<ObjectId> listed;
-  TRY(backend->list(name_prefix(ObjectKind::kKeySlot),
-                    [&](const backend::ObjectInfo& info) -> Result<void> {
-                      if (auto id = parse_object_name(ObjectKind::kKeySlot, info.name))
-                        listed.push_back(*id);
-                      return {};
-                    }));
-  std::ranges::sort(listed);
-  for (const ObjectId& id : listed) {
-    auto slot = get_object(*backend, object_name(ObjectKind::kKeySlot, id), kPlainObjectMax);
-    if (!slot && slot.error().code() == ErrorCode::kNotFound) continue;  // removed meanwhile
-    if (!slot && !is_damage(slot.error().code())) {
-      return std::unexpected(std::move(slot).error().with_context("reading the key slots"));
-    }
-    const auto header = decode_header(slot ? ByteView(*slot) : ByteView());
-    const bool stray = header && header->repository != config.id;
-    if (stray && id_of(*slot) == id) continue;
-    slot_ids.push_back(id);
-    slots.push_back(slot ? std::move(*slot) : Bytes{});
-  }
-  return {};
-}
 
 Result<std::unique_ptr<Repository>> Repository::init(std::unique_ptr<backend::Backend> backend,
                                                      const Credential& credential,
@@ -148,17 +85,27 @@ Result<std::unique_ptr<Repository>> Repository::init(std::unique_ptr<backend::Ba
                 .host = {},
                 .user = {},
                 .argon2 = options.argon2};
-  if (credential.passphrase) slot.kind = SlotKind::kPassphrase;
+  slot.kind = credential.kind();
   if (config.suite != crypto::Suite::kPlain && slot.kind == SlotKind::kNone) {
-    return fail(ErrorCode::kInvalidArgument, "an encrypted repository needs a passphrase");
+    return fail(ErrorCode::kInvalidArgument, "an encrypted repository needs a passphrase or key");
   }
-  const Bytes slot_object = TRY(seal_slot(keyring, slot, credential, config.id, world.rng));
+  std::vector<Bytes> slots;
+  if (options.recovery_key_of_write_only) {
+    slot.kind = SlotKind::kRecoveryKey;
+    const Credential full{.passphrase = {}, .recovery_key = options.recovery_key_of_write_only};
+    slots.push_back(TRY(seal_slot(keyring, slot, full, config.id, world.rng)));
+    slot.kind = credential.kind();
+    slot.write_only = true;
+  }
+  slots.push_back(TRY(seal_slot(keyring, slot, credential, config.id, world.rng)));
 
   // The config comes last: whoever sees it sees a whole repository (docs/format.md section 3.1). Of
   // two that are made at once at one place, one config wins; the slot of the other names another
   // repository and is ignored.
-  TRY_DOING("creating the repository",
-            backend->put(object_name(ObjectKind::kKeySlot, id_of(slot_object)), slot_object));
+  for (const Bytes& object : slots) {
+    TRY_DOING("creating the repository",
+              backend->put(object_name(ObjectKind::kKeySlot, id_of(object)), object));
+  }
   TRY(backend->barrier());
   auto created = backend->put("config", config_object);
   if (!created && created.error().code() == ErrorCode::kAlreadyExists) {
@@ -182,21 +129,17 @@ Result<std::unique_ptr<Repository>> Repository::open(std::unique_ptr<backend::Ba
   std::unique_ptr<State> state(new State{.backend = std::move(backend),
                                          .world = world,
                                          .config = {},
-                                         .keyring = {},
+                                         .keys = {},
                                          .cache_directory = {},
                                          .generations = {},
-                                         .slot_ids = {},
-                                         .slot_opened = {},
                                          .index = {},
                                          .pack_keys = {},
                                          .scan_mutex = {},
                                          .scan_ended = {},
                                          .told_of_scan = {}});
   state->config = TRY_DOING("reading the repository's config", decode_config(*config_object));
-  std::vector<Bytes> slots;
-  TRY(state->list_slots(slots));
-  state->keyring = TRY(open_any_slot(slots, state->slot_ids, credential, state->slot_opened));
-  if (state->keyring.config_digest != crypto::blake3(*config_object)) {
+  state->keys = TRY(unlock_keys(state->key_place(), credential));
+  if (state->keys.keyring.config_digest != crypto::blake3(*config_object)) {
     return std::unexpected(
         Error(ErrorCode::kCorruption, "the config is not the one that the key was made for")
             .with_hint("Somebody changed or exchanged it: take it from a copy of the repository."));
@@ -204,10 +147,12 @@ Result<std::unique_ptr<Repository>> Repository::open(std::unique_ptr<backend::Ba
   if (!options.cache_directory.empty()) {
     state->cache_directory = options.cache_directory + "/" + state->config.id.hex();
   }
+  state->keys.keyring.late =
+      late_epochs(*state->backend, state->config.id, state->keys.identity, state->keys.keyring);
   Index::Options index_options;
   if (!state->cache_directory.empty())
     index_options.cache_directory = state->cache_directory + "/index";
-  state->index = std::make_unique<Index>(*state->backend, state->keyring, state->config,
+  state->index = std::make_unique<Index>(*state->backend, state->keys.keyring, state->config,
                                          state->world.rng, std::move(index_options));
   std::unique_ptr<Repository> repository(new Repository(std::move(state)));
   TRY(repository->refresh_generations());
@@ -218,7 +163,7 @@ const Config& Repository::config() const {
   return state_->config;
 }
 const Keyring& Repository::keyring() const {
-  return state_->keyring;
+  return state_->keys.keyring;
 }
 backend::Backend& Repository::store() const {
   return *state_->backend;
@@ -286,7 +231,7 @@ Result<snapshot::Snapshot> Repository::read_snapshot(const snapshot::SnapshotId&
       *state_->backend, object_name(ObjectKind::kSnapshot, object_id), kSnapshotObjectMax));
   if (id_of(stored) != object_id)
     return fail(ErrorCode::kCorruption, "its bytes do not match its name");
-  return open_snapshot(stored, state_->keyring, state_->config.id);
+  return open_snapshot(stored, state_->keys.keyring, state_->config.id);
 }
 
 Result<std::vector<snapshot::SnapshotId>> Repository::list_snapshots() {
@@ -312,6 +257,11 @@ bool Repository::counts(const snapshot::SnapshotId& id, const snapshot::Snapshot
 }
 
 Result<std::vector<StoredSnapshot>> Repository::snapshots(const DamagedSnapshot& damaged) {
+  // Else every snapshot would be told to be damaged.
+  if (state_->keys.keyring.is_write_only())
+    return std::unexpected(
+        Error(ErrorCode::kWrongKey, "the key is write-only: it cannot read snapshots")
+            .with_hint("Use a full key; 'backstay key list' shows which there are."));
   const std::vector<snapshot::SnapshotId> ids = TRY(list_snapshots());
   std::vector<StoredSnapshot> found;
   for (const snapshot::SnapshotId& id : ids) {
@@ -363,10 +313,10 @@ Result<snapshot::SnapshotId> Repository::store_snapshot(const snapshot::Snapshot
   if (record.size() > kFrameMax) {
     return fail(ErrorCode::kInvalidArgument, "the snapshot's description is larger than 16 MiB");
   }
-  const Bytes stored = TRY(seal_record(ObjectKind::kSnapshot, record, state_->keyring,
+  const Bytes stored = TRY(seal_record(ObjectKind::kSnapshot, record, state_->keys.keyring,
                                        state_->config, state_->world.rng));
-  // The commit is what makes the run count: it is read as a restore will read it.
-  const auto again = open_snapshot(stored, state_->keyring, state_->config.id);
+  // The commit is what makes the run count: it is decoded as a restore will decode it.
+  const auto again = snapshot::decode_snapshot(record);
   if (!again || *again != snapshot) {
     return fail(ErrorCode::kInvalidArgument,
                 "the snapshot would not be read back as it is" +
@@ -380,11 +330,11 @@ Result<snapshot::SnapshotId> Repository::store_snapshot(const snapshot::Snapshot
 }
 
 chunk::ChunkId Repository::chunk_id(ByteView plaintext) const {
-  return chunk::ChunkId{crypto::blake3_keyed(state_->keyring.chunk_id_key, plaintext).bytes};
+  return chunk::ChunkId{crypto::blake3_keyed(state_->keys.keyring.chunk_id_key, plaintext).bytes};
 }
 
 crypto::Blake3Stream Repository::chunk_id_stream() const {
-  return crypto::Blake3Stream(state_->keyring.chunk_id_key);
+  return crypto::Blake3Stream(state_->keys.keyring.chunk_id_key);
 }
 
 // A version or key epoch that is not known may be one of the future, or a flipped bit: the name
@@ -403,7 +353,7 @@ Result<FrameData> Repository::read_frame(const FrameLocation& frame) {
   const std::string name = object_name(object_kind(frame.pack_kind), frame.pack);
   auto pack_key =
       state_->pack_keys.find_or_read(*state_->backend, name, object_kind(frame.pack_kind),
-                                     frame.pack, state_->keyring, state_->config.id);
+                                     frame.pack, state_->keys.keyring, state_->config.id);
   if (!pack_key) {
     return std::unexpected(explain(std::move(pack_key).error(), *state_->backend, frame)
                                .with_context("reading " + name));
@@ -444,10 +394,11 @@ Result<RecoveredPacks> Repository::recover_now(const PackSurvey& survey) {
   RecoveredPacks recovered;
   // Readers ask the places of a chunk in the order in which they came into the index.
   for (const auto* packs : {&survey.strays, &survey.marked_strays}) {
-    recovered.append(TRY(recover_packs(*state_->backend, state_->keyring, state_->config.id, *packs,
-                                       PackDepth::kDirectory, [&](std::vector<PackEntries> found) {
-                                         return state_->index->add_unstored(std::move(found));
-                                       })));
+    recovered.append(
+        TRY(recover_packs(*state_->backend, state_->keys.keyring, state_->config.id, *packs,
+                          PackDepth::kDirectory, [&](std::vector<PackEntries> found) {
+                            return state_->index->add_unstored(std::move(found));
+                          })));
   }
   return recovered;
 }
@@ -526,58 +477,21 @@ Result<Bytes> Repository::read(const chunk::ChunkRef& ref) {
 }
 
 Result<std::vector<KeySlotEntry>> Repository::key_slots() {
-  const std::vector<ObjectId> opened_before = state_->slot_ids;
-  const std::vector<bool> opened = state_->slot_opened;
-  std::vector<Bytes> slots;
-  TRY(state_->list_slots(slots));
-  std::vector<KeySlotEntry> entries;
-  for (std::size_t i = 0; i < slots.size(); ++i) {
-    auto info = read_slot_info(slots[i]);
-    KeySlotEntry entry{.id = state_->slot_ids[i], .info = {}};
-    entry.readable = info.has_value();
-    if (info)
-      entry.info = std::move(*info);
-    else
-      entry.info.label = "(damaged)";
-    const auto before = std::ranges::find(opened_before, entry.id);
-    const auto at = static_cast<std::size_t>(before - opened_before.begin());
-    entry.opened_this_session = at < opened.size() && opened[at];
-    entries.push_back(std::move(entry));
-  }
-  state_->slot_opened.assign(entries.size(), false);
-  for (std::size_t i = 0; i < entries.size(); ++i)
-    state_->slot_opened[i] = entries[i].opened_this_session;
-  return entries;
+  return list_key_slots(state_->key_place(), state_->keys);
 }
 
 Result<ObjectId> Repository::add_key_slot(const SlotInfo& info, const Credential& credential) {
-  const Bytes slot =
-      TRY(seal_slot(state_->keyring, info, credential, state_->config.id, state_->world.rng));
-  // A slot that does not open again would be a promise that cannot be kept.
-  TRY_DOING("verifying the new key slot", open_slot(slot, credential));
-  const ObjectId id = id_of(slot);
-  TRY(state_->backend->put(object_name(ObjectKind::kKeySlot, id), slot));
-  TRY(state_->backend->barrier());
-  return id;
+  return repo::add_key_slot(state_->key_place(), state_->keys, info, credential, state_->world.rng);
 }
 
 Result<void> Repository::remove_key_slot(const ObjectId& id) {
-  const auto slots = TRY(key_slots());
-  const auto is_the_one = [&](const KeySlotEntry& slot) { return slot.id == id; };
-  if (std::ranges::none_of(slots, is_the_one)) {
-    return fail(ErrorCode::kNotFound, "there is no key slot " + id.short_hex());
-  }
-  // One that is damaged opens nothing.
-  const bool another = std::ranges::any_of(
-      slots, [&](const KeySlotEntry& slot) { return !is_the_one(slot) && slot.readable; });
-  if (!another) {
-    return std::unexpected(
-        Error(ErrorCode::kConflict,
-              "this is the last key slot: without it nothing could be read again")
-            .with_hint("Add another one first with 'backstay key add'."));
-  }
-  TRY(state_->backend->remove(object_name(ObjectKind::kKeySlot, id)));
-  return state_->backend->barrier();
+  return repo::remove_key_slot(state_->key_place(), state_->keys, id);
+}
+
+Result<RotationReport> Repository::rotate_keys(const std::optional<ObjectId>& revoked) {
+  return repo::rotate_keys(state_->key_place(), state_->keys,
+                           {.revoked = revoked, .now = state_->world.clock.now()},
+                           state_->world.rng);
 }
 
 }  // namespace backstay::repo

@@ -17,6 +17,7 @@
 #include "repo/config.h"
 #include "repo/generation.h"
 #include "repo/index.h"
+#include "repo/key_rotation.h"
 #include "repo/key_slot.h"
 #include "repo/lease.h"
 #include "repo/pack_recovery.h"
@@ -31,6 +32,8 @@ struct InitOptions {
   crypto::Argon2Parameters argon2;
   std::string label;  // of the first key slot
   std::uint32_t pack_bytes = 16 * 1024 * 1024;
+  // Then the credential is for a client that writes and cannot read, and this is the full key.
+  std::optional<crypto::Secret> recovery_key_of_write_only = {};
 };
 
 struct OpenOptions {
@@ -48,13 +51,6 @@ struct StoredSnapshot {
   snapshot::SnapshotId id;
   snapshot::Snapshot snapshot;  // with the tags that it has by now
   bool tags_known = true;       // false: a change of them cannot be read
-};
-
-struct KeySlotEntry {
-  ObjectId id;
-  SlotInfo info;
-  bool readable = true;  // false when it is damaged or of a kind that this version does not know
-  bool opened_this_session = false;
 };
 
 // What an operation holds its lease for. One that writes refers to packs that are not condemned;
@@ -148,8 +144,10 @@ class Repository final : public chunk::ChunkReader {
   Result<std::vector<KeySlotEntry>> key_slots();
   // Adds a slot for the credential and returns its name.
   Result<ObjectId> add_key_slot(const SlotInfo& info, const Credential& credential);
-  // conflict when no readable slot would be left.
+  // conflict when no slot would be left that can read.
   Result<void> remove_key_slot(const ObjectId& id);
+  // Begins a new key epoch, and removes the slot that is revoked (docs/format.md section 4.6).
+  Result<RotationReport> rotate_keys(const std::optional<ObjectId>& revoked);
 
  private:
   struct State;

@@ -209,7 +209,8 @@ void StoreSession::State::keep_buffer(PageBuffer buffer) {
 // writer that waits for the uploader.
 Result<StoreSession::State::Placed> StoreSession::State::place(PackKind kind, FrameRecord record) {
   const std::size_t slot = repository.world().rng.below(kOpenPacksPerKind);
-  const std::size_t capacity = std::max(capacity_of(kind), kHeaderSize + record.sealed_length);
+  constexpr std::size_t kPrefixMax = kHeaderSize + kKeyExtensionSize;
+  const std::size_t capacity = std::max(capacity_of(kind), kPrefixMax + record.sealed_length);
   while (true) {
     Slot full;
     {

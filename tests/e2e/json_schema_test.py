@@ -67,6 +67,21 @@ class JsonLines(program.ProgramTest):
         commands = said.split("Commands:\n")[1].split("\n\n")[0]
         self.assertEqual(sorted(re.findall(r"^  (\S+)  ", commands, re.M)), sorted(SCHEMAS))
 
+    def test_lines_of_keys_that_change(self):
+        self.lines_of(0, "init", "--kdf-memory", "8KiB", "--write-only")
+        self.remove(self.repository)
+        self.lines_of(0, "init", "--kdf-memory", "8KiB")
+        self.lines_of(0, "key", "add", "--key-file", self.folder / "file")
+        client = self.lines_of(0, "key", "add", "--key-file", self.folder / "client",
+                               "--write-only")[0]
+        self.lines_of(0, "key", "rotate")
+        self.lines_of(0, "key", "list")
+        file = {"BACKSTAY_KEY_FILE": str(self.folder / "client"), "BACKSTAY_PASSWORD": ""}
+        self.lines_of(0, "key", "check", env=self.environment(**file))
+        self.lines_of(0, "key", "remove", client["short_id"], "--rotate")
+        self.lines_of(12, "key", "list", env=self.environment(**file))
+        self.assert_seen(("init", "initialized"), ("key", "keys_rotated"), ("key", "key_works"))
+
     def test_lines_of_shares_of_keys(self):
         self.lines_of(0, "init")
         shares = self.lines_of(0, "key", "split", "2/3")
@@ -176,7 +191,7 @@ class JsonLines(program.ProgramTest):
         self.password = "new"
         self.assertEqual(sorted(one["kind"] for one in self.lines_of(0, "key", "list")),
                          ["passphrase", "recovery key"])
-        elsewhere = {"error", "share", "combined_key", "key_works"}
+        elsewhere = {"keys_rotated", "error", "share", "combined_key", "key_works"}
         self.assert_seen(*(("key", kind) for kind in set(SCHEMAS["key"]["$defs"]) - elsewhere))
 
     def test_lines_of_commands_without_a_repository(self):

@@ -51,7 +51,7 @@ class Retention(program.ProgramTest):
             plain = record(*((number, value) for number, values in changed.items()
                              for value in values), always=changed)
             prefix = data[:32] + os.urandom(32)
-            key = keyed(repository.secrets[header["epoch"]], prefix)
+            key = keyed(repository.epochs[header["epoch"]].base[1], prefix)
             cipher = AESGCM if header["suite"] == 1 else ChaCha20Poly1305
             sealed = prefix + cipher(key).encrypt(struct.pack("<QI", 64, 4), plain, None)
             made.append(blake3(sealed).hex())

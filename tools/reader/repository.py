@@ -11,17 +11,20 @@ import sys
 
 import argon2.low_level
 import zstandard
-from cryptography.exceptions import InvalidTag
+from cryptography.exceptions import InvalidSignature, InvalidTag
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
 
 from reader.blake3 import blake3, derive, keyed
 
 LIMIT = 16 << 20  # section 9: chunk, frame, page, content list, snapshot
 KINDS = {"config": 1, "keys": 2, "data": 3, "meta": 4, "index": 5, "snapshots": 6, "leases": 7,
-         "generations": 8, "parity": 9, "damaged": 10, "holds": 11, "tags": 12}
+         "generations": 8, "parity": 9, "damaged": 10, "holds": 11, "tags": 12, "epochs": 13}
 NAMES = re.compile(r"config|(keys|index|snapshots|damaged)/[0-9a-f]{64}|(data|meta|parity)/"
                    r"([0-9a-f]{2})/\3[0-9a-f]{62}|leases/[0-9a-f]{32}-\d{10}|generations/\d{20}|"
-                   r"(holds|tags)/[0-9a-f]{64}-\d{10}-[0-9a-f]{64}")
+                   r"(holds|tags)/[0-9a-f]{64}-\d{10}-[0-9a-f]{64}|epochs/\d{10}(-[0-9a-f]{64})?")
 
 
 class Corruption(Exception):
@@ -156,11 +159,12 @@ class Store:
 def parse_header(data, kind, repository_id):
     must(len(data) >= 64 and data[:4] == b"BKST" and data[4] == kind, "no such object's header")
     version, suite, mode = data[5:8]
-    if version != 1 or suite > 2 or mode > 1 or data[12:16] != bytes(4):
+    extension = 80 if mode == 2 else 0
+    if version != 1 or suite > 2 or mode > 3 or int.from_bytes(data[12:16], "little") != extension:
         raise Refused("this object needs a newer reader")
     must(repository_id in (None, data[16:32]), "the object is of another repository")
     return {"suite": suite, "mode": mode, "epoch": int.from_bytes(data[8:12], "little"),
-            "prefix": data[:64], "repository": data[16:32]}
+            "prefix": data[:64 + extension], "size": 64 + extension, "repository": data[16:32]}
 
 
 def parse_plain(data, kind, repository_id=None):
@@ -171,8 +175,56 @@ def parse_plain(data, kind, repository_id=None):
     return header, Record(data[64:-32])
 
 
-def open_slot(data, repository_id, passphrase, secret):
-    """The keyring in a key slot, or None when this credential does not open it."""
+def raw(public_key):
+    return public_key.public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)
+
+
+def open_box(private, box):
+    """What is in a box to the public key of these 32 bytes (section 4.5)."""
+    private = X25519PrivateKey.from_private_bytes(private)
+    try:
+        shared = private.exchange(X25519PublicKey.from_public_bytes(box[:32]))
+        key = derive("backstay v1 sealed box", shared + box[:32] + raw(private.public_key()))
+        return ChaCha20Poly1305(key).decrypt(bytes(12), box[32:], None)
+    except (InvalidTag, ValueError):
+        raise Corruption("a box does not open") from None
+
+
+class Epoch:
+    """A key epoch of a full keyring (section 4.2)."""
+
+    def __init__(self, record):
+        self.number, secret = record.n(1), record.b(2)
+        if len(secret) != 32:
+            raise Refused("the key is write-only: nothing can be read with it")
+        index = derive("backstay v1 index secret", secret)
+        self.base = {1: derive("backstay v1 object key", secret),
+                     3: derive("backstay v1 object key", index)}
+        self.box = derive("backstay v1 epoch box", secret)
+        seed = derive("backstay v1 epoch signature", secret)
+        self.verifying = raw(Ed25519PrivateKey.from_private_bytes(seed).public_key())
+
+    def object_key(self, header):
+        base = self.base.get(header["mode"])
+        if header["mode"] == 2:
+            sealed = open_box(self.box, header["prefix"][64:])
+            base = derive("backstay v1 sealed object key", sealed)
+        must(base is not None, "the object claims not to be sealed")
+        return keyed(base, header["prefix"])
+
+    def confirms(self, message, signature):
+        try:
+            Ed25519PublicKey.from_public_bytes(self.verifying).verify(signature, message)
+            return True
+        except InvalidSignature:
+            return False
+
+
+Slot = collections.namedtuple("Slot", "keyring digest box")
+
+
+def open_slot(data, repository_id, passphrase, secret, key_file=None):
+    """What is in a key slot, or None when this credential does not open it."""
     header, record = parse_plain(data, 2, repository_id)
     public, salt = Record(record.b(1)), Record(record.b(1)).b(7, 16)
     kind, memory, passes = public.n(1), public.n(8), public.n(9)
@@ -182,13 +234,18 @@ def open_slot(data, repository_id, passphrase, secret):
                                                argon2.low_level.Type.ID, 19)
     elif kind == 2 and secret is not None:
         key = derive("backstay v1 recovery key", secret + salt)
+    elif kind == 4 and key_file is not None:
+        file_secret = derive("backstay v1 key file", key_file)
+        key = derive("backstay v1 recovery key", file_secret + salt)
     elif kind == 3:
         key = derive("backstay v1 no key", salt)
     else:
         return None
     try:
         wrapping = ChaCha20Poly1305(keyed(key, header["prefix"] + record.b(1)))
-        return Record(wrapping.decrypt(bytes(12), record.b(2), None))
+        keyring = Record(wrapping.decrypt(bytes(12), record.b(2), None))
+        return Slot(keyring, blake3(header["prefix"] + record.b(1)),
+                    derive("backstay v1 key slot box", key))
     except InvalidTag:
         return None
 
@@ -211,7 +268,7 @@ class Run(collections.namedtuple("Run", "body base entries packs gone")):
 
 
 class Repository:
-    def __init__(self, folder, passphrase=None, secret=None, verify=False):
+    def __init__(self, folder, passphrase=None, secret=None, key_file=None, verify=False):
         self.store, self.verify = Store(folder), verify
         try:
             config = self.store.read("config")
@@ -221,34 +278,62 @@ class Repository:
         if record.many(2, bytes):
             raise Refused(f"the repository needs a reader that knows {record.many(2, bytes)}")
         self.id = header["repository"]
-        self.keyring = self.open_keyring(passphrase, secret)
+        slot = self.open_keyring(passphrase, secret, key_file)
+        self.keyring = slot.keyring
         must(self.keyring.b(1) == blake3(config), "the keyring is of another config")
         self.chunk_key = self.keyring.b(2, 32)
-        self.secrets = {}  # what the object keys of an epoch are derived from
-        for epoch in map(Record, self.keyring.many(4, bytes)):
-            self.secrets[epoch.n(1)] = derive("backstay v1 object key", epoch.b(2))
+        epochs = [Epoch(Record(raw_epoch)) for raw_epoch in self.keyring.many(4, bytes)]
+        self.epochs = {epoch.number: epoch for epoch in epochs}
+        self.follow_epochs(slot, self.epochs[self.keyring.n(5)])
         self.keys, self.frames, self.runs, self.scanned = {}, collections.OrderedDict(), None, None
 
-    def open_keyring(self, passphrase, secret):
+    def follow_epochs(self, slot, last):
+        """The epochs that began after the slot was made (section 4.6)."""
+        names = self.store.names("epochs")
+        while True:
+            copies = [name for name in names if name.startswith(f"epochs/{last.number + 1:010}")]
+            if not copies:
+                return
+            entries = self.epoch_entries(copies, last)
+            if slot.digest not in entries:
+                raise WrongKey("this key was revoked")
+            last = Epoch(Record(open_box(slot.box, entries[slot.digest])))
+            self.epochs[last.number] = last
+
+    def epoch_entries(self, names, before):
+        """Slot: its box, of the first of these objects that the epoch before confirms."""
+        for name in sorted(names, key=len):
+            try:
+                header, record = parse_plain(self.store.read(name), 13, self.id)
+            except (Corruption, Refused) as damage:
+                print(f"{name}: {damage}", file=sys.stderr)
+                continue
+            message = b"backstay v1 key epoch" + header["prefix"] + record.b(1)
+            if before.confirms(message, record.b(2, 64)):
+                body = Record(record.b(1))
+                must(body.n(1) == before.number + 1, "a key epoch has the wrong number")
+                return {entry.b(1): entry.b(2) for entry in map(Record, body.many(4, bytes))}
+        raise Corruption("a key epoch is not signed by the one before it")
+
+    def open_keyring(self, passphrase, secret, key_file):
         for name in self.store.names("keys"):
             try:
                 data = self.store.read(name)
                 if data[16:32] != self.id:
                     continue  # of a repository that lost the race at `init`
-                keyring = open_slot(data, self.id, passphrase, secret)
+                slot = open_slot(data, self.id, passphrase, secret, key_file)
             except Corruption as damage:
                 print(f"{name}: {damage}", file=sys.stderr)
                 continue
-            if keyring:
-                return keyring
+            if slot:
+                return slot
         raise WrongKey("wrong password or key")
 
     def unseal(self, header, sealed, offset, purpose):
         key = self.keys.get(header["prefix"])
         if key is None:
-            must(header["mode"] == 1, "the object claims not to be sealed")
-            must(header["epoch"] in self.secrets, "the key epoch is not known")
-            key = keyed(self.secrets[header["epoch"]], header["prefix"])
+            must(header["epoch"] in self.epochs, "the key epoch is not known")
+            key = self.epochs[header["epoch"]].object_key(header)
             self.keys[header["prefix"]] = key
         nonce = struct.pack("<QI", offset, purpose)
         must(len(sealed) >= 16, "a sealed segment is shorter than its tag")
@@ -263,7 +348,10 @@ class Repository:
             raise Corruption("a sealed segment is not authentic") from None
 
     def header(self, name):
-        return parse_header(self.store.read(name, 0, 64), KINDS[name.split("/")[0]], self.id)
+        start = self.store.read(name, 0, 64)
+        mode_2 = start[7:8] == b"\2" and self.store.size(name) >= 144
+        start = self.store.read(name, 0, 144) if mode_2 else start
+        return parse_header(start, KINDS[name.split("/")[0]], self.id)
 
     # ---- snapshots (section 7)
     def snapshots(self):
@@ -274,7 +362,8 @@ class Repository:
                 data = self.store.read(name)
                 must(64 < len(data) <= LIMIT + 80, "a snapshot has an impossible size")
                 header = parse_header(data, 6, self.id)
-                record = Record(self.unseal(header, data[64:], 64, SNAPSHOT))
+                at = header["size"]
+                record = Record(self.unseal(header, data[at:], at, SNAPSHOT))
                 found.append((name.split("/")[1], record))
             except Corruption as damage:
                 print(f"{name}: {damage}", file=sys.stderr)
@@ -298,7 +387,8 @@ class Repository:
                 must(80 < len(data) <= 1 << 20, "a note has an impossible size")
                 must(blake3(data).hex() == digest, "the bytes do not match the name")
                 header = parse_header(data, KINDS[folder], self.id)
-                record = Record(self.unseal(header, data[64:], 64, NOTE))
+                at = header["size"]
+                record = Record(self.unseal(header, data[at:], at, NOTE))
                 same = record.b(1, 32).hex() == snapshot_id and record.n(2) == int(number)
                 must(same, "a note's name and content disagree")
                 yield snapshot_id, record
@@ -374,9 +464,10 @@ class Repository:
         length, zero, magic = struct.unpack("<II8s", self.store.read(name, end, 16))
         must(magic == b"BKSTPACK" and zero == 0 and 16 <= length <= end - 64, "no pack's trailer")
         sealed = self.store.read(name, end - length, length)
-        cursor = Cursor(self.unseal(self.header(name), sealed, end - length, DIRECTORY))
+        header = self.header(name)
+        cursor = Cursor(self.unseal(header, sealed, end - length, DIRECTORY))
         must(cursor.varint() == 1, "a pack's directory has an unknown version")
-        offset = 64
+        offset = header["size"]
         for _ in range(cursor.varint()):
             sealed, plain, codec, at = cursor.varint(), cursor.varint(), cursor.byte(), 0
             for _ in range(cursor.varint()):

@@ -113,6 +113,8 @@ Result<void> settle_packs(repo::Repository& repository, const SettleOptions& opt
                           Activity& activity) {
   const auto survey = TRY(repo::survey_packs(repository.store(), repository.index()));
   distrust(repository, survey, activity);
+  // Their directories are for full keys, and so is the word that nothing of a damaged run is lost.
+  if (options.write_only) return {};
   if (survey.strays.empty() && survey.marked_strays.empty() && options.damaged_runs.empty()) {
     return {};
   }

@@ -10,6 +10,7 @@ namespace backstay::engine::backup_stages {
 
 struct SettleOptions {
   bool dry_run = false;
+  bool write_only = false;  // the key reads no packs
   // Runs that could not be read because they are damaged: what stands in for them replaces them.
   std::vector<repo::ObjectId> damaged_runs;
 };

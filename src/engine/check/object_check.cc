@@ -26,7 +26,7 @@ constexpr std::size_t kPieceBytes = 4 * 1024 * 1024;
 constexpr std::array kInFolders{
     ObjectKind::kKeySlot,  ObjectKind::kDataPack, ObjectKind::kMetaPack,   ObjectKind::kIndexRun,
     ObjectKind::kSnapshot, ObjectKind::kLease,    ObjectKind::kGeneration, ObjectKind::kDamageMark,
-    ObjectKind::kHold,     ObjectKind::kTagChange};
+    ObjectKind::kHold,     ObjectKind::kTagChange, ObjectKind::kKeyEpoch};
 
 bool is_named_by_hash(ObjectKind kind) {
   return std::ranges::find(kNamedByHash, kind) != kNamedByHash.end();

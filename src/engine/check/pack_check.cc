@@ -18,7 +18,7 @@ using repo::Index;
 Result<void> check_frames(repo::Repository& repository, const Index::Pack& pack, ByteView stored,
                           const repo::PackView& view) {
   repo::FrameDecoder decoder;
-  std::uint32_t offset = repo::kHeaderSize;
+  std::uint32_t offset = view.directory.prefix_size;
   for (const repo::FrameRecord& frame : view.directory.frames) {
     const FrameLocation location{.pack = pack.id,
                                  .pack_kind = pack.kind,

@@ -1,0 +1,284 @@
+#include "repo/key_rotation.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+#include <string>
+#include <utility>
+
+#include "base/try.h"
+#include "repo/key_epoch.h"
+
+namespace backstay::repo {
+
+namespace {
+
+struct StoredSlot {
+  ObjectId id;
+  Bytes bytes;  // empty when it cannot be read
+};
+
+// Slots of this repository. One that cannot be read is kept as an empty object, so that it is seen.
+Result<std::vector<StoredSlot>> read_slots(const KeyPlace& place) {
+  std::vector<ObjectId> listed;
+  TRY(place.store.list(name_prefix(ObjectKind::kKeySlot),
+                       [&](const backend::ObjectInfo& info) -> Result<void> {
+                         if (auto id = parse_object_name(ObjectKind::kKeySlot, info.name))
+                           listed.push_back(*id);
+                         return {};
+                       }));
+  std::ranges::sort(listed);
+  std::vector<StoredSlot> slots;
+  for (const ObjectId& id : listed) {
+    auto slot = get_object(place.store, object_name(ObjectKind::kKeySlot, id), kPlainObjectMax);
+    if (!slot && slot.error().code() == ErrorCode::kNotFound) continue;  // removed meanwhile
+    if (!slot && !is_damage(slot.error().code())) {
+      return std::unexpected(std::move(slot).error().with_context("reading the key slots"));
+    }
+    const auto header = decode_header(slot ? ByteView(*slot) : ByteView());
+    const bool stray = header && header->repository != place.repository;
+    if (stray && id_of(*slot) == id) continue;
+    slots.push_back({.id = id, .bytes = slot ? std::move(*slot) : Bytes{}});
+  }
+  return slots;
+}
+
+// Why no slot opened, the most telling reason first.
+class Refusals {
+ public:
+  void add(const StoredSlot& slot, Error error) {
+    if (const auto info = read_slot_info(slot.bytes)) {
+      kinds_.insert(std::string(to_string(info->kind)));
+    }
+    if (id_of(slot.bytes) != slot.id) {
+      trouble_ = Error(ErrorCode::kCorruption,
+                       "the bytes of key slot " + slot.id.short_hex() + " do not match its name");
+      return;
+    }
+    switch (error.code()) {
+      case ErrorCode::kWrongKey:
+        ++refused_;
+        break;
+      // The program that was to give the key did not.
+      case ErrorCode::kPermissionDenied:
+      case ErrorCode::kInvalidArgument:
+        command_failed_ = Error(ErrorCode::kWrongKey, error.describe());
+        break;
+      // A slot of a kind that this version does not know says nothing about the credential; one
+      // that is damaged may be the one that it would open.
+      case ErrorCode::kUnsupported:
+        unknown_ = std::move(error);
+        break;
+      default:
+        trouble_ = std::move(error);
+    }
+  }
+  void add_revoked(Error error) { revoked_ = std::move(error); }
+
+  [[nodiscard]] Error verdict() && {
+    if (revoked_) return std::move(*revoked_);
+    if (command_failed_) return std::move(*command_failed_).with_context("opening the key slots");
+    if (!trouble_ && refused_ == 0) trouble_ = std::move(unknown_);
+    if (trouble_) return std::move(*trouble_).with_context("opening the key slots");
+    if (refused_ == 0) return {ErrorCode::kCorruption, "the repository has no key slot"};
+    std::string kinds;
+    for (const std::string& kind : kinds_) kinds += (kinds.empty() ? "" : ", ") + kind;
+    return {ErrorCode::kWrongKey,
+            fmt::format("wrong password or key (the repository opens with: {})", kinds)};
+  }
+
+ private:
+  std::set<std::string> kinds_;
+  std::optional<Error> revoked_;
+  std::optional<Error> command_failed_;
+  std::optional<Error> trouble_;
+  std::optional<Error> unknown_;
+  std::size_t refused_ = 0;
+};
+
+// Whether the keys of now know the slot for one of theirs.
+class Confirmation {
+ public:
+  static Result<Confirmation> read(const KeyPlace& place, const Keyring& keyring) {
+    Confirmation confirmation(keyring.current());
+    for (EpochEntry& entry : TRY_DOING(
+             "reading the key epoch", entries_of_current(place.store, place.repository, keyring))) {
+      confirmation.carried_.insert(entry.slot);
+    }
+    return confirmation;
+  }
+  [[nodiscard]] bool confirms(const PublicSlot& slot) const {
+    if (slot.info.epoch == 0) return false;
+    if (carried_.contains(slot.digest)) return true;
+    return slot.info.epoch == current_.number &&
+           crypto::is_signed_by(current_.signer, slot.signed_bytes, slot.signature);
+  }
+
+ private:
+  explicit Confirmation(KeyEpoch current) : current_(std::move(current)) {}
+
+  KeyEpoch current_;
+  std::set<SlotDigest> carried_;
+};
+
+// Slots that have no way to say whose they are open the repository until keys are changed.
+KeySlotEntry entry_of(const StoredSlot& stored, const UnlockedKeys& keys,
+                      const Confirmation& confirmation) {
+  KeySlotEntry entry{.id = stored.id, .info = {}};
+  const auto slot = read_public_slot(stored.bytes);
+  entry.readable = slot.has_value() && id_of(stored.bytes) == stored.id;
+  if (!entry.readable) {
+    entry.info.label = "(damaged)";
+    return entry;
+  }
+  entry.info = slot->info;
+  entry.opened_this_session = stored.id == keys.slot;
+  entry.confirmed = confirmation.confirms(*slot);
+  const bool unsigned_at_first = entry.info.epoch == 0 && keys.keyring.current_epoch == 1;
+  entry.usable = entry.confirmed || unsigned_at_first;
+  return entry;
+}
+
+Result<void> require_full(const Keyring& keyring) {
+  if (!keyring.is_write_only()) return {};
+  return std::unexpected(
+      Error(ErrorCode::kWrongKey, "the key is write-only: it cannot change keys")
+          .with_hint("Use a full key; 'backstay key list' shows which key slots are write-only."));
+}
+
+std::unexpected<Error> cannot_follow(const std::vector<ObjectId>& slots) {
+  std::string names;
+  for (const ObjectId& id : slots) names += (names.empty() ? "" : ", ") + id.short_hex();
+  return std::unexpected(
+      Error(ErrorCode::kUnsupported,
+            fmt::format("the keys are not changed, because not every key slot would go on: {}",
+                        names))
+          .with_hint("They are damaged, revoked, from an earlier version, or somebody without a "
+                     "key put them there. Remove them with 'backstay key remove', and add those "
+                     "anew that are yours, with 'backstay key add'."));
+}
+
+// Those that go on. All others must be known to.
+Result<std::vector<PublicSlot>> slots_to_carry(const std::vector<StoredSlot>& stored,
+                                               const Confirmation& confirmation,
+                                               const std::optional<ObjectId>& revoked) {
+  std::vector<PublicSlot> carried;
+  std::vector<ObjectId> others;
+  for (const StoredSlot& one : stored) {
+    if (one.id == revoked) continue;
+    auto slot = read_public_slot(one.bytes);
+    const bool whole = slot && id_of(one.bytes) == one.id;
+    if (whole && confirmation.confirms(*slot)) {
+      carried.push_back(std::move(*slot));
+    } else {
+      others.push_back(one.id);
+    }
+  }
+  if (!others.empty()) return cannot_follow(others);
+  return carried;
+}
+
+Result<void> remove_slot(const KeyPlace& place, const ObjectId& id) {
+  TRY(place.store.remove(object_name(ObjectKind::kKeySlot, id)));
+  return place.store.barrier();
+}
+
+// `gone` must not be the last full key.
+Result<void> require_another(const std::vector<KeySlotEntry>& slots, const ObjectId& gone) {
+  if (std::ranges::find(slots, gone, &KeySlotEntry::id) == slots.end()) {
+    return fail(ErrorCode::kNotFound, "there is no key slot " + gone.short_hex());
+  }
+  const bool another = std::ranges::any_of(slots, [&](const KeySlotEntry& slot) {
+    return slot.id != gone && slot.usable && !slot.info.write_only;
+  });
+  if (another) return {};
+  return std::unexpected(Error(ErrorCode::kConflict,
+                               "this is the last key slot that can read: without it nothing "
+                               "could be read again")
+                             .with_hint("Add another one first with 'backstay key add'."));
+}
+
+}  // namespace
+
+Result<UnlockedKeys> unlock_keys(const KeyPlace& place, const Credential& credential) {
+  Refusals refusals;
+  for (const StoredSlot& stored : TRY(read_slots(place))) {
+    auto opened = unlock_slot(stored.bytes, credential);
+    if (!opened) {
+      refusals.add(stored, std::move(opened).error());
+      continue;
+    }
+    UnlockedKeys keys{.keyring = std::move(opened->keyring),
+                      .identity = std::move(opened->identity),
+                      .slot = stored.id};
+    auto followed = follow_epochs(place.store, place.repository, keys.identity, keys.keyring);
+    if (!followed && followed.error().code() == ErrorCode::kWrongKey) {
+      refusals.add_revoked(std::move(followed).error());
+      continue;
+    }
+    TRY_DOING("opening the key slots", std::move(followed));
+    return keys;
+  }
+  return std::unexpected(std::move(refusals).verdict());
+}
+
+Result<std::vector<KeySlotEntry>> list_key_slots(const KeyPlace& place, const UnlockedKeys& keys) {
+  const Confirmation confirmation = TRY(Confirmation::read(place, keys.keyring));
+  std::vector<KeySlotEntry> entries;
+  for (const StoredSlot& stored : TRY(read_slots(place)))
+    entries.push_back(entry_of(stored, keys, confirmation));
+  return entries;
+}
+
+// Whoever changes the keys meanwhile does not know of a new slot: it is taken back and made anew,
+// with the keys of then.
+Result<ObjectId> add_key_slot(const KeyPlace& place, UnlockedKeys& keys, const SlotInfo& info,
+                              const Credential& credential, Rng& rng) {
+  constexpr int kTries = 4;
+  TRY(require_full(keys.keyring));
+  for (int attempt = 0; attempt < kTries; ++attempt) {
+    TRY(follow_epochs(place.store, place.repository, keys.identity, keys.keyring));
+    const Bytes slot = TRY(seal_slot(keys.keyring, info, credential, place.repository, rng));
+    // A slot that does not open again would be a promise that cannot be kept.
+    TRY_DOING("verifying the new key slot", open_slot(slot, credential));
+    const ObjectId id = id_of(slot);
+    TRY(place.store.put(object_name(ObjectKind::kKeySlot, id), slot));
+    TRY(place.store.barrier());
+    if (TRY(last_epoch(place.store)) <= keys.keyring.current_epoch) return id;
+    TRY(remove_slot(place, id));
+  }
+  return fail(ErrorCode::kUnavailable, "the keys are changed again and again at the same time");
+}
+
+Result<void> remove_key_slot(const KeyPlace& place, const UnlockedKeys& keys, const ObjectId& id) {
+  TRY(require_full(keys.keyring));
+  TRY(require_another(TRY(list_key_slots(place, keys)), id));
+  return remove_slot(place, id);
+}
+
+Result<RotationReport> rotate_keys(const KeyPlace& place, UnlockedKeys& keys,
+                                   const RotationWish& wish, Rng& rng) {
+  TRY(require_full(keys.keyring));
+  TRY(follow_epochs(place.store, place.repository, keys.identity, keys.keyring));
+  TRY_DOING("looking after the last change of keys",
+            keep_epoch_copy(place.store, place.repository, keys.keyring));
+  const std::vector<KeySlotEntry> before = TRY(list_key_slots(place, keys));
+  if (wish.revoked) TRY(require_another(before, *wish.revoked));
+  const std::vector<StoredSlot> stored = TRY(read_slots(place));
+  const Confirmation confirmation = TRY(Confirmation::read(place, keys.keyring));
+  Rotation rotation{.slots = TRY(slots_to_carry(stored, confirmation, wish.revoked)),
+                    .time = wish.now};
+  KeyEpoch epoch = TRY(begin_epoch(place.store, place.repository, keys.keyring, rotation, rng));
+  // The new epoch stands. Whatever fails from here on does not take it back.
+  keys.keyring.current_epoch = epoch.number;
+  keys.keyring.epochs.push_back(std::move(epoch));
+  if (wish.revoked) TRY_DOING("removing the key slot", remove_slot(place, *wish.revoked));
+
+  RotationReport report{.epoch = keys.keyring.current_epoch, .carried = {}, .left_behind = {}};
+  for (KeySlotEntry& slot : TRY(list_key_slots(place, keys)))
+    (slot.confirmed ? report.carried : report.left_behind).push_back(std::move(slot));
+  return report;
+}
+
+}  // namespace backstay::repo

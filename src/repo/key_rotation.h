@@ -1,0 +1,64 @@
+// The key slots of a repository as they are in its store: opening with one, adding, removing, and
+// rotation (docs/format.md sections 4.4 and 4.6).
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include "backend/backend.h"
+#include "base/clock.h"
+#include "base/rng.h"
+#include "repo/key_slot.h"
+
+namespace backstay::repo {
+
+struct KeySlotEntry {
+  ObjectId id;
+  SlotInfo info;
+  bool readable = true;  // false when it is damaged or of a kind that this version does not know
+  bool opened_this_session = false;
+  // The keys of now say that it is one of theirs: it gets the new ones of a rotation. Others were
+  // revoked, are from before there were rotations, or were put there by somebody without a key.
+  bool confirmed = false;
+  bool usable = false;  // it opens the repository as it is now
+};
+
+// Which repository, and where.
+struct KeyPlace {
+  backend::Backend& store;
+  RepositoryId repository;
+};
+
+struct UnlockedKeys {
+  Keyring keyring;
+  SlotIdentity identity;
+  ObjectId slot;
+};
+
+// With the first slot that the credential opens and that was not revoked. wrong_key when there is
+// none, corruption when the one may be damaged.
+Result<UnlockedKeys> unlock_keys(const KeyPlace& place, const Credential& credential);
+
+Result<std::vector<KeySlotEntry>> list_key_slots(const KeyPlace& place, const UnlockedKeys& keys);
+
+// Needs a full keyring, as all that follows. Follows rotations first.
+Result<ObjectId> add_key_slot(const KeyPlace& place, UnlockedKeys& keys, const SlotInfo& info,
+                              const Credential& credential, Rng& rng);
+// conflict when no full key would be left.
+Result<void> remove_key_slot(const KeyPlace& place, const UnlockedKeys& keys, const ObjectId& id);
+
+struct RotationReport {
+  std::uint32_t epoch = 0;
+  std::vector<KeySlotEntry> carried;
+  // Came while the keys were changed: they do not open the repository any more.
+  std::vector<KeySlotEntry> left_behind;
+};
+struct RotationWish {
+  std::optional<ObjectId> revoked;
+  Timestamp now;
+};
+// unsupported when a slot cannot follow; already_exists when somebody else was faster.
+Result<RotationReport> rotate_keys(const KeyPlace& place, UnlockedKeys& keys,
+                                   const RotationWish& wish, Rng& rng);
+
+}  // namespace backstay::repo

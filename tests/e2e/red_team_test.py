@@ -1,0 +1,230 @@
+"""An attacker with what docs/threat-model.md gives him. He has the program, the reader in Python,
+the format page, time, and one client's credentials; each test is something he tries."""
+import os
+import shutil
+
+import program
+from reader.blake3 import blake3, derive, keyed
+from reader.repository import (Corruption, Epoch, Record, Refused, Repository, Store, open_slot,
+                               parse_header)
+
+SECRET = b"the merger is planned for the third of May; tell nobody. "
+
+
+class StolenClient(program.ProgramTest):
+    """A write-only client, with backups of its own and of others before and after the theft."""
+
+    def setUp(self):
+        super().setUp()
+        self.key = self.folder / "client.key"
+        self.run_for(0, "init", "--kdf-memory", "8KiB")
+        self.run_for(0, "key", "add", "--key-file", self.key, "--write-only", "--label", "client")
+        (self.source / "secret").write_bytes(SECRET * 1000)
+        self.backup()
+        self.run_for(0, "backup", self.source, env=self.as_thief())
+        (self.source / "own").write_bytes(SECRET[::-1] * 1000)
+        self.run_for(0, "backup", self.source, env=self.as_thief())
+
+    def as_thief(self):
+        return self.environment(BACKSTAY_PASSWORD="", BACKSTAY_KEY_FILE=str(self.key))
+
+    def keyring(self):
+        """What is in his key slot, read from the format page."""
+        store, file = Store(str(self.repository)), self.key.read_bytes()
+        config = store.read("config")
+        for name in store.names("keys"):
+            slot = open_slot(store.read(name), config[16:32], None, None, file)
+            if slot:
+                return slot.keyring
+        raise AssertionError("his key opens no slot")
+
+    def sealed(self):
+        """(name, bytes) of all that is not for him."""
+        return [(name, path.read_bytes()) for name, path in
+                self.objects("data", "meta", "snapshots").items()]
+
+    def history(self):
+        """What the owner's full key reads of all snapshots."""
+        lines = self.run_for(0, "--json", "snapshots").lines()
+        return [line["id"] for line in lines if "short_id" in line]
+
+    def test_finds_no_secret_in_his_keyring(self):
+        epochs = [Record(raw) for raw in self.keyring().many(4, bytes)]
+        self.assertTrue(epochs)
+        for epoch in epochs:
+            self.assertEqual(sorted(epoch.fields), [1, 3, 5, 6], "number, public keys, index")
+        with self.assertRaises(Refused):
+            Repository(str(self.repository), key_file=self.key.read_bytes())
+
+    def test_opens_nothing_with_any_bytes_that_he_has(self):
+        """Every field of his keyring, and what follows from it, as an epoch's secret."""
+        ring = self.keyring()
+        epoch = Record(ring.many(4, bytes)[0])
+        values = [ring.b(1), ring.b(2), ring.b(3), epoch.b(3), epoch.b(5), epoch.b(6),
+                  blake3(self.key.read_bytes()), derive("backstay v1 key file",
+                                                        self.key.read_bytes())]
+        repository = Repository(str(self.repository), self.password.encode())
+        opened = tried = 0
+        for name, data in self.sealed():
+            header = parse_header(data, data[4], repository.id)
+            for value in values:
+                fake = {1: epoch.n(1), 2: value}
+                one = Epoch.__new__(Epoch)
+                one.number, one.box = fake[1], derive("backstay v1 epoch box", value)
+                one.base = {1: derive("backstay v1 object key", value),
+                            3: derive("backstay v1 object key", value)}
+                repository.epochs, repository.keys = {one.number: one}, {}
+                tried += 1
+                try:
+                    at, purpose = header["size"], 4
+                    if not name.startswith("snapshots"):
+                        length = int.from_bytes(data[-16:-12], "little")
+                        at, purpose = len(data) - 16 - length, 2
+                    end = len(data) - (0 if purpose == 4 else 16)
+                    repository.unseal(header, data[at:end], at, purpose)
+                    opened += 1
+                except Corruption:
+                    pass
+        self.assertGreaterEqual(tried, 8 * 6)
+        self.assertEqual(opened, 0)
+
+    def test_finds_nothing_in_clear(self):
+        for name, path in self.objects().items():
+            data = path.read_bytes()
+            for text in (SECRET, SECRET[::-1], b"secret", bytes(self.source)):
+                self.assertNotIn(text, data, name)
+        for where, _, names in os.walk(self.folder / "cache"):
+            for name in names:
+                with open(os.path.join(where, name), "rb") as file:
+                    self.assertNotIn(SECRET, file.read(), name)
+
+    def test_is_refused_whatever_he_asks_the_program_for(self):
+        before = {name: path.read_bytes() for name, path in self.objects().items()}
+        for command in (["snapshots"], ["restore", "latest", "--target", self.target],
+                        ["ls", "latest"], ["dump", "latest", self.source / "secret"],
+                        ["check", "--read-data"], ["forget", "--keep-last", "1"], ["stats"],
+                        ["forget", self.history()[0]], ["key", "rotate"], ["key", "recovery"],
+                        ["key", "add", "--key-file", self.folder / "mine"]):
+            self.run_for(12, *command, env=self.as_thief())
+        self.assertEqual(before, {name: path.read_bytes()
+                                  for name, path in self.objects().items()})
+        self.assertFalse(self.target.exists())
+
+    def test_gets_no_full_key_by_planting_a_slot(self):
+        """A slot that says it is a full one, with the signature of his own."""
+        for name, path in self.objects("keys").items():
+            data = path.read_bytes()
+            public = Record(Record(data[64:-32]).b(1))
+            if not public.n(10):
+                continue
+            forged = data[:-32].replace(b"\x50\x01\x5a\x20", b"\x50\x00\x5a\x20", 1)
+            self.assertNotEqual(forged, data[:-32])
+            forged += blake3(forged)
+            (self.repository / "keys" / blake3(forged).hex()).write_bytes(forged)
+        # The owner is told instead of giving him the new keys.
+        said = self.run_for(1, "key", "rotate")
+        self.assertIn(b"not every key slot would go on", said.err)
+        self.assertEqual(self.objects("epochs"), {})
+        planted = [line for line in self.run_for(0, "--json", "key", "list").lines()
+                   if not line["confirmed"]]
+        self.assertEqual(len(planted), 1)
+        self.run_for(0, "key", "remove", planted[0]["id"])
+        self.run_for(0, "key", "rotate")
+
+    def test_takes_nothing_from_what_others_have(self):
+        """Whatever he backs up, the snapshots of before stay what they were."""
+        before = self.history()
+        (self.source / "secret").write_bytes(b"overwritten by ransomware")
+        for _ in range(3):
+            self.run_for(0, "backup", self.source, env=self.as_thief())
+        self.assertEqual(self.history()[:len(before)], before)
+        self.remove(self.target)
+        self.run_for(0, "restore", before[0], "--target", self.target)
+        restored = self.target / str(self.source)[1:] / "secret"
+        self.assertEqual(restored.read_bytes(), SECRET * 1000)
+        self.assert_checked()
+
+    def test_is_seen_when_he_takes_objects_away_from_the_store_itself(self):
+        """A store without append-only mode lets him: check says so, whatever it was."""
+        victims = list(self.objects("data").items())
+        self.assertTrue(victims)
+        for name, path in victims:
+            os.rename(path, self.folder / "gone")
+            self.assert_checked(code=13)
+            os.rename(self.folder / "gone", path)
+        self.assert_checked()
+
+    def test_reads_nothing_that_comes_after_he_is_revoked(self):
+        copy = self.folder / "copy"
+        shutil.copytree(self.repository / "keys", copy)
+        slot = next(line for line in self.run_for(0, "--json", "key", "list").lines()
+                    if line["label"] == "client")
+        self.run_for(0, "key", "remove", slot["short_id"], "--rotate")
+        known = set(self.objects("index"))
+        (self.source / "later").write_bytes(os.urandom(50000))
+        self.backup()
+        shutil.copy(copy / slot["id"], self.repository / "keys" / slot["id"])
+        said = self.run_for(12, "backup", self.source, env=self.as_thief())
+        self.assertIn(b"revoked", said.err)
+        # Nor does his index secret open what is new of the index.
+        epoch = Record(self.keyring().many(4, bytes)[0])
+        base = derive("backstay v1 object key", epoch.b(5))
+        opened = {}
+        for name, path in self.objects("index").items():
+            data = path.read_bytes()
+            header = parse_header(data, 5, data[16:32])
+            repository = Repository(str(self.repository), self.password.encode())
+            repository.keys = {header["prefix"]: keyed(base, header["prefix"])}
+            try:
+                repository.unseal(header, data[64:64 + (1 << 20) + 16], 64, 3)
+                opened[name] = True
+            except Corruption:
+                opened[name] = False
+        self.assertTrue(any(opened.values()), "the old ones are his")
+        self.assertEqual({name for name, yes in opened.items() if yes} - known, set())
+
+
+class StoreOperator(program.ProgramTest):
+    """Who has the store and no key at all."""
+
+    def setUp(self):
+        super().setUp()
+        self.run_for(0, "init", "--kdf-memory", "8KiB")
+        (self.source / "secret").write_bytes(SECRET * 100)
+        self.backup()
+
+    def test_cannot_begin_an_epoch_of_his_own(self):
+        """He makes a rotation, for the slots' public keys, and signs it himself."""
+        other = self.folder / "other"
+        self.run_for(0, "-r", other, "init", "--kdf-memory", "8KiB")
+        self.run_for(0, "-r", other, "key", "rotate")
+        start = next((other / "epochs").iterdir()).read_bytes()
+        own = (self.repository / "config").read_bytes()[16:32]
+        forged = start[:16] + own + start[32:-32]
+        forged += blake3(forged)
+        (self.repository / "epochs").mkdir()
+        (self.repository / "epochs/0000000002").write_bytes(forged)
+        said = self.run_for(13, "backup", self.source)
+        self.assertIn(b"not signed", said.err)
+
+    def test_is_told_of_when_he_puts_an_open_repository_in_its_place(self):
+        shutil.rmtree(self.repository)
+        self.run_for(0, "init", "--encryption", "none")
+        said = self.run_for(0, "backup", self.source)
+        self.assertIn(b"can be read by everybody", said.err)
+
+    def test_cannot_change_a_slot_to_full(self):
+        self.run_for(0, "key", "add", "--key-file", self.folder / "key", "--write-only")
+        client = self.environment(BACKSTAY_PASSWORD="", BACKSTAY_KEY_FILE=str(self.folder / "key"))
+        for name, path in self.objects("keys").items():
+            data = path.read_bytes()
+            if Record(Record(data[64:-32]).b(1)).n(10):
+                forged = data[:-32].replace(b"\x50\x01\x5a\x20", b"\x50\x00\x5a\x20", 1)
+                forged += blake3(forged)
+                path.unlink()
+                (self.repository / "keys" / blake3(forged).hex()).write_bytes(forged)
+        self.run_for(12, "snapshots", env=client)
+
+
+if __name__ == "__main__":
+    program.main()
