@@ -8,6 +8,7 @@
 #include "compress/zstd_codec.h"
 #include "repo/config.h"
 #include "repo/generation.h"
+#include "repo/index_object.h"
 #include "repo/index_run.h"
 #include "repo/key_epoch.h"
 #include "repo/key_slot.h"
@@ -58,7 +59,11 @@ void write_plain_objects(const fs::path& folder, Rng& rng) {
                                 .started = {-5, 1},
                                 .renew_seconds = 300};
   write_seed(folder, "lease", plain_seed(2, repo::encode_lease(lease, config.id)));
-  const repo::Generation generation{.number = 2, .condemned = {repo::ObjectId{}}, .time = {7, 8}};
+  const repo::Generation generation{.number = 2,
+                                    .condemned = {repo::ObjectId{}},
+                                    .time = {7, 8},
+                                    .ended_leases = {},
+                                    .kept_snapshots = {}};
   const repo::EpochStart epoch{
       .number = 2, .time = {7, 8}, .entries = {{.slot = {}, .box = Bytes(80, 1)}}};
   Bytes epoch_seed{4};
