@@ -45,6 +45,20 @@ class Golden(program.ProgramTest):
             dumped = self.run_for(0, "dump", "latest", self.folder / "new/file")
             self.assertEqual(dumped.out, b"new")
 
+    def test_golden_write_only_clients_go_on_after_the_rotation_of_then(self):
+        clients = 0
+        for name in self.each():
+            key = HERE / name / "client.key"
+            if key.exists():
+                clients += 1
+                (self.folder / "new").mkdir(exist_ok=True)
+                (self.folder / "new/file").write_bytes(b"new")
+                self.run_for(0, "--key-file", key, "backup", self.folder / "new")
+                self.run_for(12, "--key-file", key, "snapshots")
+                dumped = self.run_for(0, "dump", "latest", self.folder / "new/file")
+                self.assertEqual(dumped.out, b"new")
+        self.assertGreater(clients, 0)
+
     def test_golden_repositories_are_read_from_the_format_page_alone(self):
         for name in self.each():
             words = HERE / name / "recovery-key"

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Makes a golden repository: tests/golden/make.sh BINARY NAME [INIT OPTION...]
 # Golden repositories are made once for each released format, and then stay as they are for ever: every
-# later version must open them. The name says format and peculiarity, such as v1-chacha20.
+# later version must open them. The name says format and peculiarity, such as v1-chacha20. In one whose name has
+# "write-only" such a client makes the first snapshot, and the keys are changed before the second.
 set -euo pipefail
 binary=$(realpath "$1")
 name=$2
@@ -17,11 +18,20 @@ export BACKSTAY_REPO=$PWD/$name/repository BACKSTAY_PASSWORD="golden $name" BACK
 mkdir "$name"
 /usr/bin/python3 tree.py describe "$work/tree" >"$name/expected.json"
 "$binary" init "$@"
-"$binary" backup --host golden --tag first "$work/tree"
+first=()
+case "$name" in
+  *write-only*)
+    "$binary" key add --write-only --key-file "$name/client.key"
+    "$binary" key recovery | grep -oE '([a-z]{5}-){17}[a-z]{5}' >"$name/recovery-key"
+    first=(--key-file "$name/client.key") ;;
+esac
+"$binary" "${first[@]}" backup --host golden --tag first "$work/tree"
+[ ${#first[@]} = 0 ] || "$binary" key rotate
 rm "$work/tree/folder/small000"
 "$binary" backup --host golden --tag second "$work/tree"
-case "$*" in
+case "$name $*" in
   *none*) ;;  # without encryption there are no keys
+  *write-only*) ;;
   *) "$binary" key recovery | grep -oE '([a-z]{5}-){17}[a-z]{5}' >"$name/recovery-key" ;;
 esac
 printf '%s\n' "$work/tree" >"$name/source"
