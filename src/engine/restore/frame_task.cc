@@ -19,16 +19,16 @@ class FrameRun {
     if (needed.empty()) return;
     const Result<repo::FrameData> frame = site_.repository.read_frame(task.frame);
     const From from{.location = task.frame, .frame = frame};
-    for (const PieceSpan pieces : needed) {
-      FileJob& job = *pieces.front().job;
+    for (std::span<const PieceSpan> rest = needed; !rest.empty();) {
+      FileJob& job = *rest.front().front().job;
       if (job.is_whole) {
-        write_whole(pieces, from);
+        write_whole(rest.front(), from);
+        rest = rest.subspan(1);
         continue;
       }
-      for (const Piece& piece : pieces) {
-        write(piece, from);
-        worker_.finish_piece(job);
-      }
+      const std::size_t written = write_together(rest, from);
+      for (std::size_t i = 0; i < written; ++i) worker_.finish_piece(job);
+      rest = rest.subspan(written);
     }
   }
 
@@ -106,14 +106,33 @@ class FrameRun {
     worker_.write_whole(job, segments);
   }
 
-  void write(const Piece& piece, const From& from) {
-    FileJob& job = *piece.job;
-    if (job.failed || site_.outcome.ending()) return;
+  static bool follows(const Piece& piece, const Piece& first, std::size_t bytes) {
+    return piece.job == first.job && piece.file_offset == first.file_offset + bytes &&
+           piece.offset_in_frame == first.offset_in_frame + bytes;
+  }
+
+  // The first of these pieces, and with it those that follow it in the file as they do in the
+  // frame: a write costs much, however small it is. Returns how many that were.
+  std::size_t write_together(std::span<const PieceSpan> pieces, const From& from) {
+    const Piece& first = pieces.front().front();
+    FileJob& job = *first.job;
+    if (job.failed || site_.outcome.ending()) return 1;
     Bytes kept;
-    const Result<ByteView> bytes = bytes_of(piece, from, kept);
-    const Result<void> written = bytes ? worker_.write(job, piece.file_offset, *bytes)
+    Result<ByteView> bytes = bytes_of(first, from, kept);
+    std::size_t together = 1;
+    while (bytes && together < pieces.size()) {
+      const Piece& next = pieces[together].front();
+      if (!follows(next, first, bytes->size())) break;
+      Bytes from_elsewhere;
+      const Result<ByteView> more = bytes_of(next, from, from_elsewhere);
+      if (!more || more->data() != bytes->data() + bytes->size()) break;
+      bytes = ByteView(bytes->data(), bytes->size() + more->size());
+      ++together;
+    }
+    const Result<void> written = bytes ? worker_.write(job, first.file_offset, *bytes)
                                        : Result<void>(std::unexpected(bytes.error().clone()));
     if (!written) job.fail(written.error());
+    return together;
   }
 
   Site& site_;
