@@ -10,6 +10,7 @@
 #include "cli/console.h"
 #include "cli/forget_output.h"
 #include "cli/output_text.h"
+#include "cli/prune_output.h"
 #include "cli/session.h"
 #include "cli/snapshot_choice.h"
 #include "engine/forget.h"
@@ -25,6 +26,8 @@ struct ForgetArguments {
   policy::Retention retention;
   policy::Grouping grouping;
   bool dry_run = false;
+  bool prune = false;
+  engine::PruneOptions pruning;
 };
 
 // What happens while forgetting, as it is shown.
@@ -33,7 +36,11 @@ class ForgetShow {
   ForgetShow(Context& context, bool dry_run) : console_(context.console), dry_run_(dry_run) {}
 
   [[nodiscard]] engine::ForgetEvents events() {
-    return {.planned = [this](const engine::ForgetPlan& plan) { show(plan); },
+    return {.planned =
+                [this](const engine::ForgetPlan& plan) {
+                  to_go_ = engine::to_be_removed(plan);
+                  show(plan);
+                },
             .removed =
                 [this](const snapshot::SnapshotId& id) {
                   removed_.push_back(id.short_hex());
@@ -46,6 +53,7 @@ class ForgetShow {
     else
       console_.print(forget_text(report, dry_run_));
   }
+  [[nodiscard]] const std::vector<snapshot::SnapshotId>& to_go() const { return to_go_; }
   // After a failure half-way.
   void say_what_was_removed() {
     if (removed_.empty()) return;
@@ -64,6 +72,7 @@ class ForgetShow {
 
   Console& console_;
   const bool dry_run_;
+  std::vector<snapshot::SnapshotId> to_go_;
   std::vector<std::string> removed_;
 };
 
@@ -118,8 +127,18 @@ Result<ExitCode> run_forget(Context& context, const ForgetArguments& arguments) 
         "no snapshot fits --host, --tag and --path as they were given: 'backstay snapshots' shows "
         "what there is");
   }
-  show.finish(*report);
-  return troubles > 0 && !by_name ? ExitCode::kDamage : ExitCode::kDone;
+  ExitCode code = troubles > 0 && !by_name ? ExitCode::kDamage : ExitCode::kDone;
+  // People read what was forgotten before the long work begins; the sum is the last line of JSON.
+  if (!context.console.json()) show.finish(*report);
+  if (arguments.prune) {
+    engine::PruneOptions pruning = arguments.pruning;
+    pruning.dry_run = arguments.dry_run;
+    pruning.without = {show.to_go().begin(), show.to_go().end()};
+    const ExitCode pruned = TRY(prune_and_show(context, *repository, pruning, "prune"));
+    if (code == ExitCode::kDone) code = pruned;
+  }
+  if (context.console.json()) show.finish(*report);
+  return code;
 }
 
 // A number, or all of them.
@@ -210,6 +229,8 @@ std::vector<Option> forget_option_table(ForgetArguments& to) {
                        return {};
                      }});
   options.push_back(flag("-n,--dry-run", to.dry_run, "show what would be done, remove nothing"));
+  options.push_back(flag("--prune", to.prune, "then free the space, as prune does"));
+  append_prune_options(options, to.pruning);
   append_choice_options(options, to.choice);
   // As with restic, -H is for hours here.
   for (Option& option : options) {
@@ -231,11 +252,13 @@ Command forget_command() {
           "host and set of paths by themselves; hours, days, weeks, months and years are those of "
           "the local time zone (TZ). Times in the future count for nothing.\n\n"
           "No rule removes the newest complete snapshot of a source or of a group, nor one that is "
-          "held, nor one that is damaged; a held one is refused by name, too. The space is not "
-          "freed by forgetting.",
+          "held, nor one that is damaged; a held one is refused by name, too. Forgetting does not "
+          "free the space: prune does, or --prune.",
       .examples = {{"backstay forget --keep-daily 7 --keep-weekly 5 --keep-monthly 12 --dry-run",
                     "Show what a usual policy would do"},
                    {"backstay forget 1a2b3c4d", "Remove one"},
+                   {"backstay forget --keep-daily 7 --keep-weekly 5 --prune",
+                    "Forget, and give the space back"},
                    {"backstay forget --keep-within 1m --keep-tag release --host web",
                     "A month of one host, and what is tagged"}},
       .arguments = {snapshots_argument(arguments->snapshots, Arity::kAny)},

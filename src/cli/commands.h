@@ -20,6 +20,7 @@ Command forget_command();
 Command tag_command();
 Command hold_command();
 Command release_command();
+Command prune_command();
 Command key_command();
 Command cache_command();
 Command lease_command();

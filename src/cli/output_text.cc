@@ -310,6 +310,11 @@ std::string keys_text(const std::vector<repo::KeySlotEntry>& slots) {
   return table.render();
 }
 
+std::string_view lease_state(const repo::ListedLease& lease) {
+  if (lease.alive) return "alive";
+  return lease.ended ? "ended" : "dead";
+}
+
 std::string leases_text(const std::vector<repo::ListedLease>& leases) {
   Table table({{"ID"},
                {"Operation"},
@@ -323,7 +328,7 @@ std::string leases_text(const std::vector<repo::ListedLease>& leases) {
                owner(lease.record.user, lease.record.host), std::to_string(lease.record.process),
                format_local(lease.record.started),
                format_duration(static_cast<double>(lease.age_seconds)) + " ago",
-               lease.alive ? "alive" : "dead"});
+               std::string(lease_state(lease))});
   }
   return table.render();
 }

@@ -43,6 +43,7 @@ namespace backstay::cli {
                                      const repo::StoredSnapshot* of);
 [[nodiscard]] std::string check_text(const engine::CheckReport& report, double seconds);
 [[nodiscard]] std::string keys_text(const std::vector<repo::KeySlotEntry>& slots);
+[[nodiscard]] std::string_view lease_state(const repo::ListedLease& lease);
 [[nodiscard]] std::string leases_text(const std::vector<repo::ListedLease>& leases);
 
 }  // namespace backstay::cli

@@ -191,21 +191,6 @@ Result<ForgetPlan> plan_by_name(Inventory& found, const ForgetOptions& options) 
   return plan;
 }
 
-// Oldest first: what is left after a failure is the better part.
-std::vector<SnapshotId> to_remove(const ForgetPlan& plan) {
-  std::vector<std::pair<Timestamp, SnapshotId>> found;
-  for (const ForgetGroup& group : plan.groups) {
-    for (const ForgetDecision& decision : group.decisions) {
-      if (decision.decision == policy::Decision::kRemove)
-        found.emplace_back(decision.stored.snapshot.started, decision.stored.id);
-    }
-  }
-  std::ranges::sort(found);
-  std::vector<SnapshotId> ids = plan.damaged;
-  for (const auto& [time, id] : found) ids.push_back(id);
-  return ids;
-}
-
 // Holds that have expired and changes of tags, of what was forgotten now or by one that was killed.
 Result<void> remove_notes_of_the_forgotten(backend::Backend& store) {
   std::set<std::string> present;
@@ -239,7 +224,7 @@ Result<void> look_again(repo::Repository& repository, const SnapshotId& id, cons
                         const std::set<std::string>& expired) {
   if (lease) {
     TRY(lease->verify());
-    TRY(ask_for_lease(repository, lease->id()));
+    TRY(lease->ask());
   }
   for (const repo::ListedNote& note :
        TRY(repo::list_notes(repository.store(), ObjectKind::kHold))) {
@@ -274,6 +259,21 @@ Result<void> remove_all(repo::Repository& repository, const Removal& removal, Le
 
 }  // namespace
 
+// Oldest first: what is left after a failure is the better part.
+std::vector<SnapshotId> to_be_removed(const ForgetPlan& plan) {
+  std::vector<std::pair<Timestamp, SnapshotId>> found;
+  for (const ForgetGroup& group : plan.groups) {
+    for (const ForgetDecision& decision : group.decisions) {
+      if (decision.decision == policy::Decision::kRemove)
+        found.emplace_back(decision.stored.snapshot.started, decision.stored.id);
+    }
+  }
+  std::ranges::sort(found);
+  std::vector<SnapshotId> ids = plan.damaged;
+  for (const auto& [time, id] : found) ids.push_back(id);
+  return ids;
+}
+
 Result<ForgetReport> forget(repo::Repository& repository, const ForgetOptions& options,
                             const ForgetEvents& events, Activity& activity) {
   if (options.named.empty() && options.retention.empty()) {
@@ -295,7 +295,7 @@ Result<ForgetReport> forget(repo::Repository& repository, const ForgetOptions& o
   if (events.planned) events.planned(plan);
 
   // Beyond this point the plan is fixed.
-  const std::vector<SnapshotId> ids = to_remove(plan);
+  const std::vector<SnapshotId> ids = to_be_removed(plan);
   ForgetReport report{.groups = plan.groups.size(),
                       .kept = 0,
                       .removed = ids.size(),

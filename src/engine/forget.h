@@ -45,6 +45,9 @@ struct ForgetPlan {
   std::vector<snapshot::SnapshotId> damaged;
 };
 
+// In the order in which they go.
+[[nodiscard]] std::vector<snapshot::SnapshotId> to_be_removed(const ForgetPlan& plan);
+
 struct ForgetEvents {
   std::function<void(const ForgetPlan&)> planned;
   std::function<void(const snapshot::SnapshotId&)> removed;

@@ -42,30 +42,6 @@ Result<void> outlast_forgets(repo::Repository& repository, const ForgetWait& wai
   }
 }
 
-Result<void> ask_for_lease(repo::Repository& repository, const repo::LeaseId& id) {
-  // Renewed while it is read, it stands under another name.
-  constexpr int kTriesMax = 5;
-  for (int attempt = 0; attempt < kTriesMax; ++attempt) {
-    std::string newest;
-    TRY(repository.store().list(repo::name_prefix(repo::ObjectKind::kLease),
-                                [&](const backend::ObjectInfo& info) -> Result<void> {
-                                  // The digits of a name stand in the order that counts.
-                                  if (info.name.find(id.hex()) != std::string::npos)
-                                    newest = std::max(newest, info.name);
-                                  return {};
-                                }));
-    if (newest.empty()) break;
-    const auto stored = repo::get_object(repository.store(), newest, repo::kPlainObjectMax);
-    if (!stored && stored.error().code() == ErrorCode::kNotFound) continue;
-    if (!stored) return std::unexpected(stored.error().clone().with_context("reading a lease"));
-    if (TRY(repo::decode_lease(*stored, repository.config().id)).ended) break;
-    return {};
-  }
-  return std::unexpected(
-      Error(ErrorCode::kConflict, "the lease of this forget is not there any more")
-          .with_hint("Run the command again."));
-}
-
 Result<void> settle_notes(repo::Repository& repository, const std::vector<FreshNote>& notes,
                           std::string_view what, const ForgetWait& wait) {
   if (notes.empty()) return {};

@@ -31,10 +31,6 @@ struct ForgetWait {
 // conflict when one is still there at the limit; cancelled.
 Result<void> outlast_forgets(repo::Repository& repository, const ForgetWait& wait);
 
-// That the lease of a forget is still there and was not ended, asked of the store: a machine whose
-// clock stood still with it does not know how long it slept. conflict.
-Result<void> ask_for_lease(repo::Repository& repository, const repo::LeaseId& id);
-
 // A note that was just stored, and the snapshot that it is about.
 struct FreshNote {
   snapshot::SnapshotId snapshot;

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <map>
 #include <optional>
 
 #include "base/record.h"
@@ -31,6 +32,7 @@ std::optional<std::uint64_t> number_in(const std::string& name) {
   std::uint64_t number = 0;
   const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), number);
   if (error != std::errc{} || generation_name(number) != name) return std::nullopt;
+  if (number < kGenerationMin || number > kGenerationMax) return std::nullopt;
   return number;
 }
 
@@ -97,9 +99,47 @@ Result<Generation> decode_generation(ByteView stored, const RepositoryId& reposi
   return generation;
 }
 
+Generation next_generation(const std::vector<Generation>& known, const EndedLeases& seen,
+                           Timestamp now) {
+  Generation next{.number = known.empty() ? kGenerationMin : known.back().number + 1,
+                  .condemned = {},
+                  .time = now,
+                  .ended_leases = {},
+                  .kept_snapshots = {}};
+  std::set<ObjectId> kept;
+  if (!known.empty()) {
+    next.ended_leases = known.back().ended_leases;
+    kept = {known.back().kept_snapshots.begin(), known.back().kept_snapshots.end()};
+  }
+  std::set<LeaseId> named(next.ended_leases.begin(), next.ended_leases.end());
+  const std::set<LeaseId> before = named;
+  for (const LeaseId& lease : seen.ended) {
+    if (named.insert(lease).second) next.ended_leases.push_back(lease);
+  }
+  std::multimap<LeaseId, ObjectId> committed;
+  for (const auto& [snapshot, lease] : seen.committed) {
+    if (named.contains(lease) && (!before.contains(lease) || kept.contains(snapshot)))
+      committed.emplace(lease, snapshot);
+  }
+  const auto too_much = [&] {
+    return named.size() > kEndedLeasesMax || committed.size() > kKeptSnapshotsMax;
+  };
+  std::erase_if(next.ended_leases, [&](const LeaseId& lease) {
+    if (!too_much() || seen.uncounted.contains(lease)) return false;
+    named.erase(lease);
+    committed.erase(lease);
+    return true;
+  });
+  for (const auto& [lease, snapshot] : committed) next.kept_snapshots.push_back(snapshot);
+  return next;
+}
+
 Result<void> create_generation(backend::Backend& store, const Generation& generation,
                                const RepositoryId& repository) {
-  return store.put(generation_name(generation.number), encode_generation(generation, repository));
+  const Bytes object = encode_generation(generation, repository);
+  if (object.size() > kPlainObjectMax)
+    return fail(ErrorCode::kInvalidArgument, "a generation names more than fits its object");
+  return store.put(generation_name(generation.number), object);
 }
 
 Result<void> remove_generation(backend::Backend& store, std::uint64_t number) {

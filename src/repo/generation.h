@@ -2,6 +2,8 @@
 #pragma once
 
 #include <cstdint>
+#include <set>
+#include <utility>
 #include <vector>
 
 #include "backend/backend.h"
@@ -20,11 +22,27 @@ struct Generation {
   std::vector<LeaseId> ended_leases;
   std::vector<ObjectId> kept_snapshots;
 };
-// What fits an object with room to spare.
-inline constexpr std::size_t kCondemnedMax = 24 * 1024;
-inline constexpr std::size_t kEndedLeasesMax = 4096;
+// All of them at once fit an object.
+inline constexpr std::size_t kCondemnedMax = 16 * 1024;
+inline constexpr std::size_t kEndedLeasesMax = 8 * 1024;
+inline constexpr std::size_t kKeptSnapshotsMax = 8 * 1024;
+// Numbers of objects; what has another one is not a generation.
+inline constexpr std::uint64_t kGenerationMin = 2;
+inline constexpr std::uint64_t kGenerationMax = std::uint64_t{1} << 62U;
 [[nodiscard]] Bytes encode_generation(const Generation& generation, const RepositoryId& repository);
 Result<Generation> decode_generation(ByteView stored, const RepositoryId& repository);
+
+// What a collection has seen of leases that were ended.
+struct EndedLeases {
+  std::vector<LeaseId> ended;                           // listed before snapshots were
+  std::vector<std::pair<ObjectId, LeaseId>> committed;  // snapshots that count, and their leases
+  std::set<LeaseId> uncounted;  // those of snapshots that are there and do not count
+};
+// The object after the last of `known`, without packs. A lease that was named before gains no
+// snapshots. Where there is no room for all, those that were named first are left out, but not
+// while a snapshot is there that does not count because of them.
+[[nodiscard]] Generation next_generation(const std::vector<Generation>& known,
+                                         const EndedLeases& seen, Timestamp now);
 
 // already_exists when the number is taken.
 Result<void> create_generation(backend::Backend& store, const Generation& generation,

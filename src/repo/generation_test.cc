@@ -54,7 +54,7 @@ class Generations : public ::testing::Test {
 
 TEST_F(Generations, AreReadInOrder) {
   EXPECT_TRUE(read_generations(memory_, some_repository())->empty());
-  for (const std::uint64_t number : {10ULL, 2ULL, 3ULL, ~0ULL}) {
+  for (const std::uint64_t number : std::vector<std::uint64_t>{10, 2, 3, kGenerationMax}) {
     ASSERT_EQ(problem(create_generation(memory_, sample_generation(number), some_repository())),
               "");
   }
@@ -62,7 +62,7 @@ TEST_F(Generations, AreReadInOrder) {
   ASSERT_EQ(problem(read), "");
   std::vector<std::uint64_t> numbers;
   for (const Generation& generation : *read) numbers.push_back(generation.number);
-  EXPECT_EQ(numbers, (std::vector<std::uint64_t>{2, 3, 10, ~0ULL}));
+  EXPECT_EQ(numbers, (std::vector<std::uint64_t>{2, 3, 10, kGenerationMax}));
 }
 
 TEST_F(Generations, AreTakenOnce) {
@@ -75,7 +75,11 @@ TEST_F(Generations, FitTheirObjectWithAllThatTheyMayName) {
   Generation full = sample_generation(2);
   full.condemned.assign(kCondemnedMax, numbered_pack(9));
   full.ended_leases.assign(kEndedLeasesMax, LeaseId{});
-  EXPECT_LT(encode_generation(full, some_repository()).size(), kPlainObjectMax - 64 * 1024);
+  full.kept_snapshots.assign(kKeptSnapshotsMax, numbered_pack(8));
+  EXPECT_EQ(problem(create_generation(memory_, full, some_repository())), "");
+  full.condemned.assign(2 * kCondemnedMax, numbered_pack(9));
+  full.number = 3;
+  EXPECT_EQ(code_of(create_generation(memory_, full, some_repository())), "invalid_argument");
 }
 
 TEST_F(Generations, AreReadAgainOnlyWhenTheyAreNotKnown) {
@@ -94,6 +98,11 @@ TEST_F(Generations, AreReadAgainOnlyWhenTheyAreNotKnown) {
 TEST_F(Generations, AreOnlyObjectsOfThatName) {
   ASSERT_EQ(problem(memory_.put("generations/notes", as_bytes("x"))), "");
   ASSERT_EQ(problem(memory_.put("generations/2", as_bytes("x"))), "");
+  // Whoever could make others believe in the last number would have ended all collections.
+  for (const std::uint64_t number : std::vector<std::uint64_t>{0, 1, ~0ULL}) {
+    ASSERT_EQ(problem(create_generation(memory_, sample_generation(number), some_repository())),
+              "");
+  }
   EXPECT_TRUE(read_generations(memory_, some_repository())->empty());
 }
 
@@ -102,6 +111,64 @@ TEST_F(Generations, WithAnotherNumberInsideAreCorruption) {
                                 encode_generation(sample_generation(3), some_repository()))),
             "");
   EXPECT_EQ(code_of(read_generations(memory_, some_repository())), "corruption");
+}
+
+// ---- what is carried from one to the next
+
+LeaseId lease_number(std::uint8_t number) {
+  return LeaseId{{number, 1}};
+}
+
+TEST(NextGeneration, IsTheSecondWhereThereIsNone) {
+  const Generation next = next_generation({}, {}, {.seconds = 7, .nanos = 0});
+  EXPECT_EQ(next.number, 2U);
+  EXPECT_EQ(next.time.seconds, 7);
+  EXPECT_TRUE(next.ended_leases.empty());
+}
+
+TEST(NextGeneration, NamesEndedLeasesAndWhatTheyHadCommitted) {
+  const EndedLeases seen{
+      .ended = {lease_number(1), lease_number(2)},
+      .committed = {{numbered_pack(10), lease_number(1)}, {numbered_pack(11), lease_number(3)}},
+      .uncounted = {}};
+  const Generation next = next_generation({}, seen, {});
+  EXPECT_EQ(next.ended_leases, (std::vector{lease_number(1), lease_number(2)}));
+  EXPECT_EQ(next.kept_snapshots, std::vector{numbered_pack(10)}) << "3 was not ended";
+}
+
+TEST(NextGeneration, CarriesWhatTheLastSaidAndNothingElseOfThoseLeases) {
+  Generation last;
+  last.number = 5;
+  last.condemned = {numbered_pack(1)};
+  last.ended_leases = {lease_number(1)};
+  last.kept_snapshots = {numbered_pack(10), numbered_pack(12)};
+  const EndedLeases seen{
+      .ended = {lease_number(1)},
+      .committed = {{numbered_pack(10), lease_number(1)}, {numbered_pack(13), lease_number(1)}},
+      .uncounted = {}};
+  const Generation next = next_generation({last}, seen, {});
+  EXPECT_EQ(next.number, 6U);
+  EXPECT_TRUE(next.condemned.empty());
+  EXPECT_EQ(next.ended_leases, std::vector{lease_number(1)});
+  EXPECT_EQ(next.kept_snapshots, std::vector{numbered_pack(10)})
+      << "12 was forgotten, and 13 came after its lease was ended";
+}
+
+TEST(NextGeneration, LeavesOutTheOldestButNoneThatHidesASnapshot) {
+  Generation last;
+  last.number = 5;
+  for (std::size_t i = 0; i < kEndedLeasesMax; ++i) {
+    last.ended_leases.push_back(
+        LeaseId{{static_cast<std::uint8_t>(i & 0xffU), static_cast<std::uint8_t>(i >> 8U), 1}});
+  }
+  const LeaseId fresh{{7, 7, 7}};
+  const EndedLeases seen{
+      .ended = {fresh}, .committed = {}, .uncounted = {last.ended_leases.front()}};
+  const Generation next = next_generation({last}, seen, {});
+  ASSERT_EQ(next.ended_leases.size(), kEndedLeasesMax);
+  EXPECT_EQ(next.ended_leases[0], last.ended_leases[0]);
+  EXPECT_EQ(next.ended_leases[1], last.ended_leases[2]);
+  EXPECT_EQ(next.ended_leases.back(), fresh);
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include <chrono>
 #include <ctime>
 #include <map>
+#include <optional>
 #include <thread>
 
 #include "base/mutex.h"
@@ -28,30 +29,35 @@ constexpr int kRenewalTriesMax = 5;
 
 using snapshot::FieldSet;
 constexpr snapshot::RecordShape kLeaseShape{
-    .name = "lease", .last = 11, .bytes = FieldSet(1, 3, 5, 6), .repeated = {}};
+    .name = "lease", .last = 10, .bytes = FieldSet(1, 3, 5, 6), .repeated = {}};
 constexpr FieldSet kLeaseRequired(1, 2, 4, 10);
 
 std::string lease_name(const LeaseId& id, std::uint64_t sequence) {
   return fmt::format("{}{}-{:010}", kLeasePrefix, id.hex(), sequence);
 }
 
+// Stands beside the objects of a lease that somebody else ended.
+std::string end_name(const LeaseId& id) {
+  return fmt::format("{}{}-ended", kLeasePrefix, id.hex());
+}
+
 struct LeaseName {
   LeaseId id;
-  std::uint64_t sequence = 0;
+  std::optional<std::uint64_t> sequence;  // nothing: it ends the lease
 };
-Result<LeaseName> parse_lease_name(std::string_view name) {
-  if (name.size() == kLeasePrefix.size() + 32 + 1 + 10 && name.starts_with(kLeasePrefix)) {
-    name.remove_prefix(kLeasePrefix.size());
-    LeaseName parsed;
-    const auto id = LeaseId::from_hex(name.substr(0, 32));
-    const auto [end, error] =
-        std::from_chars(name.data() + 33, name.data() + name.size(), parsed.sequence);
-    if (id && name[32] == '-' && error == std::errc{} && end == name.data() + name.size()) {
-      parsed.id = *id;
-      return parsed;
-    }
-  }
-  return fail(ErrorCode::kInvalidArgument, "not the name of a lease");
+std::optional<LeaseName> parse_lease_name(std::string_view name) {
+  constexpr std::size_t kHexDigits = 32;
+  if (!name.starts_with(kLeasePrefix)) return std::nullopt;
+  const std::string_view own = name.substr(kLeasePrefix.size());
+  const auto id = LeaseId::from_hex(own.substr(0, kHexDigits));
+  if (!id) return std::nullopt;
+  if (name == end_name(*id)) return LeaseName{*id, std::nullopt};
+  if (own.size() <= kHexDigits) return std::nullopt;
+  std::uint64_t sequence = 0;
+  const char* const last = own.data() + own.size();
+  const auto [end, error] = std::from_chars(own.data() + kHexDigits + 1, last, sequence);
+  if (error != std::errc{} || name != lease_name(*id, sequence)) return std::nullopt;
+  return LeaseName{*id, sequence};
 }
 
 // Counts through suspension, unlike CLOCK_MONOTONIC: a laptop that slept has missed its renewals.
@@ -76,7 +82,6 @@ Bytes encode_lease(const LeaseRecord& lease, const RepositoryId& repository) {
   out.signed_number(8, lease.started.seconds);
   out.number(9, lease.started.nanos);
   out.number(10, lease.renew_seconds);
-  if (lease.ended) out.number(11, 1);
   return encode_plain_object(ObjectKind::kLease, repository, record);
 }
 
@@ -126,9 +131,6 @@ Result<LeaseRecord> decode_lease(ByteView stored, const RepositoryId& repository
       case 10:
         lease.renew_seconds = std::min(field.value_number, kRenewSecondsMax);
         break;
-      case 11:
-        lease.ended = field.value_number != 0;
-        break;
       default:
         break;
     }
@@ -142,35 +144,25 @@ Result<LeaseRecord> decode_lease(ByteView stored, const RepositoryId& repository
 struct Lease::State {
   backend::Backend& store;
   RepositoryId repository;
-  LeaseRecord record;  // the sequence number is that of the last object known to be stored
+  LeaseRecord record;   // the sequence number is that of the last object known to be stored
+  std::uint64_t first;  // of the object that stays until the lease goes
   Mutex mutex;
   std::int64_t renewed_at GUARDED_BY(mutex) = 0;
   bool lost GUARDED_BY(mutex) = false;
-  // Numbers under which objects of this lease are, the one of `record` last. For acquire(), the
-  // renewer, and whoever comes after it.
-  std::vector<std::uint64_t> stored;
-  std::uint64_t sound = 0;  // the newest that was put while the lease stood, for certain
-  bool attempted = false;   // the next number may be stored, too: its answer was lost
+  // Numbers of objects after the first, ascending. For the renewer, and whoever comes after it.
+  std::vector<std::uint64_t> renewals;
+  bool attempted = false;  // the next number may be stored, too: its answer was lost
   bool released = false;
   std::jthread renewer;
 
   Result<void> renew();
-  Result<void> confirm();
-  Result<bool> is_own(std::uint64_t number);
-  Result<void> find_earlier();
+  Result<void> ask() const;
+  Result<void> remove_renewals(std::size_t kept);
   std::unexpected<Error> note_lost() EXCLUDES(mutex);
+  Result<void> noted(Result<void> answer) EXCLUDES(mutex);
   bool is_lost() EXCLUDES(mutex) {
     const MutexLock lock(mutex);
     return lost;
-  }
-
-  // Removes what stands under the numbers before the last `kept`.
-  Result<void> remove_stored(std::size_t kept) {
-    while (stored.size() > kept) {
-      TRY(store.remove(lease_name(record.id, stored.front())));
-      stored.erase(stored.begin());
-    }
-    return {};
   }
 
   void keep_renewing(const std::stop_token& stop) {
@@ -186,9 +178,7 @@ struct Lease::State {
   }
 };
 
-std::unexpected<Error> Lease::State::note_lost() {
-  const MutexLock lock(mutex);
-  lost = true;
+static std::unexpected<Error> was_ended() {
   return std::unexpected(
       Error(ErrorCode::kConflict,
             "the lease was taken for dead and ended by somebody else, because it was not renewed "
@@ -196,26 +186,37 @@ std::unexpected<Error> Lease::State::note_lost() {
           .with_hint("Run the command again: what was stored is found and reused."));
 }
 
-// What stands under a number that this lease would take next: its own object, whose answer was
-// lost, or the word that the lease was ended.
-Result<bool> Lease::State::is_own(std::uint64_t number) {
-  auto found = get_object(store, lease_name(record.id, number), kPlainObjectMax);
-  if (!found && found.error().code() == ErrorCode::kNotFound) return false;
-  if (!found) return std::unexpected(std::move(found).error());
-  const auto decoded = decode_lease(*found, repository);
-  return decoded && decoded->id == record.id && !decoded->ended;
+std::unexpected<Error> Lease::State::note_lost() {
+  const MutexLock lock(mutex);
+  lost = true;
+  return was_ended();
 }
 
-// Whoever ends a lease removes what stands under earlier numbers before the one that ended it.
-Result<void> Lease::State::find_earlier() {
-  const auto earlier = store.head(lease_name(record.id, sound));
-  if (earlier) return {};
-  if (earlier.error().code() == ErrorCode::kNotFound) return note_lost();
-  return std::unexpected(earlier.error().clone());
+Result<void> Lease::State::noted(Result<void> answer) {
+  if (!answer && answer.error().code() == ErrorCode::kConflict) return note_lost();
+  return answer;
 }
 
-// The next number, create-only: either this or an attempt to end the lease takes it
-// (docs/format.md section 8.3).
+// First that nothing ended it, then that its first object is there: whoever ended it removes that
+// before what ended it, so that in the other order both could be gone between the two looks.
+Result<void> Lease::State::ask() const {
+  const auto end = store.head(end_name(record.id));
+  if (end) return was_ended();
+  if (end.error().code() != ErrorCode::kNotFound) return std::unexpected(end.error().clone());
+  const auto own = store.head(lease_name(record.id, first));
+  if (own) return {};
+  if (own.error().code() == ErrorCode::kNotFound) return was_ended();
+  return std::unexpected(own.error().clone());
+}
+
+Result<void> Lease::State::remove_renewals(std::size_t kept) {
+  while (renewals.size() > kept) {
+    TRY(store.remove(lease_name(record.id, renewals.front())));
+    renewals.erase(renewals.begin());
+  }
+  return {};
+}
+
 Result<void> Lease::State::renew() {
   for (int attempt = 0; attempt < kRenewalTriesMax; ++attempt) {
     const std::int64_t now = seconds_since_boot();
@@ -226,37 +227,20 @@ Result<void> Lease::State::renew() {
     if (!put && put.error().code() != ErrorCode::kAlreadyExists) {
       return std::unexpected(put.error().clone());
     }
-    if (!put && !TRY(is_own(next.sequence))) return note_lost();
-    if (put) TRY(find_earlier());
     record.sequence = next.sequence;
-    stored.push_back(next.sequence);
+    renewals.push_back(next.sequence);
     attempted = false;
-    if (!put) continue;  // it was there before: it says nothing about now
-    sound = next.sequence;
+    if (!put) continue;  // its own, from a call that was not answered: it says nothing about now
+    TRY(noted(ask()));
     {
       const MutexLock lock(mutex);
       renewed_at = now;
     }
-    // The newest two stay, so that no listing misses both; what cannot go now goes later.
-    (void)remove_stored(2);
+    // The newest two stay, so that a listing meanwhile sees one; what cannot go now goes later.
+    (void)remove_renewals(2);
     return {};
   }
   return fail(ErrorCode::kUnavailable, "the lease could not be renewed");
-}
-
-// First that nothing ended it, then that what it has is there: in the other order both could be
-// gone between the two looks.
-Result<void> Lease::State::confirm() {
-  for (int attempt = 0; attempt < kRenewalTriesMax; ++attempt) {
-    const auto next = store.head(lease_name(record.id, record.sequence + 1));
-    if (!next && next.error().code() != ErrorCode::kNotFound) {
-      return std::unexpected(next.error().clone());
-    }
-    if (!next) return find_earlier();
-    if (!TRY(is_own(record.sequence + 1))) return note_lost();
-    stored.push_back(++record.sequence);
-  }
-  return fail(ErrorCode::kUnavailable, "the lease could not be confirmed");
 }
 
 static Error no_lease(Error error) {
@@ -283,10 +267,10 @@ Result<std::unique_ptr<Lease>> Lease::acquire(backend::Backend& store,
   std::unique_ptr<State> state(new State{.store = store,
                                          .repository = repository,
                                          .record = std::move(record),
+                                         .first = first,
                                          .mutex = {},
                                          .renewed_at = now,
-                                         .stored = {first},
-                                         .sound = first,
+                                         .renewals = {},
                                          .renewer = {}});
   if (renewal == Renewal::kByThread) {
     State* shared = state.get();
@@ -317,6 +301,10 @@ Result<void> Lease::renew() {
   return state_->renew();
 }
 
+Result<void> Lease::ask() const {
+  return state_->is_lost() ? state_->note_lost() : state_->noted(state_->ask());
+}
+
 static void end_thread(std::jthread& thread) {
   thread.request_stop();
   if (thread.joinable()) thread.join();
@@ -324,15 +312,16 @@ static void end_thread(std::jthread& thread) {
 
 Result<void> Lease::confirm() {
   end_thread(state_->renewer);
-  return state_->is_lost() ? state_->note_lost() : state_->confirm();
+  return ask();
 }
 
 Result<void> Lease::release() {
   if (state_->released) return {};
   state_->released = true;
   end_thread(state_->renewer);
-  if (state_->attempted) state_->stored.push_back(state_->record.sequence + 1);
-  return state_->remove_stored(0);
+  if (state_->attempted) state_->renewals.push_back(state_->record.sequence + 1);
+  TRY(state_->remove_renewals(0));
+  return state_->store.remove(lease_name(state_->record.id, state_->first));
 }
 
 Lease::~Lease() {
@@ -347,8 +336,13 @@ namespace {
 
 // Of every lease the object with the highest number counts.
 struct LeaseObjects {
-  backend::ObjectInfo newest;
+  std::optional<backend::ObjectInfo> newest;
+  Timestamp first;  // when the object of the lowest number came
   std::vector<std::uint64_t> numbers;
+  std::optional<backend::ObjectInfo> end;
+
+  // What says most about it.
+  [[nodiscard]] const backend::ObjectInfo& told_by() const { return newest ? *newest : *end; }
 };
 using LeasesById = std::map<LeaseId, LeaseObjects>;
 
@@ -360,8 +354,14 @@ static Result<LeasesById> list_lease_objects(backend::Backend& store) {
     const auto name = parse_lease_name(info.name);
     if (!name) return {};
     LeaseObjects& lease = leases[name->id];
-    if (lease.numbers.empty() || name->sequence > lease.numbers.back()) lease.newest = info;
-    lease.numbers.insert(std::ranges::upper_bound(lease.numbers, name->sequence), name->sequence);
+    if (!name->sequence) {
+      lease.end = info;
+      return {};
+    }
+    if (lease.numbers.empty() || *name->sequence > lease.numbers.back()) lease.newest = info;
+    if (lease.numbers.empty() || *name->sequence < lease.numbers.front())
+      lease.first = info.modified;
+    lease.numbers.insert(std::ranges::upper_bound(lease.numbers, *name->sequence), *name->sequence);
     return {};
   }));
   return leases;
@@ -380,14 +380,17 @@ static LeaseRecord unreadable_lease(const LeaseId& id, std::uint64_t sequence) {
 
 static ListedLease judged(const LeaseId& id, const LeaseObjects& objects,
                           Result<LeaseRecord> record, Timestamp now) {
-  const std::uint64_t number = objects.numbers.back();
-  const bool named = record && record->id == id && record->sequence == number;
+  const bool named = record && record->id == id &&
+                     (objects.numbers.empty() || record->sequence == objects.numbers.back());
+  const std::uint64_t number = objects.numbers.empty() ? 0 : objects.numbers.back();
   ListedLease lease{.record = named ? *std::move(record) : unreadable_lease(id, number),
-                    .renewed = objects.newest.modified,
+                    .ended = objects.end.has_value(),
+                    .renewed = objects.told_by().modified,
+                    .taken = objects.first,
                     .numbers = objects.numbers};
   lease.age_seconds = std::max<std::int64_t>(0, now.seconds - lease.renewed.seconds);
   lease.alive =
-      !lease.record.ended &&
+      !lease.ended &&
       lease.age_seconds <= static_cast<std::int64_t>(kRenewalsMissed * lease.record.renew_seconds);
   return lease;
 }
@@ -400,7 +403,7 @@ Result<std::vector<ListedLease>> list_leases(backend::Backend& store,
     std::vector<ListedLease> leases;
     bool vanished = false;
     for (const auto& [id, objects] : found) {
-      const auto stored = get_object(store, objects.newest.name, kPlainObjectMax);
+      const auto stored = get_object(store, objects.told_by().name, kPlainObjectMax);
       // Released meanwhile, or renewed, and then it stands under another name.
       vanished = vanished || (!stored && stored.error().code() == ErrorCode::kNotFound);
       if (vanished) break;
@@ -417,22 +420,23 @@ Result<std::vector<ListedLease>> list_leases(backend::Backend& store,
 
 Result<bool> end_lease(backend::Backend& store, const RepositoryId& repository,
                        const ListedLease& lease) {
-  if (lease.record.ended) return true;
-  LeaseRecord end = lease.record;
-  end.sequence = lease.numbers.back() + 1;
-  end.ended = true;
-  const auto put = store.put(lease_name(end.id, end.sequence), encode_lease(end, repository));
-  if (put) return true;
-  if (put.error().code() == ErrorCode::kAlreadyExists) return false;
-  return std::unexpected(put.error().clone().with_context("ending a dead lease"));
+  if (lease.ended) return true;
+  // A courtesy to an owner that lives: that nothing is lost does not depend on it.
+  const LeasesById again = TRY(list_lease_objects(store));
+  const auto found = again.find(lease.record.id);
+  if (found == again.end() || found->second.numbers != lease.numbers) return false;
+  const auto put = store.put(end_name(lease.record.id), encode_lease(lease.record, repository));
+  if (!put && put.error().code() != ErrorCode::kAlreadyExists)
+    return std::unexpected(put.error().clone().with_context("ending a dead lease"));
+  TRY(store.barrier());
+  return true;
 }
 
 Result<void> remove_ended_lease(backend::Backend& store, const ListedLease& lease) {
-  for (std::size_t i = 0; i + 1 < lease.numbers.size(); ++i) {
-    TRY(store.remove(lease_name(lease.record.id, lease.numbers[i])));
-  }
+  for (const std::uint64_t number : lease.numbers)
+    TRY(store.remove(lease_name(lease.record.id, number)));
   TRY(store.barrier());
-  return store.remove(lease_name(lease.record.id, lease.numbers.back()));
+  return store.remove(end_name(lease.record.id));
 }
 
 }  // namespace backstay::repo

@@ -25,7 +25,6 @@ struct LeaseRecord {
   std::uint64_t process = 0;
   Timestamp started;  // by the client's clock: display only
   std::uint64_t renew_seconds = 300;
-  bool ended = false;  // says that somebody else ended the lease
 };
 [[nodiscard]] Bytes encode_lease(const LeaseRecord& lease, const RepositoryId& repository);
 Result<LeaseRecord> decode_lease(ByteView stored, const RepositoryId& repository);
@@ -44,6 +43,8 @@ class Lease {
   Result<void> verify() const;
   // With kByHolder only. conflict when the lease is lost: somebody took it for dead and ended it.
   Result<void> renew();
+  // Asks the store: conflict when the lease was ended.
+  Result<void> ask() const;
   // After a snapshot was put: conflict when the lease was ended, and then that snapshot may not
   // count (docs/format.md section 8.3). Ends the renewing: release() comes next.
   Result<void> confirm();
@@ -60,14 +61,17 @@ struct ListedLease {
   LeaseRecord record;                  // of its newest object
   std::int64_t age_seconds = 0;        // since the last renewal, by the store's clock
   bool alive = true;                   // false too when it was ended
+  bool ended = false;                  // by somebody else
   Timestamp renewed;                   // by the store's clock
-  std::vector<std::uint64_t> numbers;  // of all its objects, ascending
+  Timestamp taken;                     // by the store's clock
+  std::vector<std::uint64_t> numbers;  // of its objects, ascending; perhaps only its end is left
 };
 // A lease that is damaged is listed as one of generation 0.
 Result<std::vector<ListedLease>> list_leases(backend::Backend& store,
                                              const RepositoryId& repository);
 
-// Takes from a dead lease the possibility to be renewed. False when it was renewed meanwhile.
+// Ends a dead lease, durably: its owner, should he live, finds out before he can commit anything.
+// False when it was renewed meanwhile.
 Result<bool> end_lease(backend::Backend& store, const RepositoryId& repository,
                        const ListedLease& lease);
 // Removes what is left of a lease that was ended, once a generation object names it as ended.

@@ -12,7 +12,6 @@ namespace backstay::repo {
 
 namespace {
 
-constexpr std::size_t kReaders = 4;
 constexpr std::size_t kPacksAtOnce = 64;
 constexpr std::uint64_t kEntriesAtOnce = 1024 * 1024;
 constexpr std::size_t kPieceBytes = 1024 * 1024;
@@ -20,18 +19,8 @@ constexpr std::size_t kPieceBytes = 1024 * 1024;
 Result<PackEntries> read_entries(backend::Backend& store, const Keyring& keyring,
                                  const RepositoryId& repository, const Index::Pack& pack,
                                  PackDepth depth) {
-  const std::string name = object_name(object_kind(pack.kind), pack.id);
   if (depth == PackDepth::kWhole) TRY(verify_name(store, object_kind(pack.kind), pack.id));
-  if (pack.size_bytes < kHeaderSize + kPackTrailerSize) {
-    return fail(ErrorCode::kCorruption, "the pack is cut short");
-  }
-  const Bytes prefix = TRY(read_prefix(store, name, object_kind(pack.kind), repository));
-  Bytes trailer(kPackTrailerSize);
-  TRY(store.get_range(name, pack.size_bytes - kPackTrailerSize, trailer));
-  Bytes sealed(TRY(directory_length(trailer, pack.size_bytes)));
-  TRY(store.get_range(name, pack.size_bytes - kPackTrailerSize - sealed.size(), sealed));
-  const PackDirectory directory =
-      TRY(open_directory(prefix, sealed, pack.size_bytes, pack.kind, keyring, repository));
+  const PackDirectory directory = TRY(read_directory(store, keyring, repository, pack));
   return index_entries(directory, pack.id, pack.kind, pack.size_bytes);
 }
 
@@ -43,6 +32,20 @@ bool is_of_the_pack(ErrorCode code) {
 }
 
 }  // namespace
+
+Result<PackDirectory> read_directory(backend::Backend& store, const Keyring& keyring,
+                                     const RepositoryId& repository, const Index::Pack& pack) {
+  const std::string name = object_name(object_kind(pack.kind), pack.id);
+  if (pack.size_bytes < kHeaderSize + kPackTrailerSize) {
+    return fail(ErrorCode::kCorruption, "the pack is cut short");
+  }
+  const Bytes prefix = TRY(read_prefix(store, name, object_kind(pack.kind), repository));
+  Bytes trailer(kPackTrailerSize);
+  TRY(store.get_range(name, pack.size_bytes - kPackTrailerSize, trailer));
+  Bytes sealed(TRY(directory_length(trailer, pack.size_bytes)));
+  TRY(store.get_range(name, pack.size_bytes - kPackTrailerSize - sealed.size(), sealed));
+  return open_directory(prefix, sealed, pack.size_bytes, pack.kind, keyring, repository);
+}
 
 Result<void> verify_name(backend::Backend& store, ObjectKind kind, const ObjectId& id) {
   const std::string name = object_name(kind, id);
@@ -66,7 +69,7 @@ void RecoveredPacks::append(RecoveredPacks more) {
 
 Result<RecoveredPacks> recover_packs(
     backend::Backend& store, const Keyring& keyring, const RepositoryId& repository,
-    const std::vector<Index::Pack>& packs, PackDepth depth,
+    const std::vector<Index::Pack>& packs, const PackReading& how,
     const std::function<Result<void>(std::vector<PackEntries>)>& take) {
   RecoveredPacks recovered;
   std::vector<PackEntries> portion;
@@ -77,10 +80,11 @@ Result<RecoveredPacks> recover_packs(
     std::atomic<std::size_t> next{0};
     const auto work = [&] {
       for (std::size_t at = next++; at < count; at = next++)
-        read[at] = read_entries(store, keyring, repository, packs[begin + at], depth);
+        read[at] = read_entries(store, keyring, repository, packs[begin + at], how.depth);
     };
     std::vector<std::jthread> readers;
-    for (std::size_t i = 0; i < std::min(kReaders, count); ++i) readers.emplace_back(work);
+    for (std::size_t i = 1; i < std::min(how.readers, count); ++i) readers.emplace_back(work);
+    work();
     readers.clear();
     for (std::size_t i = 0; i < count; ++i) {
       Result<PackEntries>& one = *read[i];

@@ -18,6 +18,11 @@ enum class PackDepth : std::uint8_t {
   kWhole,      // all of it, against its name: the frames may never have reached the disk
 };
 
+struct PackReading {
+  PackDepth depth = PackDepth::kDirectory;
+  std::size_t readers = 4;  // threads; 1: on the caller's
+};
+
 struct RecoveredPacks {
   std::vector<ObjectId> packs;
   std::uint64_t chunks = 0;
@@ -31,8 +36,12 @@ struct RecoveredPacks {
 // that of `take`.
 Result<RecoveredPacks> recover_packs(
     backend::Backend& store, const Keyring& keyring, const RepositoryId& repository,
-    const std::vector<Index::Pack>& packs, PackDepth depth,
+    const std::vector<Index::Pack>& packs, const PackReading& how,
     const std::function<Result<void>(std::vector<PackEntries>)>& take);
+
+// The directory of a pack, by three small reads.
+Result<PackDirectory> read_directory(backend::Backend& store, const Keyring& keyring,
+                                     const RepositoryId& repository, const Index::Pack& pack);
 
 // The whole object against its name, read in pieces: corruption when they differ.
 Result<void> verify_name(backend::Backend& store, ObjectKind kind, const ObjectId& id);

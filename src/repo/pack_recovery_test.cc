@@ -38,7 +38,7 @@ class PackRecovery : public RepositoryFixture {
   RecoveredPacks recover(const Repository& repository, const std::vector<Index::Pack>& packs,
                          PackDepth depth) {
     auto recovered = recover_packs(memory_, repository.keyring(), repository.config().id, packs,
-                                   depth, [](const auto&) -> Result<void> { return {}; });
+                                   {depth}, [](const auto&) -> Result<void> { return {}; });
     EXPECT_EQ(problem(recovered), "");
     return recovered ? std::move(*recovered) : RecoveredPacks{};
   }

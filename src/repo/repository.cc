@@ -37,6 +37,7 @@ struct Repository::State {
   Config config;
   UnlockedKeys keys;
   std::string cache_directory;
+  std::size_t readers = 1;
   std::vector<Generation> generations;
   std::unique_ptr<Index> index;
   FrameCache frames{kFrameCacheBytes};
@@ -131,6 +132,7 @@ Result<std::unique_ptr<Repository>> Repository::open(std::unique_ptr<backend::Ba
                                          .config = {},
                                          .keys = {},
                                          .cache_directory = {},
+                                         .readers = options.readers,
                                          .generations = {},
                                          .index = {},
                                          .pack_keys = {},
@@ -394,11 +396,11 @@ Result<RecoveredPacks> Repository::recover_now(const PackSurvey& survey) {
   RecoveredPacks recovered;
   // Readers ask the places of a chunk in the order in which they came into the index.
   for (const auto* packs : {&survey.strays, &survey.marked_strays}) {
-    recovered.append(
-        TRY(recover_packs(*state_->backend, state_->keys.keyring, state_->config.id, *packs,
-                          PackDepth::kDirectory, [&](std::vector<PackEntries> found) {
-                            return state_->index->add_unstored(std::move(found));
-                          })));
+    recovered.append(TRY(recover_packs(*state_->backend, state_->keys.keyring, state_->config.id,
+                                       *packs, {PackDepth::kDirectory, state_->readers},
+                                       [&](std::vector<PackEntries> found) {
+                                         return state_->index->add_unstored(std::move(found));
+                                       })));
   }
   return recovered;
 }

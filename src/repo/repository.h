@@ -39,6 +39,7 @@ struct InitOptions {
 struct OpenOptions {
   // A folder for decrypted index runs; empty for none (they are then held in memory).
   std::string cache_directory;
+  std::size_t readers = 4;  // threads that look into packs that no run names; 1: the caller's
 };
 
 // What the outside world gives.

@@ -23,6 +23,7 @@ class RunMerge {
  public:
   explicit RunMerge(std::vector<std::shared_ptr<const IndexRun>> runs,
                     const std::unordered_set<ObjectId>& dropped = {});
+  [[nodiscard]] const std::vector<PackEntries>& packs() const { return packs_; }
   // Counts first, because a run states its length up front. Superseded are the merged runs, and of
   // those that they superseded the ones that are `lingering` in the store.
   [[nodiscard]] IndexRunWriter::Head head(std::uint64_t generation,

@@ -116,6 +116,8 @@ struct StoreSession::State {
   Result<PackedFrame> pack_frame(const RawFrame& frame, FrameEncoder::State& encoder);
   Result<void> seal(const RawFrame& frame, const PackedFrame& packed, FrameEncoder::State& encoder);
   void upload_all();
+  Result<void> upload_one(Slot pack);
+  bool hand_over(Slot pack);
   Result<void> put_once(const std::string& name, std::span<const ByteView> pieces);
   Result<void> upload(OpenPack& pack);
   bool checkpoint_due() EXCLUDES(index_mutex);
@@ -132,7 +134,7 @@ StoreSession::StoreSession(Repository& repository, const Options& options, Mode 
     state_->last_checkpoint = repository.world().clock.monotonic();
   }
   if (mode == Mode::kDryRun) return;
-  for (std::size_t i = 0; i < std::max<std::size_t>(1, options.uploads); ++i) {
+  for (std::size_t i = 0; i < options.uploads; ++i) {
     state_->uploaders.emplace_back([state = state_.get()] { state->upload_all(); });
   }
 }
@@ -232,7 +234,7 @@ Result<StoreSession::State::Placed> StoreSession::State::place(PackKind kind, Fr
       full = std::exchange(pack, nullptr);
       ++packs_leaving;
     }
-    if (!finished.push(std::move(full))) break;
+    if (!hand_over(std::move(full))) break;
   }
   TRY(check_failure());
   return fail(ErrorCode::kInternal, "the store session has ended");
@@ -277,20 +279,33 @@ Result<void> StoreSession::add(const RawFrame& frame, FrameEncoder& encoder) {
   return state_->seal(frame, packed, *encoder.state_);
 }
 
+Result<void> StoreSession::State::upload_one(Slot pack) {
+  auto done = upload(*pack);
+  keep_buffer(pack->take_buffer());
+  pack.reset();
+  if (done && checkpoint_due() && !checkpointing.exchange(true)) {
+    done = checkpoint();
+    checkpointing = false;
+  }
+  return done;
+}
+
 void StoreSession::State::upload_all() {
   while (auto pack = finished.pop()) {
-    auto done = upload(**pack);
-    keep_buffer((*pack)->take_buffer());
-    pack->reset();
-    if (done && checkpoint_due() && !checkpointing.exchange(true)) {
-      done = checkpoint();
-      checkpointing = false;
-    }
+    auto done = upload_one(*std::move(pack));
     if (!done) {
       fail_with(std::move(done).error());
       return;
     }
   }
+}
+
+// False when the session has failed.
+bool StoreSession::State::hand_over(Slot pack) {
+  if (options.uploads > 0) return finished.push(std::move(pack));
+  auto done = upload_one(std::move(pack));
+  if (!done) fail_with(std::move(done).error());
+  return done.has_value();
 }
 
 // The name is the hash of bytes that are unlike any others: where it is taken, it is by an earlier
@@ -362,7 +377,7 @@ Result<void> StoreSession::flush() {
     state_->packs_leaving += last.size();
   }
   for (auto& pack : last) {
-    if (!state_->finished.push(std::move(pack))) break;
+    if (!state_->hand_over(std::move(pack))) break;
   }
   state_->finished.close();
   state_->uploaders.clear();

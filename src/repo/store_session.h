@@ -38,7 +38,8 @@ class StoreSession {
   struct Options {
     Compression compression;
     std::uint32_t pack_bytes = 16 * 1024 * 1024;  // when a data pack is full
-    std::size_t uploads = 2;                      // packs being put at once
+    // Packs being put at once; 0: each is put by the thread that fills it.
+    std::size_t uploads = 2;
     std::uint64_t checkpoint_bytes =
         512 * 1024 * 1024;  // an index run is written after so many stored bytes
     std::uint64_t checkpoint_entries =

@@ -56,6 +56,24 @@ class DiskFull(program.ProgramTest):
         filler.unlink()
         self.backup()
 
+    def test_forgetting_and_pruning_make_room_on_a_disk_that_is_full_to_the_last_byte(self):
+        disk = self.mount("disk", 8)
+        self.repository = disk / "repository"
+        self.init()
+        for _ in range(4):
+            self.fill(5, 200_000)
+            self.backup()
+        with open(disk / "filler", "wb", buffering=0) as file, contextlib.suppress(OSError):
+            while True:
+                file.write(bytes(4096))
+        before = sum(path.stat().st_size for path in self.objects("data").values())
+        self.run_for(0, "forget", "--keep-last", "1", "--prune", "--max-unused", "0%")
+        after = sum(path.stat().st_size for path in self.objects("data").values())
+        self.assertLess(after, before / 2)
+        self.backup()
+        self.assert_checked("--read-data")
+        self.assert_same_tree(self.source, self.restore())
+
     def test_a_restore_that_cannot_fit_is_refused_before_the_first_write(self):
         (self.source / "large").write_bytes(os.urandom(8 << 20))
         self.init()

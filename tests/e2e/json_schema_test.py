@@ -177,7 +177,21 @@ class JsonLines(program.ProgramTest):
         self.lines_of(0, "forget", *ids)
         self.assert_seen(("hold", "held"), ("release", "released"), ("tag", "tagged"),
                          *(("forget", kind) for kind in SCHEMAS["forget"]["$defs"]
-                           if kind != "error"))
+                           if kind not in ("error", "status", "file_error", "lease", "prune")))
+
+    def test_lines_of_forgetting_and_pruning_at_once(self):
+        self.init()
+        ids = []
+        for _ in range(3):
+            self.fill(6)
+            ids.append(self.backup()["snapshot_id"])
+        planned = self.lines_of(0, "forget", "--keep-last", "1", "--prune", "--dry-run")
+        lines = self.lines_of(0, "forget", "--keep-last", "1", "--prune", "--max-unused", "0%")
+        self.assertEqual([one["type"] for one in lines][-2:], ["prune", "summary"])
+        self.assertGreater(lines[-2]["bytes_freed"], 0)
+        self.assertGreater(planned[-2]["bytes_freed"], 0, "a dry run takes them for forgotten")
+        self.assertEqual(lines[-2]["snapshots"], 1)
+        self.assert_seen(("forget", "prune"))
 
     def test_lines_of_keys(self):
         self.init()
@@ -193,6 +207,23 @@ class JsonLines(program.ProgramTest):
                          ["passphrase", "recovery key"])
         elsewhere = {"keys_rotated", "error", "share", "combined_key", "key_works"}
         self.assert_seen(*(("key", kind) for kind in set(SCHEMAS["key"]["$defs"]) - elsewhere))
+
+    def test_lines_of_prune(self):
+        self.fill(6)
+        self.init()
+        self.backup()
+        for path in self.objects("snapshots").values():
+            path.unlink()
+        self.lines_of(0, "prune", "--dry-run")
+        running = self.start("backup", "--stdin", stdin=program.subprocess.PIPE)
+        deadline = time.monotonic() + 60
+        while not self.lines_of(0, "lease", "list"):
+            self.assertLess(time.monotonic(), deadline, "the backup took no lease")
+        waiting = self.lines_of(0, "prune")
+        self.assertGreater(waiting[-1]["bytes_waiting"], 0)
+        running.communicate(b"the end", timeout=60)
+        self.assertGreater(self.lines_of(0, "prune")[-1]["bytes_freed"], 0)
+        self.assert_seen(("prune", "lease"), ("prune", "summary"))
 
     def test_lines_of_commands_without_a_repository(self):
         self.lines_of(0, "version")
@@ -221,7 +252,7 @@ class JsonLines(program.ProgramTest):
         failures = {
             "init": ["--encryption", "rot13"], "backup": [], "restore": ["latest"],
             "snapshots": [], "ls": ["latest"], "dump": ["latest", "/x"], "copy": [], "stats": [],
-            "check": [], "import": ["restic"],
+            "check": [], "prune": [], "import": ["restic"],
             "key": ["list"], "cache": ["nothing"], "lease": ["list"], "self-test": ["more"],
             "forget": [], "tag": ["latest"], "hold": ["latest"], "release": ["latest"],
             "version": ["more"], "completion": ["csh"], "help": ["nothing"]}

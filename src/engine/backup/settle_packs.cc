@@ -73,18 +73,18 @@ Result<void> take_over_marked(repo::Repository& repository, std::vector<repo::Pa
 }
 
 Result<repo::RecoveredPacks> adopt(repo::Repository& repository, const repo::PackSurvey& survey,
-                                   bool dry_run) {
-  if (dry_run) return repository.recover_now(survey);
+                                   const SettleOptions& options) {
+  if (options.dry_run) return repository.recover_now(survey);
   repo::RecoveredPacks adopted =
       TRY(repo::recover_packs(repository.store(), repository.keyring(), repository.config().id,
-                              survey.strays, depth_for(survey.strays),
+                              survey.strays, {depth_for(survey.strays), options.readers},
                               [&](auto packs) { return take_over(repository, std::move(packs)); }));
   // The bytes of these do not match their names: their directories, which are authenticated, say
   // what readers may still find whole.
   repo::RecoveredPacks left_out;
   adopted.append(TRY(repo::recover_packs(
       repository.store(), repository.keyring(), repository.config().id, survey.marked_strays,
-      PackDepth::kDirectory,
+      {PackDepth::kDirectory, options.readers},
       [&](auto packs) { return take_over_marked(repository, std::move(packs), left_out); })));
   adopted.append(std::move(left_out));
   return adopted;
@@ -118,8 +118,8 @@ Result<void> settle_packs(repo::Repository& repository, const SettleOptions& opt
   if (survey.strays.empty() && survey.marked_strays.empty() && options.damaged_runs.empty()) {
     return {};
   }
-  const auto adopted = TRY_DOING("taking over packs that no index run names",
-                                 adopt(repository, survey, options.dry_run));
+  const auto adopted =
+      TRY_DOING("taking over packs that no index run names", adopt(repository, survey, options));
   tell(adopted, survey, activity);
   // Every pack that a damaged run could have named is in another run by now, unless its directory
   // is damaged too.

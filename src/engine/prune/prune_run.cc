@@ -1,0 +1,504 @@
+#include "engine/prune/prune_run.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <limits>
+#include <utility>
+
+#include "base/try.h"
+#include "engine/prune/mark.h"
+#include "io/machine.h"
+#include "repo/damage_mark.h"
+
+namespace backstay::engine::prune_stages {
+
+namespace {
+
+constexpr int kRoundsMax = 6;
+constexpr int kIndexLoadsMax = 5;
+constexpr std::size_t kFramesAtOnce = 64 * 1024;
+constexpr std::uint32_t kSmallShare = 4;  // of a full pack
+constexpr std::uint32_t kMetaShare = 4;   // metadata packs are smaller from the start
+
+bool only_reads(const repo::ListedLease& lease) {
+  return lease.record.operation == "restore" || lease.record.operation == "check";
+}
+
+Error unreadable(Error error, const std::string& what) {
+  return std::move(error)
+      .with_context("finding out what " + what + " needs")
+      .with_hint(
+          "Nothing was freed, because what it refers to is not known. See what is damaged with "
+          "'backstay check'; back up again, or forget the snapshot if it is of no use any more.");
+}
+
+}  // namespace
+
+PruneRun::PruneRun(repo::Repository& repository, const PruneOptions& options, Activity& activity)
+    : repository_(repository),
+      store_(repository.store()),
+      options_(options),
+      activity_(activity),
+      started_(repository.world().clock.monotonic()) {}
+
+bool PruneRun::out_of_time() const {
+  return options_.max_duration &&
+         repository_.world().clock.monotonic() - started_ >= *options_.max_duration;
+}
+
+// ---- leases
+
+Result<void> PruneRun::take_lease() {
+  repo::LeaseRecord record;
+  record.operation = "prune";
+  record.host = io::hostname();
+  record.user = io::user_name();
+  record.process = io::process_id();
+  // It reads from packs that are condemned, to rescue what is needed of them.
+  lease_ =
+      TRY(repository_.take_lease(std::move(record), repo::LeaseUse::kReading, options_.renewal));
+  return {};
+}
+
+// Before snapshots are listed: what an ended lease commits from here on does not count.
+Result<void> PruneRun::end_dead_leases() {
+  TRY(list_others());
+  for (const repo::ListedLease& lease : others_) {
+    if (lease.alive || lease.ended) continue;
+    if (!TRY(repo::end_lease(store_, repository_.config().id, lease))) continue;
+    ++report_.leases_ended;
+    activity_.note(fmt::format(
+        "the lease of a {} on {} is dead (last renewed {} minutes ago): ended",
+        lease.record.operation, lease.record.host.empty() ? "an unknown host" : lease.record.host,
+        lease.age_seconds / 60));
+  }
+  return {};
+}
+
+Result<void> PruneRun::list_others() {
+  others_ = TRY_DOING("listing leases", repo::list_leases(store_, repository_.config().id));
+  if (lease_ == nullptr) return {};
+  std::erase_if(others_, [&](const auto& lease) { return lease.record.id == lease_->id(); });
+  return {};
+}
+
+// Only what a generation object says counts: until then whoever holds the lease may go on.
+bool PruneRun::was_ended(const repo::ListedLease& lease) const {
+  if (repository_.generations().empty()) return false;
+  const auto& ended = repository_.generations().back().ended_leases;
+  return std::ranges::find(ended, lease.record.id) != ended.end();
+}
+
+std::uint64_t PruneRun::oldest_lease() const {
+  std::uint64_t oldest = std::numeric_limits<std::uint64_t>::max();
+  for (const repo::ListedLease& lease : others_) {
+    if (!was_ended(lease)) oldest = std::min(oldest, lease.record.generation);
+  }
+  return oldest;
+}
+
+// ---- step 2: what is there, in the order that makes deciding safe
+
+Result<std::set<snapshot::SnapshotId>> PruneRun::list_twice() {
+  std::set<snapshot::SnapshotId> ids;
+  for (int time = 0; time < 2; ++time) {
+    for (const auto& id : TRY_DOING("listing snapshots", repository_.list_snapshots())) {
+      ids.insert(id);
+    }
+  }
+  return ids;
+}
+
+Result<void> PruneRun::observe() {
+  TRY(repository_.refresh_generations());
+  table_ = TRY(repo::PackTable::list(store_, repository_.generations()));
+  TRY(list_others());
+  seen_ = TRY(list_twice());
+  TRY(load_index());
+  TRY(table_.take_in(store_, repository_.index()));
+  leave_young_packs();
+  return read_snapshots();
+}
+
+// Until two listings say the same, because a run and the one that replaces it may both be missed by
+// one.
+Result<void> PruneRun::load_index() {
+  std::optional<Error> damaged;
+  const auto note_damage = [&](const repo::ObjectId& id, const Error& error) {
+    if (!damaged) damaged = error.clone().with_context("reading index run " + id.short_hex());
+  };
+  std::vector<std::shared_ptr<const repo::IndexRun>> before;
+  for (int times = 0; times < kIndexLoadsMax && !damaged; ++times) {
+    TRY_DOING("loading the index", repository_.load_index(note_damage));
+    auto runs = repository_.index().runs();
+    std::ranges::sort(runs, {}, [](const auto& run) { return run->id(); });
+    if (times > 0 && runs == before) break;
+    before = std::move(runs);
+  }
+  if (damaged) {
+    return std::unexpected(std::move(*damaged).with_hint(
+        "Nothing was freed. The next backup replaces a damaged index run from the packs "
+        "themselves; run prune after it."));
+  }
+  return {};
+}
+
+Result<void> PruneRun::read_snapshots() {
+  roots_.clear();
+  uncounted_.clear();
+  for (const snapshot::SnapshotId& id : seen_) {
+    if (options_.dry_run && options_.without.contains(id)) continue;
+    auto snapshot = repository_.read_snapshot(id);
+    if (!snapshot && snapshot.error().code() == ErrorCode::kNotFound) continue;  // forgotten
+    if (!snapshot) {
+      return std::unexpected(unreadable(std::move(snapshot).error(), "snapshot " + id.short_hex()));
+    }
+    std::vector<Root>& roots = repository_.counts(id, *snapshot) ? roots_ : uncounted_;
+    roots.push_back({.id = id, .tree = snapshot->tree, .lease = snapshot->lease});
+  }
+  report_.snapshots = roots_.size();
+  return {};
+}
+
+// Most of what is younger than a running writer is that writer's. This saves work; that nothing is
+// lost does not depend on it.
+void PruneRun::leave_young_packs() {
+  std::optional<Timestamp> begin;
+  for (const repo::ListedLease& lease : others_) {
+    if (lease.alive && !only_reads(lease) && (!begin || lease.taken < *begin)) begin = lease.taken;
+  }
+  for (repo::PackUse& use : table_.packs()) {
+    use.young = use.young || (begin && *begin <= use.modified);
+  }
+}
+
+Result<void> PruneRun::mark() {
+  liveness_ = std::make_unique<repo::Liveness>(repository_.index().runs(), table_);
+  Marker marker(repository_, *liveness_, activity_.stop);
+  for (const Root& root : roots_) {
+    activity_.progress.set_current("snapshot " + root.id.short_hex());
+    auto marked = marker.mark(root.tree);
+    if (marked) continue;
+    if (marked.error().code() == ErrorCode::kCancelled) return marked;
+    return std::unexpected(
+        unreadable(std::move(marked).error(), "snapshot " + root.id.short_hex()));
+  }
+  liveness_->forget_pages();
+  report_.chunks_missing = marker.missing();
+  return {};
+}
+
+void PruneRun::plan() {
+  const repo::Config& config = repository_.config();
+  repo::PruneLimits limits{.unused_share_max = options_.unused_share_max,
+                           .repack_bytes_max = options_.repack_bytes_max};
+  if (options_.repack_small) {
+    limits.small_data_bytes = config.pack_bytes / kSmallShare;
+    limits.small_meta_bytes = config.pack_bytes / kMetaShare / kSmallShare;
+  }
+  // A chunk that is missed may be in a pack that no run names.
+  const auto strays = report_.chunks_missing == 0 ? repo::Strays::kMayGo : repo::Strays::kStay;
+  plan_ = repo::plan_prune(table_, limits, strays);
+}
+
+// ---- steps 3 to 5
+
+bool PruneRun::is_unneeded(std::uint32_t number) const {
+  return table_.packs()[number].places_needed == 0 || copied_.contains(number);
+}
+
+// Removes what may go by the leases and snapshots that were listed last.
+Result<void> PruneRun::free() {
+  const std::uint64_t oldest = oldest_lease();
+  bool removed = false;
+  for (std::uint32_t number = 0; number < table_.packs().size(); ++number) {
+    repo::PackUse& use = table_.packs()[number];
+    const bool may_go = use.condemned_in != 0 && use.condemned_in <= oldest && is_unneeded(number);
+    if (!may_go || !use.stored) continue;
+    const std::string name = repo::object_name(repo::object_kind(use.pack.kind), use.pack.id);
+    TRY_DOING("removing " + name, store_.remove(name));
+    if (use.marked) TRY(repo::remove_mark(store_, use.pack.id));
+    use.stored = use.present = false;
+    ++report_.packs_removed;
+    report_.bytes_freed += use.pack.size_bytes;
+    removed = true;
+  }
+  if (removed) TRY(store_.barrier());
+  return {};
+}
+
+// What counts is what was listed after the leases were.
+repo::Generation PruneRun::next_generation() const {
+  repo::EndedLeases seen;
+  for (const repo::ListedLease& lease : others_) {
+    if (lease.ended) seen.ended.push_back(lease.record.id);
+  }
+  for (const Root& root : roots_) {
+    if (root.lease)
+      seen.committed.emplace_back(repo::ObjectId{root.id.bytes}, repo::LeaseId{root.lease->bytes});
+  }
+  for (const Root& root : uncounted_) seen.uncounted.insert(repo::LeaseId{root.lease->bytes});
+  return repo::next_generation(repository_.generations(), seen, repository_.world().clock.now());
+}
+
+// Reads them, in the order of packs. False when one is damaged: its pack is marked then.
+Result<bool> PruneRun::verify_frames(std::vector<repo::FrameLocation>& frames) {
+  const auto place = [](const repo::FrameLocation& at) { return std::pair(at.pack, at.offset); };
+  std::ranges::sort(frames, {}, place);
+  const auto repeated = std::ranges::unique(frames, {}, place);
+  frames.erase(repeated.begin(), repeated.end());
+  bool whole = true;
+  for (const repo::FrameLocation& at : std::exchange(frames, {})) {
+    if (activity_.stop.stop_requested()) return fail(ErrorCode::kCancelled, "interrupted");
+    report_.bytes_read += at.sealed_length;
+    const auto read = repository_.read_frame(at);
+    if (read) continue;
+    if (!repo::is_damage(read.error().code()) && read.error().code() != ErrorCode::kNotFound)
+      return std::unexpected(read.error().clone());
+    whole = false;
+    activity_.report(repo::object_name(repo::object_kind(at.pack_kind), at.pack),
+                     read.error().clone().with_hint("What is needed of it is kept elsewhere."));
+    if (repo::is_damage(read.error().code())) {
+      TRY(repo::mark_damaged(store_, repository_.config().id, at.pack, at.pack_kind,
+                             repository_.world().clock.now()));
+    }
+  }
+  return whole;
+}
+
+// What these packs hold and is needed, but is relied on elsewhere, is read there first.
+Result<PruneRun::Round> PruneRun::verify_elsewhere(const std::vector<std::uint32_t>& packs) {
+  std::vector<repo::FrameLocation> frames;
+  Result<bool> whole = true;
+  liveness_->for_each_elsewhere({packs.begin(), packs.end()}, [&](const repo::FrameLocation& at) {
+    if (!whole || !*whole) return;
+    frames.push_back(at);
+    if (frames.size() == kFramesAtOnce) whole = verify_frames(frames);
+  });
+  if (whole && *whole) whole = verify_frames(frames);
+  const bool all = TRY(std::move(whole));
+  return all ? Round::kDone : Round::kAgain;
+}
+
+// Takes the next generation, or several, for these packs and for leases that were ended.
+Result<PruneRun::Round> PruneRun::condemn(const std::vector<std::uint32_t>& packs) {
+  std::size_t done = 0;
+  do {
+    repo::Generation next = next_generation();
+    const std::size_t count = std::min(repo::kCondemnedMax, packs.size() - done);
+    for (std::size_t i = 0; i < count; ++i) {
+      next.condemned.push_back(table_.packs()[packs[done + i]].pack.id);
+    }
+    auto taken = repo::create_generation(store_, next, repository_.config().id);
+    if (!taken && taken.error().code() == ErrorCode::kAlreadyExists) return Round::kAgain;
+    TRY_DOING("condemning packs", std::move(taken));
+    TRY_DOING("condemning packs", store_.barrier());
+    TRY(repository_.refresh_generations());
+    for (std::size_t i = 0; i < count; ++i) {
+      table_.packs()[packs[done + i]].condemned_in = next.number;
+    }
+    done += count;
+    // Another collection may have taken a number meanwhile, and planned with ours.
+    if (repository_.generation() != next.number) return Round::kAgain;
+  } while (done < packs.size());
+  condemned_any_ = true;
+  return Round::kDone;
+}
+
+// With leases and snapshots as they are now. What came since was not followed: then all begins
+// again.
+Result<PruneRun::Round> PruneRun::free_after_condemning() {
+  TRY(list_others());
+  for (const snapshot::SnapshotId& id : TRY(list_twice())) {
+    if (!seen_.contains(id)) return Round::kAgain;
+  }
+  TRY(free());
+  return Round::kDone;
+}
+
+// False when the time is over.
+Result<bool> PruneRun::copy_one(Repacker& repacker, std::uint32_t number, Copied& copied) {
+  if (activity_.stop.stop_requested()) {
+    (void)repacker.finish();  // what was copied is found by the next run
+    return fail(ErrorCode::kCancelled, "interrupted");
+  }
+  const repo::PackUse& use = table_.packs()[number];
+  const std::string name = repo::object_name(repo::object_kind(use.pack.kind), use.pack.id);
+  activity_.progress.set_current(name);
+  auto done = repacker.copy(number, use);
+  activity_.progress.bytes_done += use.pack.size_bytes;
+  if (done) return true;
+  const ErrorCode code = done.error().code();
+  const bool of_the_pack = repo::is_damage(code) || code == ErrorCode::kNotFound;
+  if (repacker.broken() || !of_the_pack) return std::unexpected(std::move(done).error());
+  if (code == ErrorCode::kNotFound) {
+    copied = Copied::kGone;
+    return true;
+  }
+  if (copied == Copied::kAll) copied = Copied::kSome;
+  ++report_.packs_damaged;
+  activity_.report(name, done.error().clone().with_hint(
+                             "The pack is kept as it is. 'backstay check --read-data' says which "
+                             "files it touches."));
+  return false;
+}
+
+// What could not be copied is not in copied_ afterwards.
+Result<PruneRun::Copied> PruneRun::copy(const std::vector<std::uint32_t>& packs) {
+  Copied copied = Copied::kAll;
+  if (packs.empty()) return copied;
+  for (const std::uint32_t number : packs)
+    activity_.progress.bytes_total += table_.packs()[number].pack.size_bytes;
+  Repacker repacker(repository_, *liveness_, options_.uploads);
+  std::vector<std::uint32_t> whole;
+  for (const std::uint32_t number : packs) {
+    if (out_of_time()) {
+      report_.stopped_by_time = true;
+      break;
+    }
+    if (TRY(copy_one(repacker, number, copied)) && copied != Copied::kGone) whole.push_back(number);
+  }
+  TRY_DOING("storing again what is needed of packs", repacker.finish());
+  copied_.insert(whole.begin(), whole.end());
+  report_.bytes_read += repacker.bytes_read();
+  report_.bytes_written += repacker.bytes_stored();
+  report_.packs_repacked += whole.size();
+  if (whole.size() < packs.size() && copied == Copied::kAll) copied = Copied::kSome;
+  return copied;
+}
+
+// Packs without use first: that gives room for what is copied.
+Result<PruneRun::Round> PruneRun::empty_packs() {
+  const bool to_end = std::ranges::any_of(
+      others_, [&](const auto& lease) { return lease.ended && !was_ended(lease); });
+  if (!plan_.drop.empty() || to_end) {
+    if (TRY(verify_elsewhere(plan_.drop)) == Round::kAgain) return Round::kAgain;
+    if (TRY(condemn(plan_.drop)) == Round::kAgain) return Round::kAgain;
+    report_.packs_dropped += plan_.drop.size();
+    if (TRY(free_after_condemning()) == Round::kAgain) return Round::kAgain;
+  }
+  if (plan_.repack.empty()) return Round::kDone;
+  if (TRY(copy(plan_.repack)) == Copied::kGone) return Round::kAgain;
+  std::vector<std::uint32_t> emptied = plan_.repack;
+  std::erase_if(emptied, [&](std::uint32_t number) { return !copied_.contains(number); });
+  if (emptied.empty()) return Round::kDone;
+  if (TRY(verify_elsewhere(emptied)) == Round::kAgain) return Round::kAgain;
+  if (TRY(condemn(emptied)) == Round::kAgain) return Round::kAgain;
+  emptied_ = true;
+  return free_after_condemning();
+}
+
+Result<PruneRun::Round> PruneRun::round() {
+  copied_.clear();
+  condemned_any_ = false;
+  TRY(observe());
+  TRY(mark());
+  plan();
+  report_plan();
+  if (options_.dry_run) return Round::kDone;
+
+  // Nothing is removed while something is needed that only condemned packs have.
+  if (TRY(copy(plan_.rescue)) == Copied::kGone) return Round::kAgain;
+  TRY(free());
+  if (emptied_) return Round::kDone;
+  return empty_packs();
+}
+
+// ---- step 6
+
+// A generation object goes when its packs were gone before leases were listed last, and are not in
+// the index now: a writer of that time may have merged old runs meanwhile.
+Result<void> PruneRun::tidy_generations() {
+  const std::uint64_t oldest = oldest_lease();
+  const bool nobody = oldest == std::numeric_limits<std::uint64_t>::max();
+  const std::uint64_t highest = repository_.generation();
+  if (!nobody && (!condemned_any_ || oldest < highest)) return {};
+  std::unordered_set<repo::ObjectId> indexed;
+  for (const auto& packs : {repository_.index().packs(), repository_.index().condemned_packs()}) {
+    for (const auto& pack : packs) indexed.insert(pack.id);
+  }
+  const auto is_indexed = [&](const repo::ObjectId& pack) { return indexed.contains(pack); };
+  for (const repo::Generation& generation : repository_.generations()) {
+    const bool spent = std::ranges::binary_search(table_.spent_generations(), generation.number) &&
+                       std::ranges::none_of(generation.condemned, is_indexed);
+    if (spent && generation.number < highest)
+      TRY(repo::remove_generation(store_, generation.number));
+  }
+  return {};
+}
+
+Result<void> PruneRun::tidy() {
+  TRY(repository_.load_index([](const repo::ObjectId&, const Error&) {}));
+  std::unordered_set<repo::ObjectId> gone;
+  for (std::uint32_t number = 0; number < table_.packs().size(); ++number) {
+    const repo::PackUse& use = table_.packs()[number];
+    // A condemned pack that is gone comes never back, needed or not.
+    if (!use.stored && (use.condemned_in != 0 || is_unneeded(number))) gone.insert(use.pack.id);
+  }
+  if (!gone.empty()) report_.bytes_written += TRY(repository_.index().drop_packs(gone));
+  for (const Root& root : uncounted_) {
+    TRY(store_.remove(
+        repo::object_name(repo::ObjectKind::kSnapshot, repo::ObjectId{root.id.bytes})));
+  }
+  for (const repo::ListedLease& lease : others_) {
+    if (was_ended(lease)) TRY(repo::remove_ended_lease(store_, lease));
+  }
+  TRY(tidy_generations());
+  return store_.barrier();
+}
+
+// ---- the report
+
+void PruneRun::report_plan() {
+  report_.packs = 0;
+  report_.bytes_packs = 0;
+  for (const repo::PackUse& use : table_.packs()) {
+    if (!use.stored) continue;
+    ++report_.packs;
+    report_.bytes_packs += use.pack.size_bytes;
+  }
+  report_.bytes_needed = plan_.needed_bytes;
+  report_.bytes_unused = plan_.unused_bytes;
+  if (!options_.dry_run) return;
+  report_.packs_dropped = plan_.drop.size();
+  report_.packs_repacked = plan_.repack.size() + plan_.rescue.size();
+  report_.bytes_read = report_.bytes_written = plan_.repack_needed_bytes;
+  report_.bytes_freed = plan_.drop_bytes + plan_.repack_bytes - plan_.repack_needed_bytes;
+}
+
+void PruneRun::report_end() {
+  report_.packs_waiting = 0;
+  report_.bytes_waiting = 0;
+  std::uint64_t latest = 0;
+  for (const repo::PackUse& use : table_.packs()) {
+    if (use.condemned_in == 0 || !use.stored) continue;
+    ++report_.packs_waiting;
+    report_.bytes_waiting += use.pack.size_bytes;
+    latest = std::max(latest, use.condemned_in);
+  }
+  for (const repo::ListedLease& lease : others_) {
+    if (!was_ended(lease) && lease.record.generation < latest) report_.waiting_for.push_back(lease);
+  }
+}
+
+Result<PruneReport> PruneRun::run() {
+  if (!options_.dry_run) {
+    TRY(take_lease());
+    TRY(end_dead_leases());
+  }
+  Round last = Round::kAgain;
+  for (int times = 0; times < kRoundsMax && last == Round::kAgain; ++times) {
+    if (lease_ != nullptr) TRY(lease_->verify());
+    last = TRY(round());
+  }
+  if (!options_.dry_run) TRY(tidy());
+  report_end();
+  if (lease_ != nullptr) TRY(lease_->release());
+  if (last == Round::kAgain) {
+    activity_.note("others changed the repository all the time: what is left is for the next run");
+  }
+  return std::move(report_);
+}
+
+}  // namespace backstay::engine::prune_stages

@@ -1,0 +1,85 @@
+// One collection (docs/format.md section 8.2), as steps that may each be its last.
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <set>
+#include <unordered_set>
+#include <vector>
+
+#include "engine/prune.h"
+#include "engine/prune/repack.h"
+#include "repo/liveness.h"
+#include "repo/pack_table.h"
+#include "repo/prune_plan.h"
+
+namespace backstay::engine::prune_stages {
+
+class PruneRun {
+ public:
+  PruneRun(repo::Repository& repository, const PruneOptions& options, Activity& activity);
+  Result<PruneReport> run();
+
+ private:
+  // kAgain: somebody else changed what this run planned with.
+  enum class Round : std::uint8_t { kDone, kAgain };
+  enum class Copied : std::uint8_t { kAll, kSome, kGone };
+
+  Result<void> take_lease();
+  Result<void> end_dead_leases();
+  Result<void> observe();
+  Result<void> load_index();
+  Result<void> read_snapshots();
+  Result<void> list_others();
+  void leave_young_packs();
+  Result<void> mark();
+  void plan();
+  Result<Round> round();
+  Result<Round> empty_packs();
+  Result<Copied> copy(const std::vector<std::uint32_t>& packs);
+  Result<bool> copy_one(Repacker& repacker, std::uint32_t number, Copied& copied);
+  Result<Round> verify_elsewhere(const std::vector<std::uint32_t>& packs);
+  Result<bool> verify_frames(std::vector<repo::FrameLocation>& frames);
+  Result<Round> condemn(const std::vector<std::uint32_t>& packs);
+  [[nodiscard]] repo::Generation next_generation() const;
+  Result<Round> free_after_condemning();
+  Result<void> free();
+  Result<void> tidy();
+  Result<void> tidy_generations();
+  void report_plan();
+  void report_end();
+
+  [[nodiscard]] std::uint64_t oldest_lease() const;
+  [[nodiscard]] bool was_ended(const repo::ListedLease& lease) const;
+  [[nodiscard]] bool out_of_time() const;
+  [[nodiscard]] bool is_unneeded(std::uint32_t number) const;
+  Result<std::set<snapshot::SnapshotId>> list_twice();
+
+  struct Root {
+    snapshot::SnapshotId id;
+    snapshot::TreeRoot tree;
+    std::optional<snapshot::CommitLease> lease;
+  };
+
+  repo::Repository& repository_;
+  backend::Backend& store_;
+  const PruneOptions& options_;
+  Activity& activity_;
+  const std::chrono::steady_clock::time_point started_;
+  PruneReport report_;
+
+  std::unique_ptr<repo::Lease> lease_;
+  std::vector<repo::ListedLease> others_;
+  std::set<snapshot::SnapshotId> seen_;  // all that were listed
+  std::vector<Root> roots_;              // those that count
+  std::vector<Root> uncounted_;
+  repo::PackTable table_;
+  std::unique_ptr<repo::Liveness> liveness_;
+  repo::PrunePlan plan_;
+  std::unordered_set<std::uint32_t> copied_;  // packs of the table
+  bool condemned_any_ = false;                // in this round
+  bool emptied_ = false;                      // phases that change what is there are through
+};
+
+}  // namespace backstay::engine::prune_stages

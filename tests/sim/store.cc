@@ -1,0 +1,163 @@
+#include "store.h"
+
+#include <algorithm>
+
+#include "base/try.h"
+
+namespace backstay::sim {
+
+namespace {
+
+constexpr std::uint64_t kOf = 1024;
+constexpr std::size_t kListingParts = 3;
+
+std::unexpected<Error> no_object(std::string_view name) {
+  return fail(ErrorCode::kNotFound, "there is no object " + std::string(name));
+}
+
+// The place of a name in a listing: another one in each.
+std::uint64_t place_of(std::string_view name, std::uint64_t salt) {
+  std::uint64_t mixed = salt;
+  for (const char byte : name) mixed = (mixed ^ static_cast<std::uint8_t>(byte)) * 0x100000001b3U;
+  return mixed ^ mixed >> 29;
+}
+
+}  // namespace
+
+SimBackend::SimBackend(SharedStore& store, SeededRng& dice, const Faults& faults,
+                       std::function<void()> yield)
+    : store_(store), dice_(dice), faults_(faults), yield_(std::move(yield)) {}
+
+std::unexpected<Error> SimBackend::trouble() const {
+  return crashed_ ? fail(ErrorCode::kCancelled, "crashed")
+                  : fail(ErrorCode::kUnavailable, "the store did not answer");
+}
+
+SimBackend::Fate SimBackend::begin(std::string_view what, std::string_view name) {
+  if (crashed_) return Fate::kNotDone;
+  yield_();
+  if (told) told(std::string(what) + " " + std::string(name));
+  const std::uint64_t dice = dice_.below(kOf);
+  std::uint64_t bound = faults_.crash;
+  if (dice < bound) {
+    crashed_ = troubled_ = true;
+    if (told) told("  crashes");
+    return dice_.below(2) == 0 ? Fate::kDoneUntold : Fate::kNotDone;
+  }
+  if (dice < (bound += faults_.lost_answer)) {
+    troubled_ = true;
+    if (told) told("  is done, and nobody hears of it");
+    return Fate::kDoneUntold;
+  }
+  if (dice < (bound += faults_.refused)) {
+    troubled_ = true;
+    if (told) told("  is refused");
+    return Fate::kNotDone;
+  }
+  return dice < bound + faults_.twice ? Fate::kTwice : Fate::kWell;
+}
+
+Result<void> SimBackend::change(std::string_view what, std::string_view name,
+                                const std::function<Result<void>()>& act) {
+  switch (begin(what, name)) {
+    case Fate::kWell:
+      return act();
+    case Fate::kTwice:
+      // The answer to the second is the one that comes.
+      troubled_ = true;
+      (void)act();
+      return act();
+    case Fate::kDoneUntold:
+      (void)act();
+      return trouble();
+    case Fate::kNotDone:
+      break;
+  }
+  return trouble();
+}
+
+Result<void> SimBackend::read(std::string_view what, std::string_view name) {
+  const Fate fate = begin(what, name);
+  if (fate == Fate::kWell || fate == Fate::kTwice) return {};
+  return trouble();
+}
+
+Result<void> SimBackend::put(std::string_view name, std::span<const ByteView> pieces) {
+  TRY(backend::validate_name(name));
+  auto bytes = std::make_shared<Bytes>();
+  for (const ByteView piece : pieces) append(*bytes, piece);
+  return change("put", name, [&]() -> Result<void> {
+    if (store_.full && bytes->size() > 256) {
+      troubled_ = true;
+      return fail(ErrorCode::kNoSpace, "the store is full");
+    }
+    const auto [at, created] = store_.objects.try_emplace(std::string(name));
+    if (!created) return fail(ErrorCode::kAlreadyExists, std::string(name) + " is there already");
+    at->second = {.bytes = bytes, .modified = store_.now};
+    return {};
+  });
+}
+
+Result<void> SimBackend::remove(std::string_view name) {
+  return change("remove", name, [&]() -> Result<void> {
+    if (const auto found = store_.objects.find(name); found != store_.objects.end())
+      store_.objects.erase(found);
+    return {};
+  });
+}
+
+Result<void> SimBackend::barrier() {
+  if (crashed_) return trouble();
+  return {};
+}
+
+Result<Bytes> SimBackend::get(std::string_view name, std::uint64_t size_max) {
+  TRY(read("get", name));
+  const auto found = store_.objects.find(name);
+  if (found == store_.objects.end()) return no_object(name);
+  if (found->second.bytes->size() > size_max)
+    return fail(ErrorCode::kInvalidArgument, "the object is too large");
+  return *found->second.bytes;
+}
+
+Result<void> SimBackend::get_range(std::string_view name, std::uint64_t offset,
+                                   MutableByteView out) {
+  TRY(read("get", name));
+  const auto found = store_.objects.find(name);
+  if (found == store_.objects.end()) return no_object(name);
+  const Bytes& bytes = *found->second.bytes;
+  if (offset > bytes.size() || out.size() > bytes.size() - offset)
+    return fail(ErrorCode::kCorruption, "the object ends before that");
+  std::copy_n(bytes.begin() + static_cast<std::ptrdiff_t>(offset), out.size(), out.begin());
+  return {};
+}
+
+Result<backend::ObjectInfo> SimBackend::head(std::string_view name) {
+  TRY(read("head", name));
+  const auto found = store_.objects.find(name);
+  if (found == store_.objects.end()) return no_object(name);
+  return backend::ObjectInfo{found->first, found->second.bytes->size(), found->second.modified};
+}
+
+Result<void> SimBackend::list(std::string_view prefix,
+                              const std::function<Result<void>(const backend::ObjectInfo&)>& each) {
+  const std::uint64_t salt = dice_.next_u64();
+  for (std::size_t part = 0; part < kListingParts; ++part) {
+    TRY(read("list", prefix));
+    std::vector<backend::ObjectInfo> found;
+    for (auto at = store_.objects.lower_bound(prefix);
+         at != store_.objects.end() && at->first.starts_with(prefix); ++at) {
+      if (place_of(at->first, salt) % kListingParts != part) continue;
+      found.push_back({at->first, at->second.bytes->size(), at->second.modified});
+    }
+    for (const backend::ObjectInfo& info : found) TRY(each(info));
+  }
+  return {};
+}
+
+Result<Timestamp> SimBackend::store_time() {
+  TRY(read("time", ""));
+  return store_.now;
+}
+
+}  // namespace backstay::sim
