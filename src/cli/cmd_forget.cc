@@ -134,8 +134,12 @@ Result<ExitCode> run_forget(Context& context, const ForgetArguments& arguments) 
     engine::PruneOptions pruning = arguments.pruning;
     pruning.dry_run = arguments.dry_run;
     pruning.without = {show.to_go().begin(), show.to_go().end()};
-    const ExitCode pruned = TRY(prune_and_show(context, *repository, pruning, "prune"));
-    if (code == ExitCode::kDone) code = pruned;
+    const auto pruned = prune_and_show(context, *repository, pruning, "prune");
+    if (!pruned) {
+      if (context.console.json()) show.finish(*report);
+      return std::unexpected(pruned.error().clone());
+    }
+    if (code == ExitCode::kDone) code = *pruned;
   }
   if (context.console.json()) show.finish(*report);
   return code;

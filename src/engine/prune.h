@@ -27,6 +27,7 @@ struct PruneOptions {
 
 struct PruneReport {
   std::uint64_t snapshots = 0;
+  std::uint64_t chunks = 0;  // in the index, the same one counted as often as it is stored
   std::uint64_t packs = 0;
   std::uint64_t bytes_packs = 0;     // of all packs, before
   std::uint64_t bytes_needed = 0;    // about, of them

@@ -149,6 +149,32 @@ TEST_F(PruneTest, RescuesWhatAnOlderWriterCommittedAfterTheCondemnation) {
   expect_holds_the_tree(newer_);
 }
 
+TEST_F(PruneTest, KeepsCondemnedPacksWhoseRunsAreLostWhileSomethingIsMissed) {
+  const auto writing = open();
+  auto writer = lease(*writing, "backup", repo::LeaseUse::kWriting);
+  const snapshot::Snapshot like_older = *writing->read_snapshot(*older_.id);
+  const auto contents = contents_of_stored(*older_.id);
+  clock_.advance(std::chrono::hours(1));
+  forget(older_);
+  ASSERT_EQ(problem(writer->renew()), "");
+  EXPECT_GT(prune_well(thorough()).bytes_waiting, 300'000U);
+  const auto committed = writing->commit_snapshot(like_older, *writer);
+  ASSERT_EQ(problem(committed), "");
+  ASSERT_EQ(problem(writer->release()), "");
+
+  // What named the condemned packs, which are needed now, is lost.
+  for (const std::string& name : names("index/")) remove(name);
+  const std::size_t packs_before = packs();
+  const auto report = try_prune(thorough());
+  EXPECT_EQ(packs(), packs_before);
+  EXPECT_TRUE(!report || report->chunks_missing > 0) << "it stops, or says so";
+  const auto reader = open_past_faults();
+  reader->recover_when_needed([](const repo::RecoveredPacks&) {});
+  const auto found = contents_of(*reader, *reader->read_snapshot(*committed));
+  ASSERT_EQ(problem(found), "") << "readers look into directories";
+  EXPECT_TRUE(*found == contents);
+}
+
 TEST_F(PruneTest, GoesOnPastALeaseThatIsDeadAndItsOwnerCommitsNothing) {
   const auto writing = open();
   auto writer = lease(*writing, "backup", repo::LeaseUse::kWriting);

@@ -136,6 +136,8 @@ Generation next_generation(const std::vector<Generation>& known, const EndedLeas
 
 Result<void> create_generation(backend::Backend& store, const Generation& generation,
                                const RepositoryId& repository) {
+  if (generation.number > kGenerationMax)
+    return fail(ErrorCode::kCorruption, "generations have run out: somebody took the last number");
   const Bytes object = encode_generation(generation, repository);
   if (object.size() > kPlainObjectMax)
     return fail(ErrorCode::kInvalidArgument, "a generation names more than fits its object");

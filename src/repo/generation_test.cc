@@ -99,10 +99,13 @@ TEST_F(Generations, AreOnlyObjectsOfThatName) {
   ASSERT_EQ(problem(memory_.put("generations/notes", as_bytes("x"))), "");
   ASSERT_EQ(problem(memory_.put("generations/2", as_bytes("x"))), "");
   // Whoever could make others believe in the last number would have ended all collections.
-  for (const std::uint64_t number : std::vector<std::uint64_t>{0, 1, ~0ULL}) {
-    ASSERT_EQ(problem(create_generation(memory_, sample_generation(number), some_repository())),
-              "");
+  for (const std::string name :
+       {"00000000000000000000", "00000000000000000001", "18446744073709551615"}) {
+    ASSERT_EQ(problem(memory_.put("generations/" + name, as_bytes("x"))), "");
   }
+  EXPECT_EQ(
+      code_of(create_generation(memory_, sample_generation(kGenerationMax + 1), some_repository())),
+      "corruption");
   EXPECT_TRUE(read_generations(memory_, some_repository())->empty());
 }
 

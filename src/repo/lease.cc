@@ -6,6 +6,7 @@
 #include <charconv>
 #include <chrono>
 #include <ctime>
+#include <limits>
 #include <map>
 #include <optional>
 #include <thread>
@@ -26,6 +27,7 @@ constexpr std::uint64_t kRenewSecondsMax = 24 * 60 * 60;
 constexpr std::uint64_t kLeaseNanosMax = 999'999'999;
 constexpr int kListingTriesMax = 5;
 constexpr int kRenewalTriesMax = 5;
+constexpr std::uint64_t kFirstSequence = 0;
 
 using snapshot::FieldSet;
 constexpr snapshot::RecordShape kLeaseShape{
@@ -144,8 +146,7 @@ Result<LeaseRecord> decode_lease(ByteView stored, const RepositoryId& repository
 struct Lease::State {
   backend::Backend& store;
   RepositoryId repository;
-  LeaseRecord record;   // the sequence number is that of the last object known to be stored
-  std::uint64_t first;  // of the object that stays until the lease goes
+  LeaseRecord record;  // the sequence number is that of the last object known to be stored
   Mutex mutex;
   std::int64_t renewed_at GUARDED_BY(mutex) = 0;
   bool lost GUARDED_BY(mutex) = false;
@@ -203,7 +204,7 @@ Result<void> Lease::State::ask() const {
   const auto end = store.head(end_name(record.id));
   if (end) return was_ended();
   if (end.error().code() != ErrorCode::kNotFound) return std::unexpected(end.error().clone());
-  const auto own = store.head(lease_name(record.id, first));
+  const auto own = store.head(lease_name(record.id, kFirstSequence));
   if (own) return {};
   if (own.error().code() == ErrorCode::kNotFound) return was_ended();
   return std::unexpected(own.error().clone());
@@ -259,7 +260,7 @@ Result<std::unique_ptr<Lease>> Lease::acquire(backend::Backend& store,
                                               Rng& rng, Renewal renewal) {
   rng.fill(record.id.bytes);
   record.renew_seconds = std::clamp<std::uint64_t>(record.renew_seconds, 1, kRenewSecondsMax);
-  const std::uint64_t first = record.sequence;
+  record.sequence = kFirstSequence;
   const std::int64_t now = seconds_since_boot();
   const Bytes object = encode_lease(record, repository);
   auto put = store.put(lease_name(record.id, record.sequence), object);
@@ -267,7 +268,6 @@ Result<std::unique_ptr<Lease>> Lease::acquire(backend::Backend& store,
   std::unique_ptr<State> state(new State{.store = store,
                                          .repository = repository,
                                          .record = std::move(record),
-                                         .first = first,
                                          .mutex = {},
                                          .renewed_at = now,
                                          .renewals = {},
@@ -321,7 +321,7 @@ Result<void> Lease::release() {
   end_thread(state_->renewer);
   if (state_->attempted) state_->renewals.push_back(state_->record.sequence + 1);
   TRY(state_->remove_renewals(0));
-  return state_->store.remove(lease_name(state_->record.id, state_->first));
+  return state_->store.remove(lease_name(state_->record.id, kFirstSequence));
 }
 
 Lease::~Lease() {
@@ -388,7 +388,7 @@ static ListedLease judged(const LeaseId& id, const LeaseObjects& objects,
                     .renewed = objects.told_by().modified,
                     .taken = objects.first,
                     .numbers = objects.numbers};
-  lease.age_seconds = std::max<std::int64_t>(0, now.seconds - lease.renewed.seconds);
+  lease.age_seconds = now.seconds < lease.renewed.seconds ? 0 : now.seconds - lease.renewed.seconds;
   lease.alive =
       !lease.ended &&
       lease.age_seconds <= static_cast<std::int64_t>(kRenewalsMissed * lease.record.renew_seconds);
@@ -399,7 +399,11 @@ Result<std::vector<ListedLease>> list_leases(backend::Backend& store,
                                              const RepositoryId& repository) {
   for (int attempt = 1; attempt <= kListingTriesMax; ++attempt) {
     const LeasesById found = TRY(list_lease_objects(store));
-    const Timestamp now = TRY(store.store_time());
+    auto asked = store.store_time();
+    // A full store may not be able to say: then all of them live.
+    if (!asked && asked.error().code() == ErrorCode::kNoSpace)
+      asked = Timestamp{.seconds = std::numeric_limits<std::int64_t>::min(), .nanos = 0};
+    const Timestamp now = TRY(std::move(asked));
     std::vector<ListedLease> leases;
     bool vanished = false;
     for (const auto& [id, objects] : found) {
@@ -428,11 +432,14 @@ Result<bool> end_lease(backend::Backend& store, const RepositoryId& repository,
   const auto put = store.put(end_name(lease.record.id), encode_lease(lease.record, repository));
   if (!put && put.error().code() != ErrorCode::kAlreadyExists)
     return std::unexpected(put.error().clone().with_context("ending a dead lease"));
+  if (!put) TRY(store.adopt(end_name(lease.record.id)));
   TRY(store.barrier());
   return true;
 }
 
 Result<void> remove_ended_lease(backend::Backend& store, const ListedLease& lease) {
+  // The first whatever was listed: its owner looks for it when the end is gone.
+  TRY(store.remove(lease_name(lease.record.id, kFirstSequence)));
   for (const std::uint64_t number : lease.numbers)
     TRY(store.remove(lease_name(lease.record.id, number)));
   TRY(store.barrier());

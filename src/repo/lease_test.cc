@@ -250,6 +250,28 @@ TEST_F(LeaseThatIsEnded, FindsOutHoweverOftenItWasRenewedMeanwhile) {
   EXPECT_EQ(code_of(lease_->confirm()), "conflict") << "its snapshot may not count";
 }
 
+TEST_F(LeaseThatIsEnded, IsLostThoughAListingMissedItsFirstObject) {
+  end_it();
+  ListedLease partly = listed().front();
+  partly.numbers.clear();
+  ASSERT_EQ(problem(remove_ended_lease(memory_, partly)), "");
+  EXPECT_EQ(code_of(lease_->confirm()), "conflict");
+}
+
+TEST_F(LeaseInStore, LivesWhenTheStoreHasNoSpaceToTellTheTime) {
+  const auto lease = acquire(memory_, 100);
+  clock_.advance(std::chrono::hours(5));
+  class Timeless final : public ForwardingBackend {
+   public:
+    using ForwardingBackend::ForwardingBackend;
+    Result<Timestamp> store_time() override { return fail(ErrorCode::kNoSpace, "full"); }
+  };
+  Timeless full(memory_);
+  const auto leases = list_leases(full, repository_);
+  ASSERT_EQ(problem(leases), "");
+  EXPECT_TRUE(leases->front().alive);
+}
+
 TEST_F(LeaseThatIsEnded, LeavesItsEndWhenItIsReleasedUnaware) {
   end_it();
   ASSERT_EQ(problem(lease_->release()), "");

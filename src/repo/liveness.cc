@@ -1,6 +1,7 @@
 #include "repo/liveness.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "repo/run_merge.h"
 
@@ -9,7 +10,11 @@ namespace backstay::repo {
 namespace {
 
 // Chunks between two calls of forget_pages(): see StoreSession::claim().
-constexpr std::uint64_t kForgetAfter = 4096;
+constexpr std::uint64_t kForgetAfter = 1024;
+// Missing chunks that are told apart; more are counted as often as they are met.
+constexpr std::size_t kNowhereMax = 256 * 1024;
+// Of mark_later(): 24 MiB.
+constexpr std::size_t kTogether = 1024 * 1024;
 
 std::uint32_t share_of(const IndexRun::Entry& entry, std::uint32_t length) {
   if (length >= entry.raw_length) return entry.sealed_length;
@@ -23,7 +28,11 @@ Liveness::Liveness(std::vector<std::shared_ptr<const IndexRun>> runs, PackTable&
   sum_up(runs);
   for (auto& run : runs) {
     const std::uint64_t entries = run->size();
-    Run kept{.run = std::move(run), .packs = {}, .needed = Bits(entries), .walked = Bits(entries)};
+    Run kept{.run = std::move(run),
+             .packs = {},
+             .needed = Bits(entries),
+             .walked = Bits(entries),
+             .walked_lists = Bits(entries)};
     for (std::size_t i = 0; i < kept.run->pack_count(); ++i) {
       kept.packs.push_back(table.number_of(kept.run->pack_id(i)));
     }
@@ -80,18 +89,41 @@ bool Liveness::serves_better(const Place& one, const Place& other) const {
 }
 
 Liveness::Marked Liveness::mark(const chunk::ChunkRef& ref) {
+  return mark(prefix_of(ref.id), ref.length);
+}
+
+void Liveness::mark_later(const chunk::ChunkRef& ref) {
+  later_.push_back({.id = prefix_of(ref.id), .length = ref.length});
+  if (later_.size() == kTogether) mark_all_of(later_);
+}
+
+void Liveness::mark_all_of(std::vector<Later>& later) {
+  std::ranges::sort(later, {}, &Later::id);
+  for (const Later& one : later) {
+    if (mark(one.id, one.length) == Marked::kNowhere) ++later_nowhere_;
+  }
+  later.clear();
+}
+
+std::uint64_t Liveness::mark_rest() {
+  mark_all_of(later_);
+  later_.shrink_to_fit();
+  return std::exchange(later_nowhere_, 0);
+}
+
+Liveness::Marked Liveness::mark(const IdPrefix& id, std::uint32_t length) {
   if (++looked_up_ % kForgetAfter == 0) forget_pages();
-  const IdPrefix id = prefix_of(ref.id);
   places_.clear();
   bool present = false;
   for_each_place(id, [&](Place place, const IndexRun::Entry& entry) {
-    place.sealed_bytes = share_of(entry, ref.length);
+    place.sealed_bytes = share_of(entry, length);
     const bool repeated =
         std::ranges::any_of(places_, [&](const Place& one) { return one.is_same(place); });
     if (!repeated) places_.push_back(place);
     present = present || table_.packs()[place.pack].present;
   });
   if (places_.empty()) {
+    if (nowhere_.size() >= kNowhereMax) return Marked::kNowhere;
     return nowhere_.insert(id).second ? Marked::kNowhere : Marked::kBefore;
   }
   std::size_t best = 0;
@@ -99,10 +131,10 @@ Liveness::Marked Liveness::mark(const chunk::ChunkRef& ref) {
     if (serves_better(places_[i], places_[best])) best = i;
   }
   if (table_.packs()[places_[best].pack].trusted()) {
-    return set(places_[best], ref.length) ? Marked::kNow : Marked::kBefore;
+    return set(places_[best], length) ? Marked::kNow : Marked::kBefore;
   }
   bool fresh = false;
-  for (const Place& place : places_) fresh = set(place, ref.length) || fresh;
+  for (const Place& place : places_) fresh = set(place, length) || fresh;
   if (!fresh) return Marked::kBefore;
   return present ? Marked::kNow : Marked::kNowhere;
 }
@@ -111,6 +143,12 @@ bool Liveness::mark_page(const chunk::ChunkRef& page) {
   (void)mark(page);
   if (places_.empty()) return true;
   return runs_[places_.front().run].walked.set(places_.front().entry);
+}
+
+bool Liveness::mark_list(const chunk::ChunkRef& list) {
+  (void)mark(list);
+  if (places_.empty()) return true;
+  return runs_[places_.front().run].walked_lists.set(places_.front().entry);
 }
 
 bool Liveness::is_needed(const IdPrefix& id, std::uint32_t pack, std::uint32_t frame_offset,

@@ -31,9 +31,16 @@ class Liveness {
     kNowhere,  // in no run, or only in packs that are not there; and not met before
   };
   Marked mark(const chunk::ChunkRef& ref);
+  // The same, in a while: many are looked up together, in the order of the index, because in any
+  // other order each brings another part of it into memory.
+  void mark_later(const chunk::ChunkRef& ref);
+  // Marks what is left of those. Returns how many of all that were nowhere, the same one once.
+  std::uint64_t mark_rest();
   // The same for a page of a tree. True when no tree met it as a page before: a file may well hold
   // the bytes of a page, and what that page refers to is needed all the same.
   bool mark_page(const chunk::ChunkRef& page);
+  // The same for a list of a file's chunks.
+  bool mark_list(const chunk::ChunkRef& list);
 
   // Whether a chunk is needed at this place.
   [[nodiscard]] bool is_needed(const IdPrefix& id, std::uint32_t pack, std::uint32_t frame_offset,
@@ -65,7 +72,8 @@ class Liveness {
     std::shared_ptr<const IndexRun> run;
     std::vector<std::uint32_t> packs;  // numbers in the table
     Bits needed;
-    Bits walked;  // pages, at the first of their places
+    Bits walked;        // pages, at the first of their places
+    Bits walked_lists;  // the same of lists
   };
   struct Place {
     std::uint32_t run = 0;
@@ -82,6 +90,12 @@ class Liveness {
   };
   void sum_up(const std::vector<std::shared_ptr<const IndexRun>>& runs);
   bool set(const Place& place, std::uint32_t length);
+  struct Later {
+    IdPrefix id;
+    std::uint32_t length = 0;
+  };
+  Marked mark(const IdPrefix& id, std::uint32_t length);
+  void mark_all_of(std::vector<Later>& later);
   [[nodiscard]] bool serves_better(const Place& one, const Place& other) const;
   template <typename Each>
   void for_each_place(const IdPrefix& id, const Each& each) const;
@@ -90,6 +104,8 @@ class Liveness {
   std::vector<Run> runs_;
   std::vector<Place> places_;   // of the chunk at hand
   std::set<IdPrefix> nowhere_;  // in no run at all
+  std::vector<Later> later_;
+  std::uint64_t later_nowhere_ = 0;
   std::uint64_t looked_up_ = 0;
 };
 

@@ -39,12 +39,17 @@ Result<PackSurvey> survey_packs(backend::Backend& store, const Index& index) {
     if (it != present.end()) present.erase(it);
   }
   const std::unordered_set<ObjectId> marked(survey.marked.begin(), survey.marked.end());
+  for (const Index::Pack& pack : index.condemned_packs()) present.erase(pack.id);
   for (const auto& [id, pack] : present) {
-    if (index.is_condemned(id)) continue;
+    if (index.is_condemned(id)) {
+      survey.condemned_strays.push_back(pack);
+      continue;
+    }
     (marked.contains(id) ? survey.marked_strays : survey.strays).push_back(pack);
   }
   std::ranges::sort(survey.strays, {}, &Index::Pack::id);
   std::ranges::sort(survey.marked_strays, {}, &Index::Pack::id);
+  std::ranges::sort(survey.condemned_strays, {}, &Index::Pack::id);
   return survey;
 }
 

@@ -10,10 +10,11 @@
 namespace backstay::repo {
 
 struct PackSurvey {
-  std::vector<ObjectId> lost;              // in the index, but not there, or of another length
-  std::vector<ObjectId> marked;            // a check found them damaged
-  std::vector<Index::Pack> strays;         // there, whole by what is known, and in no run
-  std::vector<Index::Pack> marked_strays;  // there, marked, and in no run: the last choice
+  std::vector<ObjectId> lost;                 // in the index, but not there, or of another length
+  std::vector<ObjectId> marked;               // a check found them damaged
+  std::vector<Index::Pack> strays;            // there, whole by what is known, and in no run
+  std::vector<Index::Pack> marked_strays;     // there, marked, and in no run: the last choice
+  std::vector<Index::Pack> condemned_strays;  // there for now, and in no run; for readers, as those
 };
 // After the index was loaded: what it names was durable before.
 Result<PackSurvey> survey_packs(backend::Backend& store, const Index& index);

@@ -68,6 +68,14 @@ Result<void> PackTable::take_in_pack(backend::Backend& store, const Index::Pack&
   return {};
 }
 
+std::vector<ObjectId> PackTable::marks_without_pack() const {
+  std::vector<ObjectId> stale;
+  for (const ObjectId& pack : marked_) {
+    if (!numbers_.contains(pack)) stale.push_back(pack);
+  }
+  return stale;
+}
+
 Result<void> PackTable::take_in(backend::Backend& store, const Index& index) {
   for (const auto& packs : {index.packs(), index.condemned_packs()}) {
     for (const Index::Pack& pack : packs) TRY(take_in_pack(store, pack));

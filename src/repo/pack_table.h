@@ -44,6 +44,8 @@ class PackTable {
   [[nodiscard]] const std::vector<PackUse>& packs() const { return packs_; }
   // Of a pack that is in the table.
   [[nodiscard]] std::uint32_t number_of(const ObjectId& pack) const { return numbers_.at(pack); }
+  // Marked ones that are neither in the store nor in the index.
+  [[nodiscard]] std::vector<ObjectId> marks_without_pack() const;
   // Generations whose packs are all gone from the store and from the index.
   [[nodiscard]] const std::vector<std::uint64_t>& spent_generations() const { return spent_; }
 

@@ -292,7 +292,13 @@ Result<snapshot::SnapshotId> Repository::commit_snapshot(snapshot::Snapshot snap
   snapshot.lease = snapshot::CommitLease{lease.id().bytes};
   const snapshot::SnapshotId id = TRY(store_snapshot(snapshot));
   auto confirmed = lease.confirm();
-  if (confirmed) return id;
+  // And that nobody has said that it does not count, whatever he had seen.
+  if (confirmed) {
+    TRY_DOING("confirming snapshot " + id.short_hex() + ", which was stored",
+              refresh_generations());
+    if (counts(id, snapshot)) return id;
+    confirmed = fail(ErrorCode::kConflict, "a collection took the lease for ended");
+  }
   if (confirmed.error().code() != ErrorCode::kConflict) {
     return std::unexpected(std::move(confirmed).error().with_context(
         "confirming snapshot " + id.short_hex() + ", which was stored"));
@@ -395,7 +401,7 @@ void Repository::recover_when_needed(Recovery told) {
 Result<RecoveredPacks> Repository::recover_now(const PackSurvey& survey) {
   RecoveredPacks recovered;
   // Readers ask the places of a chunk in the order in which they came into the index.
-  for (const auto* packs : {&survey.strays, &survey.marked_strays}) {
+  for (const auto* packs : {&survey.strays, &survey.marked_strays, &survey.condemned_strays}) {
     recovered.append(TRY(recover_packs(*state_->backend, state_->keys.keyring, state_->config.id,
                                        *packs, {PackDepth::kDirectory, state_->readers},
                                        [&](std::vector<PackEntries> found) {

@@ -288,6 +288,14 @@ TEST_F(RepositoryWithLeases, TakesBackWhatWasCommittedUnderALeaseThatWasEnded) {
   EXPECT_TRUE(names("snapshots/").empty());
 }
 
+TEST_F(RepositoryWithLeases, TakesBackWhatAGenerationSaysDoesNotCount) {
+  const auto held = lease();
+  // By mistake or malice: nothing ended the lease.
+  generate(2, {}, {held->id()}, {});
+  EXPECT_EQ(code_of(repository_->commit_snapshot(sample_snapshot(1), *held)), "conflict");
+  EXPECT_TRUE(names("snapshots/").empty());
+}
+
 TEST_F(RepositoryWithLeases, DoesNotCountSnapshotsOfEndedLeasesUnlessTheyWereSeen) {
   const auto held = lease();
   const auto seen = repository_->commit_snapshot(sample_snapshot(1), *held);

@@ -89,6 +89,16 @@ Result<void> for_each_extent(
     const ContentRoot& content, std::uint64_t size_bytes, chunk::ChunkReader& lists,
     const std::function<Result<void>(std::uint64_t offset, const Extent& extent)>& each);
 
+// All that the content refers to, in file order, a list before what it holds.
+struct ContentVisitor {
+  // False: what the list holds is left out.
+  std::function<Result<bool>(const chunk::ChunkRef& list)> list;
+  std::function<Result<void>(const Extent& extent)> extent;
+};
+// Fails as for_each_extent() does.
+Result<void> walk_content(const ContentRoot& content, std::uint64_t size_bytes,
+                          chunk::ChunkReader& lists, const ContentVisitor& visitor);
+
 // Calls `each` for every list chunk that the content refers to, outermost first (for check). Lists
 // that hold no further lists are not read.
 Result<void> for_each_list_chunk(const ContentRoot& content, chunk::ChunkReader& lists,

@@ -201,6 +201,31 @@ TEST(ContentBuilder, HoldsThreeMillionExtentsInBoundedMemory) {
               }).has_value());
   EXPECT_EQ(lists, chunks.writes());
 
+  std::uint64_t walked = 0;
+  std::uint64_t walked_lists = 0;
+  std::uint64_t last_list_skipped = 0;
+  ASSERT_TRUE(walk_content(root, kCount * kLength, chunks,
+                           {.list = [&](const chunk::ChunkRef&) -> Result<bool> {
+                              return ++walked_lists <= lists;
+                            },
+                            .extent = [&](const Extent&) -> Result<void> {
+                              ++walked;
+                              return {};
+                            }})
+                  .has_value());
+  EXPECT_EQ(walked_lists, lists) << "those in lists, too";
+  EXPECT_EQ(walked, kCount);
+  ASSERT_TRUE(walk_content(root, kCount * kLength, chunks,
+                           {.list = [&](const chunk::ChunkRef&) -> Result<bool> {
+                              ++last_list_skipped;
+                              return false;
+                            },
+                            .extent = [&](const Extent&) -> Result<void> {
+                              return fail(ErrorCode::kInternal, "all is in lists");
+                            }})
+                  .has_value());
+  EXPECT_LT(last_list_skipped, lists);
+
   std::uint64_t count = 0;
   ASSERT_TRUE(for_each_extent(root, kCount * kLength, chunks,
                               [&](std::uint64_t offset, const Extent& extent) -> Result<void> {

@@ -56,7 +56,40 @@ class ListWalk {
   const EachList& each_;
 };
 
+class ContentWalk {
+ public:
+  ContentWalk(chunk::ChunkReader& lists, const ContentVisitor& visitor)
+      : lists_(lists), visitor_(visitor) {}
+
+  Result<void> visit(const Extent& extent, std::uint8_t level) {
+    if (extent.kind != ExtentKind::kList) return visitor_.extent(extent);
+    if (!TRY(visitor_.list({extent.id, extent.list_length}))) return {};
+    const Bytes encoded = TRY(read_list(extent, level, lists_));
+    ExtentReader reader = TRY(ExtentReader::open(encoded));
+    while (!reader.done()) {
+      const Extent item = TRY(reader.next());
+      if (reader.covered() > extent.length) break;
+      TRY(visit(item, reader.level()));
+    }
+    return reader.covered() == extent.length ? Result<void>{} : fail_coverage();
+  }
+
+ private:
+  chunk::ChunkReader& lists_;
+  const ContentVisitor& visitor_;
+};
+
 }  // namespace
+
+Result<void> walk_content(const ContentRoot& content, std::uint64_t size_bytes,
+                          chunk::ChunkReader& lists, const ContentVisitor& visitor) {
+  if (covered_bytes(content) != size_bytes) {
+    return fail(ErrorCode::kCorruption, "content: it does not cover the size of the file");
+  }
+  ContentWalk walk(lists, visitor);
+  for (const Extent& extent : content.extents) TRY(walk.visit(extent, content.level));
+  return {};
+}
 
 Result<void> ExtentCursor::enter(const Extent& list, std::uint8_t level) {
   Bytes encoded = TRY(read_list(list, level, lists_));

@@ -74,6 +74,7 @@ int main_of(int count, char** values) {
   app.add_option("--layout", options.corpus.layout)->transform(CLI::CheckedTransformer(layouts));
   app.add_option("--texture", options.corpus.texture)->transform(CLI::CheckedTransformer(textures));
   CLI11_PARSE(app, count, values);
+  options.corpus.churned = options.step == "churn";
   return run(options);
 }
 

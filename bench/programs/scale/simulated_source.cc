@@ -15,6 +15,9 @@ namespace {
 constexpr std::size_t kPatternBytes = 4 * 1024 * 1024;
 constexpr std::uint64_t kStretchBytes = 4096;
 constexpr std::int64_t kSomeTime = 1'700'000'000;
+constexpr std::int64_t kADay = 86'400;
+constexpr std::uint64_t kFirstInode = 1000;
+constexpr std::uint64_t kChurnedBytes = 1ULL << 40U;  // added to what says which bytes a file has
 
 Bytes noise_pattern() {
   Bytes pattern(kPatternBytes);
@@ -48,6 +51,10 @@ bool is_folder(const Corpus& corpus, std::uint64_t number) {
   return number == 0 || (corpus.layout == Layout::kTree && number % kEntriesInFolder == 1);
 }
 
+bool is_churned(const Corpus& corpus, std::uint64_t number) {
+  return corpus.churned && number % 100 == 37;
+}
+
 snapshot::Entry entry_of(const Corpus& corpus, std::uint64_t number) {
   snapshot::Entry entry;
   const bool folder = is_folder(corpus, number);
@@ -57,8 +64,9 @@ snapshot::Entry entry_of(const Corpus& corpus, std::uint64_t number) {
   // Times as a file system has them: spread, and with odd nanoseconds.
   entry.modified = {.seconds = kSomeTime + static_cast<std::int64_t>(number % 100'000),
                     .nanos = static_cast<std::uint32_t>(number * 7919 % 1'000'000'000)};
+  if (is_churned(corpus, number)) entry.modified.seconds += kADay;
   entry.changed = entry.modified;
-  entry.inode = 1000 + number;
+  entry.inode = kFirstInode + number;
   entry.device = 2049;
   entry.size_bytes = folder ? 0 : corpus.file_bytes;
   return entry;
@@ -66,8 +74,11 @@ snapshot::Entry entry_of(const Corpus& corpus, std::uint64_t number) {
 
 class SimulatedFile final : public source::FileReader {
  public:
-  SimulatedFile(const SimulatedBytes& bytes, const snapshot::Entry& entry)
-      : bytes_(bytes), entry_(entry) {}
+  SimulatedFile(const Corpus& corpus, const SimulatedBytes& bytes, const snapshot::Entry& entry)
+      : bytes_(bytes),
+        entry_(entry),
+        content_(entry.inode +
+                 (is_churned(corpus, entry.inode - kFirstInode) ? kChurnedBytes : 0)) {}
 
   Result<std::optional<source::FileRun>> next_run() override {
     if (at_ == entry_.size_bytes) return std::nullopt;
@@ -75,7 +86,7 @@ class SimulatedFile final : public source::FileReader {
   }
   Result<std::size_t> read(MutableByteView out) override {
     const std::uint64_t wanted = std::min<std::uint64_t>(out.size(), entry_.size_bytes - at_);
-    bytes_.fill(entry_.inode, at_, out.first(static_cast<std::size_t>(wanted)));
+    bytes_.fill(content_, at_, out.first(static_cast<std::size_t>(wanted)));
     at_ += wanted;
     return static_cast<std::size_t>(wanted);
   }
@@ -84,6 +95,7 @@ class SimulatedFile final : public source::FileReader {
  private:
   const SimulatedBytes& bytes_;
   const snapshot::Entry entry_;
+  const std::uint64_t content_;
   std::uint64_t at_ = 0;
 };
 
@@ -99,7 +111,7 @@ class SimulatedSource final : public source::Source {
                               .entry = entry_of(corpus_, number)};
   }
   Result<std::unique_ptr<source::FileReader>> open(source::SourceItem& item) override {
-    return std::make_unique<SimulatedFile>(bytes_, item.entry);
+    return std::make_unique<SimulatedFile>(corpus_, bytes_, item.entry);
   }
 
  private:

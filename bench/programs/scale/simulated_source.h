@@ -27,6 +27,7 @@ struct Corpus {
   Texture texture = Texture::kText;
   std::uint64_t entries = 0;     // files, and the folders below the top one
   std::uint64_t file_bytes = 0;  // of each file
+  bool churned = false;          // one file in a hundred has other bytes, and a later time
 };
 
 inline constexpr std::uint64_t kEntriesInFolder = 1000;

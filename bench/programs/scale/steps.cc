@@ -11,6 +11,7 @@
 #include "crypto/random.h"
 #include "engine/backup.h"
 #include "engine/check.h"
+#include "engine/prune.h"
 #include "engine/restore.h"
 #include "io/file.h"
 #include "scale/hollow_backend.h"
@@ -100,6 +101,25 @@ Result<ScaleResult> check(Bench& bench) {
     return fail(ErrorCode::kCorruption, damage.object + ": " + damage.what);
   }
   return ScaleResult{.entries = report.chunks, .bytes = 0};
+}
+
+Result<ScaleResult> prune(Bench& bench) {
+  auto snapshots = TRY(bench.repository->snapshots([](const auto&, const Error&) {}));
+  if (snapshots.empty()) return fail(ErrorCode::kNotFound, "the repository has no snapshot");
+  snapshots.pop_back();
+  engine::PruneOptions options;
+  options.dry_run = bench.options.step == "plan";
+  for (const repo::StoredSnapshot& stored : snapshots) {
+    options.without.insert(stored.id);
+    if (options.dry_run) continue;
+    TRY(bench.local->remove(
+        repo::object_name(repo::ObjectKind::kSnapshot, repo::ObjectId{stored.id.bytes})));
+  }
+  auto activity = bench.activity();
+  const auto report = TRY(engine::prune(*bench.repository, options, activity));
+  TRY(bench.without_trouble());
+  if (report.chunks_missing > 0) return fail(ErrorCode::kCorruption, "chunks are missing");
+  return ScaleResult{.entries = report.chunks, .bytes = report.bytes_freed};
 }
 
 Result<snapshot::Snapshot> last_snapshot(Bench& bench) {
@@ -202,6 +222,8 @@ Result<ScaleResult> run_step(const ScaleOptions& options) {
   Bench bench(options);
   TRY(open(bench));
   if (options.step == "first" || options.step == "again") return back_up(bench);
+  if (options.step == "churn") return back_up(bench);
+  if (options.step == "plan" || options.step == "prune") return prune(bench);
   if (options.step == "check") return check(bench);
   if (options.step == "list") return list(bench);
   if (options.step == "folder") return list_folder(bench);

@@ -27,7 +27,10 @@ struct ScaleResult {
 
 // "first" makes the repository and backs up, "again" backs up once more, "check" checks the
 // structure, "list" reads every entry of the snapshot, "folder" those of one file's folder,
-// "dump" and "restore" give back that file, and compare it with what went in.
+// "dump" and "restore" give back that file, and compare it with what went in. "churn" backs up with
+// one file in a hundred changed, "plan" plans a prune that keeps only the last snapshot, and
+// "prune" forgets the others and prunes; these two give the chunks of the index and the bytes that
+// are freed.
 Result<ScaleResult> run_step(const ScaleOptions& options);
 
 }  // namespace backstay::bench

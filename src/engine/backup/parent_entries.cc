@@ -61,19 +61,20 @@ bool ParentEntries::content_is_stored(const snapshot::Entry& entry) const {
   using snapshot::ExtentKind;
   if (entry.type != snapshot::EntryType::kFile) return true;
   const repo::Index& index = repository_.index();
-  for (const Extent& extent : entry.content.extents) {
-    const bool named = extent.kind == ExtentKind::kChunk || extent.kind == ExtentKind::kList;
-    if (named && !index.contains(extent.id)) return false;
-  }
-  if (entry.content.level == 0) return true;
-  const auto walked = snapshot::for_each_extent(
-      entry.content, entry.size_bytes, repository_,
-      [&](std::uint64_t, const Extent& extent) -> Result<void> {
-        if (extent.kind == ExtentKind::kChunk && !index.contains(extent.id)) {
-          return fail(ErrorCode::kNotFound, "a chunk is missing");
-        }
-        return {};
-      });
+  // Lists, too, and those in lists: a collection may be about to remove the only place of one.
+  const auto is_stored = [&](const chunk::ChunkId& id) -> Result<void> {
+    if (!index.contains(id)) return fail(ErrorCode::kNotFound, "a chunk is missing");
+    return {};
+  };
+  const snapshot::ContentVisitor visitor{
+      .list = [&](const chunk::ChunkRef& list) -> Result<bool> {
+        TRY(is_stored(list.id));
+        return true;
+      },
+      .extent = [&](const Extent& extent) -> Result<void> {
+        return extent.kind == ExtentKind::kChunk ? is_stored(extent.id) : Result<void>{};
+      }};
+  const auto walked = snapshot::walk_content(entry.content, entry.size_bytes, repository_, visitor);
   return walked.has_value();
 }
 

@@ -82,8 +82,14 @@ Result<repo::RecoveredPacks> adopt(repo::Repository& repository, const repo::Pac
   // The bytes of these do not match their names: their directories, which are authenticated, say
   // what readers may still find whole.
   repo::RecoveredPacks left_out;
+  std::vector<repo::Index::Pack> last_choice = survey.marked_strays;
+  // A run that is damaged may be all that told of condemned packs, and one may be needed.
+  if (!options.damaged_runs.empty()) {
+    last_choice.insert(last_choice.end(), survey.condemned_strays.begin(),
+                       survey.condemned_strays.end());
+  }
   adopted.append(TRY(repo::recover_packs(
-      repository.store(), repository.keyring(), repository.config().id, survey.marked_strays,
+      repository.store(), repository.keyring(), repository.config().id, last_choice,
       {PackDepth::kDirectory, options.readers},
       [&](auto packs) { return take_over_marked(repository, std::move(packs), left_out); })));
   adopted.append(std::move(left_out));
@@ -92,7 +98,9 @@ Result<repo::RecoveredPacks> adopt(repo::Repository& repository, const repo::Pac
 
 void tell(const repo::RecoveredPacks& adopted, const repo::PackSurvey& survey, Activity& activity) {
   const auto is_marked = [&](const repo::ObjectId& pack) {
-    return std::ranges::find(survey.marked, pack) != survey.marked.end();
+    return std::ranges::find(survey.marked, pack) != survey.marked.end() ||
+           std::ranges::find(survey.condemned_strays, pack, &repo::Index::Pack::id) !=
+               survey.condemned_strays.end();
   };
   const auto used = adopted.packs.size() -
                     static_cast<std::size_t>(std::ranges::count_if(adopted.packs, is_marked));

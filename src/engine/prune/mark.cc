@@ -7,8 +7,6 @@
 
 namespace backstay::engine::prune_stages {
 
-using Marked = repo::Liveness::Marked;
-
 Result<void> Marker::mark(const snapshot::TreeRoot& root) {
   struct Todo {
     chunk::ChunkRef page;
@@ -41,22 +39,18 @@ Result<void> Marker::mark_leaf(const chunk::ChunkRef& page) {
 }
 
 Result<void> Marker::mark_content(const snapshot::Entry& entry) {
-  if (entry.content.level > 0) {
-    TRY(snapshot::for_each_list_chunk(entry.content, repository_,
-                                      [&](const chunk::ChunkRef& list) -> Result<void> {
-                                        (void)liveness_.mark(list);
-                                        return {};
-                                      }));
-  }
-  return snapshot::for_each_extent(
-      entry.content, entry.size_bytes, repository_,
-      [&](std::uint64_t, const snapshot::Extent& extent) -> Result<void> {
-        if (extent.kind != snapshot::ExtentKind::kChunk) return {};
-        const chunk::ChunkRef ref{.id = extent.id,
-                                  .length = static_cast<std::uint32_t>(extent.length)};
-        if (liveness_.mark(ref) == Marked::kNowhere) ++missing_;
+  const snapshot::ContentVisitor visitor{
+      .list = [&](const chunk::ChunkRef& list) -> Result<bool> {
+        return liveness_.mark_list(list);
+      },
+      .extent = [&](const snapshot::Extent& extent) -> Result<void> {
+        if (extent.kind == snapshot::ExtentKind::kChunk) {
+          liveness_.mark_later(
+              {.id = extent.id, .length = static_cast<std::uint32_t>(extent.length)});
+        }
         return {};
-      });
+      }};
+  return snapshot::walk_content(entry.content, entry.size_bytes, repository_, visitor);
 }
 
 }  // namespace backstay::engine::prune_stages

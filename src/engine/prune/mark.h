@@ -15,9 +15,9 @@ class Marker {
       : repository_(repository), liveness_(liveness), stop_(std::move(stop)) {}
 
   // Pages that another snapshot shares are not read again. Fails when a page or a content list
-  // cannot be read, because what it refers to is not known.
+  // cannot be read, because what it refers to is not known. What files consist of is marked by
+  // Liveness::mark_rest() at last.
   Result<void> mark(const snapshot::TreeRoot& root);
-  [[nodiscard]] std::uint64_t missing() const { return missing_; }
 
  private:
   Result<void> mark_leaf(const chunk::ChunkRef& page);
@@ -26,7 +26,6 @@ class Marker {
   repo::Repository& repository_;
   repo::Liveness& liveness_;
   const std::stop_token stop_;
-  std::uint64_t missing_ = 0;  // chunks of files that are stored nowhere
 };
 
 }  // namespace backstay::engine::prune_stages

@@ -56,8 +56,16 @@ Result<void> PruneRun::take_lease() {
   record.user = io::user_name();
   record.process = io::process_id();
   // It reads from packs that are condemned, to rescue what is needed of them.
-  lease_ =
-      TRY(repository_.take_lease(std::move(record), repo::LeaseUse::kReading, options_.renewal));
+  auto lease =
+      repository_.take_lease(std::move(record), repo::LeaseUse::kReading, options_.renewal);
+  if (lease) {
+    lease_ = std::move(*lease);
+    return {};
+  }
+  // A full store must be able to give. Another collection may then remove what this one reads,
+  // which ends the run, and nothing else.
+  if (lease.error().code() != ErrorCode::kNoSpace) return std::unexpected(std::move(lease).error());
+  activity_.note("there is no space for a lease: going on without one");
   return {};
 }
 
@@ -125,6 +133,7 @@ Result<void> PruneRun::observe() {
 // one.
 Result<void> PruneRun::load_index() {
   std::optional<Error> damaged;
+  bool settled = false;
   const auto note_damage = [&](const repo::ObjectId& id, const Error& error) {
     if (!damaged) damaged = error.clone().with_context("reading index run " + id.short_hex());
   };
@@ -133,13 +142,19 @@ Result<void> PruneRun::load_index() {
     TRY_DOING("loading the index", repository_.load_index(note_damage));
     auto runs = repository_.index().runs();
     std::ranges::sort(runs, {}, [](const auto& run) { return run->id(); });
-    if (times > 0 && runs == before) break;
+    settled = times > 0 && runs == before;
+    if (settled) break;
     before = std::move(runs);
   }
   if (damaged) {
     return std::unexpected(std::move(*damaged).with_hint(
         "Nothing was freed. The next backup replaces a damaged index run from the packs "
         "themselves; run prune after it."));
+  }
+  if (!settled) {
+    return std::unexpected(
+        Error(ErrorCode::kUnavailable, "the index changes faster than it can be read")
+            .with_hint("Nothing was freed. Run prune again when fewer backups run."));
   }
   return {};
 }
@@ -184,8 +199,8 @@ Result<void> PruneRun::mark() {
     return std::unexpected(
         unreadable(std::move(marked).error(), "snapshot " + root.id.short_hex()));
   }
+  report_.chunks_missing = liveness_->mark_rest();
   liveness_->forget_pages();
-  report_.chunks_missing = marker.missing();
   return {};
 }
 
@@ -214,7 +229,10 @@ Result<void> PruneRun::free() {
   bool removed = false;
   for (std::uint32_t number = 0; number < table_.packs().size(); ++number) {
     repo::PackUse& use = table_.packs()[number];
-    const bool may_go = use.condemned_in != 0 && use.condemned_in <= oldest && is_unneeded(number);
+    // What is missed may be in a pack that no run names.
+    const bool may_hold_missing = !use.in_index && report_.chunks_missing > 0;
+    const bool may_go = use.condemned_in != 0 && use.condemned_in <= oldest &&
+                        is_unneeded(number) && !may_hold_missing;
     if (!may_go || !use.stored) continue;
     const std::string name = repo::object_name(repo::object_kind(use.pack.kind), use.pack.id);
     TRY_DOING("removing " + name, store_.remove(name));
@@ -291,14 +309,18 @@ Result<PruneRun::Round> PruneRun::condemn(const std::vector<std::uint32_t>& pack
       next.condemned.push_back(table_.packs()[packs[done + i]].pack.id);
     }
     auto taken = repo::create_generation(store_, next, repository_.config().id);
+    while (!taken && taken.error().code() == ErrorCode::kNoSpace && next.condemned.size() > 1) {
+      next.condemned.resize(next.condemned.size() / 2);
+      taken = repo::create_generation(store_, next, repository_.config().id);
+    }
     if (!taken && taken.error().code() == ErrorCode::kAlreadyExists) return Round::kAgain;
     TRY_DOING("condemning packs", std::move(taken));
     TRY_DOING("condemning packs", store_.barrier());
     TRY(repository_.refresh_generations());
-    for (std::size_t i = 0; i < count; ++i) {
+    for (std::size_t i = 0; i < next.condemned.size(); ++i) {
       table_.packs()[packs[done + i]].condemned_in = next.number;
     }
-    done += count;
+    done += next.condemned.size();
     // Another collection may have taken a number meanwhile, and planned with ours.
     if (repository_.generation() != next.number) return Round::kAgain;
   } while (done < packs.size());
@@ -389,11 +411,21 @@ Result<PruneRun::Round> PruneRun::empty_packs() {
   return free_after_condemning();
 }
 
+// What is missed may have been moved by another collection, which did not wait for this one: when
+// its lease was ended, or when it has none.
+Result<bool> PruneRun::missed_because_late() {
+  if (report_.chunks_missing == 0) return false;
+  if (lease_ == nullptr) return !std::exchange(looked_again_, true);
+  TRY(lease_->ask());
+  return false;
+}
+
 Result<PruneRun::Round> PruneRun::round() {
   copied_.clear();
   condemned_any_ = false;
   TRY(observe());
   TRY(mark());
+  if (TRY(missed_because_late())) return Round::kAgain;
   plan();
   report_plan();
   if (options_.dry_run) return Round::kDone;
@@ -428,6 +460,21 @@ Result<void> PruneRun::tidy_generations() {
   return {};
 }
 
+// Of packs that are gone: who removed them was killed before, or a check marked one that was going.
+Result<void> PruneRun::remove_stale_marks() {
+  for (const repo::ObjectId& pack : table_.marks_without_pack()) {
+    bool there = false;
+    for (const auto kind : {repo::PackKind::kData, repo::PackKind::kMeta}) {
+      const auto head = store_.head(repo::object_name(repo::object_kind(kind), pack));
+      if (!head && head.error().code() != ErrorCode::kNotFound)
+        return std::unexpected(head.error().clone());
+      there = there || head;
+    }
+    if (!there) TRY(repo::remove_mark(store_, pack));
+  }
+  return {};
+}
+
 Result<void> PruneRun::tidy() {
   TRY(repository_.load_index([](const repo::ObjectId&, const Error&) {}));
   std::unordered_set<repo::ObjectId> gone;
@@ -436,7 +483,14 @@ Result<void> PruneRun::tidy() {
     // A condemned pack that is gone comes never back, needed or not.
     if (!use.stored && (use.condemned_in != 0 || is_unneeded(number))) gone.insert(use.pack.id);
   }
-  if (!gone.empty()) report_.bytes_written += TRY(repository_.index().drop_packs(gone));
+  if (!gone.empty()) {
+    const auto written = repository_.index().drop_packs(gone);
+    if (!written && written.error().code() != ErrorCode::kNoSpace)
+      return std::unexpected(written.error().clone());
+    if (!written) activity_.note("there is no space to write the index anew: the next prune does");
+    report_.bytes_written += written.value_or(0);
+  }
+  TRY(remove_stale_marks());
   for (const Root& root : uncounted_) {
     TRY(store_.remove(
         repo::object_name(repo::ObjectKind::kSnapshot, repo::ObjectId{root.id.bytes})));
@@ -451,7 +505,8 @@ Result<void> PruneRun::tidy() {
 // ---- the report
 
 void PruneRun::report_plan() {
-  report_.packs = 0;
+  report_.packs = report_.chunks = report_.packs_damaged = 0;
+  for (const auto& run : repository_.index().runs()) report_.chunks += run->size();
   report_.bytes_packs = 0;
   for (const repo::PackUse& use : table_.packs()) {
     if (!use.stored) continue;
@@ -465,6 +520,10 @@ void PruneRun::report_plan() {
   report_.packs_repacked = plan_.repack.size() + plan_.rescue.size();
   report_.bytes_read = report_.bytes_written = plan_.repack_needed_bytes;
   report_.bytes_freed = plan_.drop_bytes + plan_.repack_bytes - plan_.repack_needed_bytes;
+  for (const repo::PackUse& use : table_.packs()) {
+    const bool waits = use.condemned_in != 0 && use.stored && use.places_needed == 0;
+    if (waits) report_.bytes_freed += use.pack.size_bytes;
+  }
 }
 
 void PruneRun::report_end() {

@@ -34,6 +34,7 @@ class PruneRun {
   Result<void> list_others();
   void leave_young_packs();
   Result<void> mark();
+  Result<bool> missed_because_late();
   void plan();
   Result<Round> round();
   Result<Round> empty_packs();
@@ -46,6 +47,7 @@ class PruneRun {
   Result<Round> free_after_condemning();
   Result<void> free();
   Result<void> tidy();
+  Result<void> remove_stale_marks();
   Result<void> tidy_generations();
   void report_plan();
   void report_end();
@@ -79,6 +81,7 @@ class PruneRun {
   repo::PrunePlan plan_;
   std::unordered_set<std::uint32_t> copied_;  // packs of the table
   bool condemned_any_ = false;                // in this round
+  bool looked_again_ = false;                 // for what is missed
   bool emptied_ = false;                      // phases that change what is there are through
 };
 
