@@ -7,7 +7,8 @@ COLOURS = {"backstay": "#0b6e4f", "restic": "#7a8fa6", "borg": "#b5a27f", "tar":
            "cp": "#dddddd", "casync": "#a3a3c2", "bup": "#c2a3b5", "duplicity": "#9fb8b0"}
 STEP_TITLES = {"first": "first backup", "next": "later generations",
                "again": "again, nothing changed", "restore": "restore",
-               "check": "read and check all"}
+               "check": "read and check all",
+               "prune": "forget all but the last, free space"}
 
 
 def load():

@@ -166,6 +166,9 @@ class Turn:
             corpora.remove(self.place.target)
         if "check" in self.tool.steps and (command := self.tool.check(self.place)):
             self.step("check", order, self.place.repository, command)
+        # Last, because little is left then.
+        if order > 1 and "prune" in self.tool.steps and (command := self.tool.prune(self.place)):
+            self.step("prune", order, self.place.repository, command)
 
     def step(self, name, generation, reads, command):
         warm(reads)
@@ -178,7 +181,7 @@ class Turn:
                "user_s": round(cost.user, 3), "system_s": round(cost.system, 3),
                "cpu_s": round(cost.user + cost.system, 3), "peak_bytes": cost.peak_kib * 1024,
                "exit": cost.code, "sync_after_s": round(time.monotonic() - start, 3)}
-        if name in ("first", "next", "again"):
+        if name in ("first", "next", "again", "prune"):
             row["repository_bytes"] = count(self.place.repository)["bytes"]
         if self.tool.key == "tar" and name == "first" and cost.code == 0:
             facts = self.turns.results["corpora"][self.corpus.key]

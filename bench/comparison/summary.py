@@ -1,7 +1,7 @@
 """Medians over the rounds, ratios, and which figures are not to be trusted."""
 import statistics
 
-STEPS = ("first", "next", "again", "restore", "check")
+STEPS = ("first", "next", "again", "restore", "check", "prune")
 
 
 def spread(values):

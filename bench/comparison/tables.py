@@ -2,7 +2,7 @@
 from comparison import machine, summary
 
 STEP_NAMES = {"first": "first", "next": "later", "again": "again", "restore": "restore",
-              "check": "check"}
+              "check": "check", "prune": "prune"}
 
 
 class Table:

@@ -41,7 +41,7 @@ class Tool:
     encrypted = False
     quick = True           # false: left out with --quick
     slow = False           # one round only, of corpora that ask for it
-    steps = ("first", "next", "again", "restore", "check")
+    steps = ("first", "next", "again", "restore", "check", "prune")
     stores = True          # false: a plain copy, whose size says nothing about compression
     partial_codes = ()     # exit codes of a run that went on past a file it could not read
 
@@ -64,6 +64,10 @@ class Tool:
         raise NotImplementedError
 
     def check(self, place):
+        return None
+
+    def prune(self, place):
+        """Forgets all but the latest, and gives the space back."""
         return None
 
     def restored(self, place, source):
@@ -112,6 +116,9 @@ class Backstay(Tool):
     def check(self, place):
         return [self.path, "-q", "check", "--read-data"]
 
+    def prune(self, place):
+        return [self.path, "-q", "forget", "--keep-last", "1", "--prune"]
+
 
 class BackstayPages(Backstay):
     key, title, chunking = "backstay-pages", "Backstay, pages", "pages"
@@ -148,6 +155,9 @@ class Restic(Tool):
     def check(self, place):
         return [self.path, "-q", "check", "--read-data"]
 
+    def prune(self, place):
+        return [self.path, "-q", "forget", "--keep-last", "1", "--prune"]
+
 
 class Borg(Tool):
     key, title, program, packages = "borg", "BorgBackup", "borg", ("borgbackup",)
@@ -174,6 +184,10 @@ class Borg(Tool):
 
     def check(self, place):
         return [self.path, "check", "--verify-data"]
+
+    def prune(self, place):
+        return f"{quoted(self.path, 'prune', '--keep-last', '1')} && " \
+               f"{quoted(self.path, 'compact')}"
 
 
 class TarZstd(Tool):

@@ -81,7 +81,7 @@ TEST_F(PruneTest, RepacksNoMoreThanItMay) {
 
 TEST_F(PruneTest, PutsSmallPacksTogether) {
   for (int i = 0; i < 5; ++i) {
-    tree_.add_file("/more" + std::to_string(i), noise(500, static_cast<std::uint64_t>(300 + i)));
+    tree_.add_file("/more" + std::to_string(i), noise(500, 300 + static_cast<std::uint64_t>(i)));
     backup_well();
   }
   const std::size_t before = packs();

@@ -27,8 +27,10 @@ class Planner {
     for (std::uint32_t number = 0; number < table_.packs().size(); ++number)
       sort_in(number, strays);
     choose_small();
-    std::ranges::stable_sort(partly_, [&](std::uint32_t a, std::uint32_t b) {
-      return gives_more(table_.packs()[a], table_.packs()[b]);
+    std::ranges::sort(partly_, [&](std::uint32_t a, std::uint32_t b) {
+      const PackUse& one = table_.packs()[a];
+      const PackUse& other = table_.packs()[b];
+      return gives_more(one, other) || (!gives_more(other, one) && a < b);
     });
     const auto unused_max = static_cast<std::uint64_t>(limits_.unused_share_max *
                                                        static_cast<double>(plan_.needed_bytes));

@@ -304,8 +304,9 @@ void StoreSession::State::upload_all() {
 bool StoreSession::State::hand_over(Slot pack) {
   if (options.uploads > 0) return finished.push(std::move(pack));
   auto done = upload_one(std::move(pack));
-  if (!done) fail_with(std::move(done).error());
-  return done.has_value();
+  if (done) return true;
+  fail_with(std::move(done).error());
+  return false;
 }
 
 // The name is the hash of bytes that are unlike any others: where it is taken, it is by an earlier

@@ -16,7 +16,7 @@ class PruneFixture : public BackupFixture {
     for (int i = 0; i < 12; ++i) {
       tree_.add_file("/old/" + std::to_string(i), noise(30'000, static_cast<std::uint64_t>(i)));
       tree_.add_file("/kept/" + std::to_string(i),
-                     noise(20'000, static_cast<std::uint64_t>(100 + i)));
+                     noise(20'000, 100 + static_cast<std::uint64_t>(i)));
     }
     older_ = backup_well();
     for (int i = 0; i < 12; ++i) tree_.remove("/old/" + std::to_string(i));
