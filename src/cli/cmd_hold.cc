@@ -19,6 +19,7 @@ struct HoldArguments {
   std::vector<std::string> snapshots;
   std::string until;
   std::string reason;
+  bool lock = false;
 };
 
 json::Json line_about(const char* type, const snapshot::SnapshotId& id) {
@@ -33,6 +34,11 @@ Result<ExitCode> run_hold(Context& context, const HoldArguments& arguments) {
   repo::Hold made;
   made.reason = arguments.reason;
   made.author = {.time = context.clock.now(), .host = io::hostname(), .user = io::user_name()};
+  made.locked = arguments.lock;
+  if (arguments.lock && arguments.until.empty()) {
+    return std::unexpected(Error(ErrorCode::kInvalidArgument, "a lock needs a time to end")
+                               .with_hint("Say until when with --until: nobody can release it."));
+  }
   if (!arguments.until.empty()) made.until = TRY(parse_time(arguments.until, context.clock.now()));
   const auto repository = TRY(open_repository(context));
   const NamedSnapshots named =
@@ -43,12 +49,13 @@ Result<ExitCode> run_hold(Context& context, const HoldArguments& arguments) {
   for (const snapshot::SnapshotId& id : ids) {
     if (!context.console.json()) {
       context.console.print(
-          fmt::format("{} held {}\n", id.short_hex(),
+          fmt::format("{} {} {}\n", id.short_hex(), made.locked ? "locked" : "held",
                       made.until ? "until " + format_local(*made.until) : "until it is released"));
       continue;
     }
     json::Json line = line_about("held", id);
     line["until"] = made.until ? json::Json(format_rfc3339(*made.until)) : json::Json(nullptr);
+    line["locked"] = made.locked;
     json::put_text(line, "reason", made.reason);
     context.console.print_json(line);
   }
@@ -84,14 +91,19 @@ Command hold_command() {
           .description =
               "A held snapshot is not removed by forget, neither by rules nor by name, until the "
               "time is over or it is released. The time is that of the repository's store. There "
-              "may be several holds on one snapshot; each of them binds.",
+              "may be several holds on one snapshot; each of them binds.\n\n"
+              "With --lock nobody can release the hold before its time: forget and release refuse "
+              "and say until when, and prune keeps all that the snapshot needs. Who can remove "
+              "files of the repository by other means is not stopped by it.",
           .examples = {{"backstay hold 1a2b3c4d --until 2027-05-01 --reason 'audit'",
                         "Hold one for a while"},
+                       {"backstay hold latest --until 2027-05-01 --lock", "A retention lock"},
                        {"backstay hold latest", "Hold the newest until it is released"}},
           .arguments = {snapshots_argument(arguments->snapshots, Arity::kAtLeastOne)},
           .options = {text("--until", "TIME", arguments->until,
                            "RFC 3339, 2027-05-01 10:30 or 2027-05-01; else until it is released"),
-                      text("--reason", "TEXT", arguments->reason, "said by snapshots and forget")},
+                      text("--reason", "TEXT", arguments->reason, "said by snapshots and forget"),
+                      flag("--lock", arguments->lock, "not to be released before that time")},
           .run = [arguments](Context& context) { return run_hold(context, *arguments); }};
 }
 

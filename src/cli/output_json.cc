@@ -43,6 +43,7 @@ Json held_array(const engine::BindingHolds& holds, const snapshot::SnapshotId& i
     Json one;
     one["readable"] = stored.readable;
     one["until"] = time_or_null(stored.hold.until);
+    one["locked"] = stored.hold.locked;
     put_text(one, "reason", stored.hold.reason);
     put_text(one, "host", stored.hold.author.host);
     put_text(one, "user", stored.hold.author.user);

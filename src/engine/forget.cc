@@ -147,11 +147,15 @@ ForgetPlan plan_by_rules(Inventory& found, const ForgetOptions& options) {
 
 Error is_held(const SnapshotId& id, const std::vector<repo::StoredHold>& holds) {
   const std::string text = held_text(holds);
+  const bool locked =
+      std::ranges::any_of(holds, [](const auto& stored) { return stored.hold.locked; });
   return Error(ErrorCode::kPermissionDenied,
                fmt::format("snapshot {} is held{}{}; nothing was removed", id.short_hex(),
                            text.empty() ? "" : " ", text))
-      .with_hint(fmt::format("When it is to go all the same, release it first: backstay release {}",
-                             id.short_hex()));
+      .with_hint(locked ? "A lock ends by itself when its time is over, and not before."
+                        : fmt::format("When it is to go all the same, release it first: backstay "
+                                      "release {}",
+                                      id.short_hex()));
 }
 
 // Named ones go, be they the last of their source or damaged; but not held, and not of a version

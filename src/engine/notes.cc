@@ -25,8 +25,9 @@ Result<BindingHolds> binding_holds(repo::Repository& repository, std::optional<T
 }
 
 std::string held_text(const std::vector<repo::StoredHold>& holds) {
-  // The one that binds longest says all.
+  // A locked one, else the one that binds longest, says all.
   const auto longer = [](const repo::StoredHold& a, const repo::StoredHold& b) {
+    if (a.hold.locked != b.hold.locked) return b.hold.locked;
     if (!a.hold.until || !b.hold.until) return a.hold.until.has_value() && !b.hold.until;
     return *a.hold.until < *b.hold.until;
   };
@@ -35,6 +36,7 @@ std::string held_text(const std::vector<repo::StoredHold>& holds) {
   if (!longest->readable) return "by a hold that cannot be read";
   std::string text;
   if (longest->hold.until) text = "until " + format_local(*longest->hold.until);
+  if (longest->hold.locked) text += ", locked";
   if (!longest->hold.reason.empty())
     text += fmt::format("{}({})", text.empty() ? "" : " ", longest->hold.reason);
   return text;
@@ -65,7 +67,17 @@ Result<std::map<snapshot::SnapshotId, std::uint64_t>> release(
   const std::optional<Timestamp> now = TRY(time_of_store(repository));
   std::map<snapshot::SnapshotId, std::uint64_t> released;
   for (const snapshot::SnapshotId& id : snapshots) released[id] = 0;
-  for (const repo::StoredHold& stored : TRY(repo::list_holds(repository))) {
+  const std::vector<repo::StoredHold> holds = TRY(repo::list_holds(repository));
+  for (const repo::StoredHold& stored : holds) {
+    const bool binds = !now || stored.binds(*now);
+    if (!released.contains(stored.snapshot) || !stored.hold.locked || !binds) continue;
+    return std::unexpected(
+        Error(ErrorCode::kPermissionDenied,
+              fmt::format("snapshot {} is locked until {}", stored.snapshot.short_hex(),
+                          format_local(*stored.hold.until)))
+            .with_hint("A lock is not released before its time. Nothing was released."));
+  }
+  for (const repo::StoredHold& stored : holds) {
     const auto found = released.find(stored.snapshot);
     if (found == released.end()) continue;
     TRY_DOING("releasing snapshot " + stored.snapshot.short_hex(),

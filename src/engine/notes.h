@@ -26,7 +26,7 @@ Result<std::optional<Timestamp>> time_of_store(repo::Repository& repository);
 Result<void> hold(repo::Repository& repository, const std::vector<snapshot::SnapshotId>& snapshots,
                   const repo::Hold& hold, const ForgetWait& wait);
 // Removes all holds of these snapshots, also those that have expired or cannot be read, and says of
-// each how many bound it.
+// each how many bound it. permission_denied, and nothing is removed, when a locked one binds.
 Result<std::map<snapshot::SnapshotId, std::uint64_t>> release(
     repo::Repository& repository, const std::vector<snapshot::SnapshotId>& snapshots);
 

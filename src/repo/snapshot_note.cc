@@ -25,7 +25,7 @@ constexpr RecordShape kTagChangeShape{.name = "change of tags",
                                       .bytes = FieldSet(1, 4, 5, 8, 9),
                                       .repeated = FieldSet(4, 5)};
 constexpr RecordShape kHoldShape{
-    .name = "hold", .last = 9, .bytes = FieldSet(1, 7, 8, 9), .repeated = {}};
+    .name = "hold", .last = 10, .bytes = FieldSet(1, 7, 8, 9), .repeated = {}};
 constexpr std::uint64_t kNoteNanosMax = 999'999'999;
 
 Result<std::uint32_t> note_nanos(const RecordShape& shape, std::uint64_t value) {
@@ -159,6 +159,7 @@ void encode_hold(const Hold& hold, const NoteName& name, Bytes& out) {
   writer.text(7, hold.reason);
   writer.text(8, hold.author.host);
   writer.text(9, hold.author.user);
+  if (hold.locked) writer.number(10, 1);
 }
 
 Result<Hold> decode_hold(ByteView record, const NoteName& name) {
@@ -187,6 +188,9 @@ Result<Hold> decode_hold(ByteView record, const NoteName& name) {
       case 7:
         hold.reason = as_text(field.value_bytes);
         break;
+      case 10:
+        hold.locked = field.value_number != 0;
+        break;
       default:
         take_author_name(hold.author, field);
     }
@@ -195,6 +199,8 @@ Result<Hold> decode_hold(ByteView record, const NoteName& name) {
   if (!scan.seen().has_all(FieldSet(1, 2)) || half)
     return record_corruption(kHoldShape.name, "it is incomplete");
   if (scan.seen().has(5)) hold.until = until;
+  if (hold.locked && !hold.until)
+    return record_corruption(kHoldShape.name, "it is locked for ever");
   return hold;
 }
 

@@ -38,6 +38,7 @@ struct Hold {
   std::optional<Timestamp> until;  // by the store's clock; nothing: until it is released
   std::string reason;
   NoteAuthor author;
+  bool locked = false;  // not released before its time; has one
   friend bool operator==(const Hold&, const Hold&) = default;
 };
 void encode_hold(const Hold& hold, const NoteName& name, Bytes& out);

@@ -96,6 +96,7 @@ TEST(Hold, IsReadBackAsItWas) {
   for (const bool forever : {false, true}) {
     Hold hold = some_hold();
     if (forever) hold.until.reset();
+    hold.locked = !forever;
     Bytes record;
     encode_hold(hold, kSomeName, record);
     ASSERT_EQ(problem(decode_hold(record, kSomeName)), "");
@@ -104,6 +105,15 @@ TEST(Hold, IsReadBackAsItWas) {
     other.snapshot.bytes[0] = 8;
     EXPECT_EQ(code_of(decode_hold(record, other)), "corruption");
   }
+}
+
+TEST(Hold, IsNotLockedForEver) {
+  Hold hold = some_hold();
+  hold.until.reset();
+  hold.locked = true;
+  Bytes record;
+  encode_hold(hold, kSomeName, record);
+  EXPECT_EQ(code_of(decode_hold(record, kSomeName)), "corruption");
 }
 
 class Notes : public RepositoryFixture {

@@ -238,6 +238,29 @@ class Retention(program.ProgramTest):
         self.forget(old)
         self.assertEqual(self.ids(), [new])
 
+    def test_a_locked_snapshot_is_neither_released_nor_forgotten_nor_pruned(self):
+        self.fill(6)
+        old = self.backup()["snapshot_id"]
+        copy = self.folder / "copy"
+        subprocess.run(["cp", "-a", self.source, copy], check=True)
+        self.fill(6)
+        new = self.backup()["snapshot_id"]
+        self.assertIn(b"--until", self.run_for(2, "hold", old, "--lock").err)
+        self.run_for(0, "hold", old, "--until", "2999-05-01 00:00:00", "--lock")
+        self.run_for(0, "hold", old, new)
+        refused = self.run_for(1, "--json", "release", new, old).last()
+        self.assertIn("is locked until 2999-05-01 00:00:00", refused["message"])
+        self.assertEqual(len(self.objects("holds")), 3)
+        refused = self.run_for(1, "--json", "forget", old).last()
+        self.assertIn("is held until 2999-05-01 00:00:00, locked", refused["message"])
+        self.assertNotIn("release", refused["hint"])
+        self.assertTrue(self.snapshots()[0]["held"][0]["locked"])
+        self.run_for(0, "release", new)
+        self.run_for(0, "forget", "--keep-last", "1", "--prune", "--max-unused", "0%")
+        self.assertEqual(self.ids(), [old, new])
+        self.assert_checked("--read-data")
+        self.assert_same_tree(copy, self.restore(old))
+
     def test_a_hold_that_is_over_does_not_bind(self):
         old, _ = self.backup()["snapshot_id"], self.backup()
         self.run_for(2, "hold", old, "--until", "2020-01-01")
