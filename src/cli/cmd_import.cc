@@ -16,8 +16,11 @@
 #include "cli/snapshot_choice.h"
 #include "engine/import.h"
 #include "engine/select.h"
+#include "foreign/borg/borg_repository.h"
 #include "foreign/restic/restic_repository.h"
+#include "io/machine.h"
 #include "json/json.h"
+#include "snapshot/tree_key.h"
 
 namespace backstay::cli {
 namespace {
@@ -30,6 +33,10 @@ struct ImportArguments {
   std::vector<std::string> snapshots;
   SnapshotChoice choice;
   engine::ImportOptions engine;
+  // Of borg's alone.
+  bool bypass_lock = false;
+  std::string scratch_folder;
+  std::string base;
 };
 
 // As snapshots of ours are chosen: both have ids of 64 digits.
@@ -107,6 +114,22 @@ Result<ExitCode> import_restic(Context& context, const ImportArguments& argument
   return run_import(context, *from, arguments);
 }
 
+Result<ExitCode> import_borg(Context& context, const ImportArguments& arguments) {
+  foreign::borg::BorgOptions options;
+  options.repository = arguments.from;
+  options.passphrase = TRY(borg_passphrase(context, arguments.password));
+  options.bypass_lock = arguments.bypass_lock;
+  options.scratch_folder = !arguments.scratch_folder.empty()
+                               ? arguments.scratch_folder
+                               : context.environment.get("TMPDIR").value_or("/var/tmp");
+  if (!arguments.base.empty()) {
+    options.base =
+        snapshot::key_from_path(snapshot::clean_path(arguments.base, TRY(io::current_directory())));
+  }
+  const auto from = TRY(foreign::borg::BorgRepository::open(options, context.stop.get_token()));
+  return run_import(context, *from, arguments);
+}
+
 std::vector<Argument> import_arguments(const std::shared_ptr<ImportArguments>& to, const char* what,
                                        const char* which) {
   SetValue set_from = [to](std::string_view from) -> Result<void> {
@@ -161,6 +184,42 @@ Command import_restic_command() {
       .run = [arguments](Context& context) { return import_restic(context, *arguments); }};
 }
 
+Command import_borg_command() {
+  const auto arguments = std::make_shared<ImportArguments>();
+  std::vector<Option> options;
+  append_foreign_password_options(options, arguments->password, "BORG_PASSPHRASE");
+  options.push_back(
+      text("-H,--host", "HOST", arguments->choice.host, "only archives of this host"));
+  options.push_back(text("--base", "DIR", arguments->base,
+                         "the folder in which relative paths were backed up; without it they lie "
+                         "in /"));
+  options.push_back(flag("--bypass-lock", arguments->bypass_lock,
+                         "let borg take no lock, for a repository that cannot be written"));
+  options.push_back(text("--scratch-dir", "DIR", arguments->scratch_folder,
+                         "where files lie while they are imported (TMPDIR, else /var/tmp)"));
+  append_common_options(options, *arguments);
+  return {
+      .name = "borg",
+      .summary = "Import archives of a borg repository",
+      .description =
+          std::string("Brings the named archives, or all, of a borg repository (1.x) over, "
+                      "oldest first. borg itself (1.1 or later) reads it, so anything works "
+                      "that borg can open, 'ssh://...' too. ") +
+          kHowItGoes +
+          " borg takes its lock while it reads, and keeps a cache of its own.\n\n"
+          "The passphrase: --from-password-file, --from-password-command, or as borg itself "
+          "finds it (BORG_PASSPHRASE, BORG_PASSCOMMAND, BORG_PASSPHRASE_FD).\n\n"
+          "Files wait in the scratch folder, up to a quarter of its free space at a time; a "
+          "larger one goes straight through.",
+      .examples = {{"backstay import borg /mnt/borg-repo", "Import all archives"},
+                   {"backstay import borg ssh://nas/./repo web-2026-11-21", "Import one archive"}},
+      .arguments = import_arguments(arguments, "a borg repository, as borg takes it",
+                                    "an archive to import, by name, as its id or 'latest'; "
+                                    "all when none is named"),
+      .options = std::move(options),
+      .run = [arguments](Context& context) { return import_borg(context, *arguments); }};
+}
+
 }  // namespace
 
 Command import_command() {
@@ -169,7 +228,7 @@ Command import_command() {
           .description =
               "Imports what another backup program has stored, so that one can switch "
               "and keep the past.",
-          .commands = {import_restic_command()}};
+          .commands = {import_restic_command(), import_borg_command()}};
 }
 
 }  // namespace backstay::cli

@@ -110,8 +110,10 @@ class ImportRun {
     if (made) return result;
     const Error& error = made.error();
     // What is about this snapshot alone must not keep the others from being imported.
-    if (error.code() != ErrorCode::kCorruption && error.code() != ErrorCode::kNotFound)
-      return std::unexpected(error.clone());
+    const bool alone = error.code() == ErrorCode::kCorruption ||
+                       error.code() == ErrorCode::kNotFound ||
+                       error.code() == ErrorCode::kInvalidArgument;  // it cannot be written down
+    if (!alone) return std::unexpected(error.clone());
     result.outcome = ImportOutcome::kFailed;
     result.failure = error.describe();
     return result;
@@ -130,8 +132,10 @@ class ImportRun {
     for (auto it = begin; it != end; ++it) {
       const Snapshot& other = it->second.snapshot;
       const Snapshot& one = original.record;
-      if (one.started == other.started && one.finished == other.finished &&
-          one.host == other.host && one.user == other.user)
+      // Lists of archives may know whole seconds only.
+      if (one.started.seconds == other.started.seconds &&
+          one.finished.seconds == other.finished.seconds && one.host == other.host &&
+          one.user == other.user)
         return &it->second;
     }
     return nullptr;

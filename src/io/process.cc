@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <utility>
@@ -38,7 +39,7 @@ class SpawnSettings {
   SpawnSettings& operator=(const SpawnSettings&) = delete;
 
   // An errno, or 0.
-  int prepare(int out, int in) {
+  int prepare(int out, int in, const std::vector<int>& descriptors) {
     sigset_t none;
     sigset_t ignored_by_us;
     ::sigemptyset(&none);
@@ -47,6 +48,10 @@ class SpawnSettings {
     int error = in < 0 ? ::posix_spawn_file_actions_addopen(&files_, 0, "/dev/null", O_RDONLY, 0)
                        : ::posix_spawn_file_actions_adddup2(&files_, in, 0);
     if (error == 0) error = ::posix_spawn_file_actions_adddup2(&files_, out, 1);
+    // Onto itself: then it is not closed.
+    for (const int kept : descriptors) {
+      if (error == 0) error = ::posix_spawn_file_actions_adddup2(&files_, kept, kept);
+    }
     if (error == 0) error = ::posix_spawnattr_setsigmask(&attributes_, &none);
     if (error == 0) error = ::posix_spawnattr_setsigdefault(&attributes_, &ignored_by_us);
     constexpr short kFlags = POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF;
@@ -60,6 +65,30 @@ class SpawnSettings {
   posix_spawn_file_actions_t files_{};
   posix_spawnattr_t attributes_{};
 };
+
+// Ours, with these variables in the place of those of the same name.
+std::vector<std::string> environment_with(
+    const std::vector<std::pair<std::string, std::string>>& variables) {
+  std::vector<std::string> all;
+  for (char** one = ::environ; *one != nullptr; ++one) {
+    const std::string_view variable = *one;
+    const bool replaced = std::ranges::any_of(variables, [&](const auto& pair) {
+      return variable.starts_with(pair.first) &&
+             variable.substr(pair.first.size()).starts_with('=');
+    });
+    if (!replaced) all.emplace_back(variable);
+  }
+  for (const auto& [name, value] : variables) all.push_back(name + "=" + value);
+  return all;
+}
+
+std::vector<char*> pointers_to(const std::vector<std::string>& texts) {
+  std::vector<char*> pointers;
+  pointers.reserve(texts.size() + 1);
+  for (const std::string& text : texts) pointers.push_back(const_cast<char*>(text.c_str()));
+  pointers.push_back(nullptr);
+  return pointers;
+}
 
 Result<int> wait_for(pid_t pid, const std::string& name) {
   int status = 0;
@@ -163,24 +192,25 @@ static Result<Fd> file_of(ByteView input, const std::string& name) {
   return file;
 }
 
-Result<ChildProcess> ChildProcess::start(const std::vector<std::string>& argv, ByteView input) {
+Result<ChildProcess> ChildProcess::start(const std::vector<std::string>& argv, ByteView input,
+                                         const Surroundings& surroundings) {
   if (argv.empty()) return fail(ErrorCode::kInvalidArgument, "the command is empty");
   const std::string& name = argv.front();
   int ends[2] = {-1, -1};
   if (::pipe2(&ends[0], O_CLOEXEC) != 0) return fail_io(errno, "starting " + name);
   Fd out(ends[0]);
   const Fd in(ends[1]);
-  std::vector<char*> words;
-  for (const std::string& word : argv) words.push_back(const_cast<char*>(word.c_str()));
-  words.push_back(nullptr);
+  const std::vector<char*> words = pointers_to(argv);
+  const std::vector<std::string> environment = environment_with(surroundings.variables);
+  const std::vector<char*> variables = pointers_to(environment);
   SpawnSettings settings;
   Fd given;
   if (!input.empty()) given = TRY(file_of(input, name));
-  int error = settings.prepare(in.get(), given ? given.get() : -1);
+  int error = settings.prepare(in.get(), given ? given.get() : -1, surroundings.descriptors);
   pid_t pid = -1;
   if (error == 0) {
     error = ::posix_spawnp(&pid, name.c_str(), settings.files(), settings.attributes(),
-                           words.data(), ::environ);
+                           words.data(), variables.data());
   }
   if (error != 0) return fail_io(error, "starting " + name);
   return ChildProcess(pid, std::move(out), name);

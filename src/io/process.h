@@ -7,6 +7,7 @@
 #include <stop_token>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/bytes.h"
@@ -21,6 +22,13 @@ namespace backstay::io {
 // without a word.
 Result<std::vector<std::string>> split_command(std::string_view line);
 
+// What a program is given besides what every one gets.
+struct Surroundings {
+  // Set in its environment alone; what others may not see stays out of the arguments.
+  std::vector<std::pair<std::string, std::string>> variables;
+  std::vector<int> descriptors;  // open there too, under the same numbers
+};
+
 // A running program and the read end of its standard output. Its standard input is what it is given
 // or empty, so that it cannot eat ours; standard error is ours. Signals are as a program expects
 // them, whatever this one blocks.
@@ -28,7 +36,8 @@ class ChildProcess {
  public:
   // Looks for argv[0] in PATH. not_found and permission_denied name the program.
   // `input` is all that its standard input has; it is kept in memory and may be secret.
-  static Result<ChildProcess> start(const std::vector<std::string>& argv, ByteView input = {});
+  static Result<ChildProcess> start(const std::vector<std::string>& argv, ByteView input = {},
+                                    const Surroundings& surroundings = {});
   // Ends the program (SIGTERM, and SIGKILL when that does not help soon) unless wait() was called.
   ~ChildProcess();
   ChildProcess(ChildProcess&& other) noexcept;

@@ -3,7 +3,10 @@
 #include <gtest/gtest.h>
 
 #include <csignal>
+#include <cstdlib>
 #include <thread>
+
+#include "io/file.h"
 
 namespace backstay::io {
 namespace {
@@ -64,6 +67,22 @@ TEST(ChildProcess, FindsAnEmptyStandardInput) {
   ChildProcess child = std::move(ChildProcess::start({"cat"})).value();
   EXPECT_EQ(all_output(child), "");
   EXPECT_EQ(child.wait().value(), 0);
+}
+
+TEST(ChildProcess, GivesVariablesAndDescriptorsToThatProgramAlone) {
+  const Fd file = std::move(create_nameless_file("/tmp")).value();
+  ASSERT_TRUE(pwrite_full(file.get(), as_bytes("kept open"), 0));
+  const std::string command =
+      "cat /dev/fd/" + std::to_string(file.get()) + "; echo \" $GIVEN $HOME\"";
+  ChildProcess child =
+      std::move(ChildProcess::start({"sh", "-c", command}, {},
+                                    {.variables = {{"GIVEN", "a b"}, {"HOME", "/there"}},
+                                     .descriptors = {file.get()}}))
+          .value();
+  EXPECT_EQ(all_output(child), "kept open a b /there\n");
+  EXPECT_EQ(std::getenv("GIVEN"), nullptr);
+  ChildProcess other = std::move(ChildProcess::start({"sh", "-c", command + " 2>&1"})).value();
+  EXPECT_EQ(all_output(other).find("kept open"), std::string::npos);
 }
 
 TEST(ChildProcess, NamesAProgramThatDoesNotExist) {

@@ -7,6 +7,7 @@
 
 #include "base/try.h"
 #include "foreign/base64.h"
+#include "foreign/device_number.h"
 #include "json/reader.h"
 #include "snapshot/tree_key.h"
 
@@ -32,13 +33,6 @@ std::uint32_t mode_of_go(std::uint64_t mode) {
   if ((mode & kGoSetGid) != 0) bits |= 02000;
   if ((mode & kGoSticky) != 0) bits |= 01000;
   return bits;
-}
-
-// The kernel's dev_t as the C library has it.
-std::uint64_t device_number(std::uint64_t device) {
-  const std::uint64_t major = ((device >> 8) & 0xfff) | ((device >> 32) & 0xfffff000);
-  const std::uint64_t minor = (device & 0xff) | ((device >> 12) & 0xffffff00);
-  return (major << 32) | (minor & 0xffffffff);
 }
 
 Result<std::uint32_t> number32(json::Reader& reader) {
@@ -312,6 +306,9 @@ Result<ForeignSnapshot> parse_snapshot(const Id& id, std::string_view text) {
   if (snapshot.tree.empty()) return broken("the snapshot names no tree");
   snapshot::Snapshot& record = snapshot.record;
   record.finished = record.started;
+  const auto is_empty = [](const std::string& one) { return one.empty(); };
+  std::erase_if(record.tags, is_empty);
+  std::erase_if(record.excludes, is_empty);
   std::ranges::sort(record.tags);
   const auto repeated = std::ranges::unique(record.tags);
   record.tags.erase(repeated.begin(), repeated.end());

@@ -6,6 +6,7 @@
 
 #include "base/try.h"
 #include "foreign/folders_above.h"
+#include "io/node.h"
 #include "snapshot/tree_key.h"
 
 namespace backstay::foreign::restic {
@@ -15,7 +16,7 @@ namespace {
 using snapshot::Entry;
 using snapshot::EntryType;
 
-constexpr std::size_t kNamesMax = 20000;  // a snapshot has room for these
+constexpr std::size_t kNamesMax = 5000;  // a snapshot has room for these
 constexpr std::size_t kNameBytesMax = 256;
 
 // The pieces of a file stand in its entry as extents until it is opened; one that no index knows
@@ -157,7 +158,7 @@ Result<std::optional<source::SourceItem>> ResticSource::next() {
   while (auto found = TRY(walk_->next())) {
     if (found->node.entry) return item_of(*found);
     if (!told_) {
-      hooks_.note(snapshot::path_from_key(found->key) +
+      hooks_.note(io::quoted(snapshot::path_from_key(found->key)) +
                   " is of a kind that restic itself cannot restore: it is left out");
     }
   }

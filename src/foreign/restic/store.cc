@@ -20,6 +20,7 @@ using crypto::AesPoly1305;
 
 // An index or snapshot, also when it is unpacked. restic writes some 50,000 pieces into an index.
 constexpr std::uint64_t kFileMax = std::uint64_t{1} << 30;
+constexpr std::uint64_t kSnapshotFileMax = 8 << 20;
 constexpr std::uint64_t kKeyFileMax = 64 * 1024;
 constexpr std::size_t kKeyFilesMax = 1000;
 constexpr std::size_t kPacksOpen = 16;
@@ -27,6 +28,18 @@ constexpr std::size_t kPacksOpen = 16;
 Result<Bytes> read_regular_file(const std::string& path, std::uint64_t size_max) {
   const io::Fd file = TRY(io::open_file(path, io::OpenMode::kReadObject));
   return TRY_DOING("reading " + path, io::read_open_file(file.get(), size_max));
+}
+
+// What the medium cannot give back, or what is longer than it may be, is damage of this file: the
+// rest of the repository may be whole.
+template <typename T>
+Result<T> as_damage(Result<T> read) {
+  if (read) return read;
+  const Error& error = read.error();
+  const bool damage =
+      error.code() == ErrorCode::kUnavailable || error.code() == ErrorCode::kInvalidArgument;
+  if (!damage) return read;
+  return fail(ErrorCode::kCorruption, error.describe());
 }
 
 Result<void> compare_name(const Id& name, ByteView bytes) {
@@ -209,7 +222,8 @@ Result<std::vector<Id>> Store::list(const std::string& kind) const {
 
 Result<Bytes> Store::read(const std::string& kind, const Id& id) const {
   const std::string path = fmt::format("{}/{}/{}", folder_, kind, id.hex());
-  const Bytes sealed = TRY(read_regular_file(path, kFileMax));
+  const std::uint64_t size_max = kind == "snapshots" ? kSnapshotFileMax : kFileMax;
+  const Bytes sealed = TRY(as_damage(read_regular_file(path, size_max)));
   TRY_DOING("reading " + path, compare_name(id, sealed));
   return TRY_DOING("reading " + path, unsealed(sealed));
 }
@@ -242,7 +256,7 @@ Result<std::shared_ptr<const io::Fd>> Store::open_pack(const Id& pack) const {
 Result<void> Store::read_piece(const Id& pack, std::uint64_t offset, Bytes& sealed,
                                Bytes& plain) const {
   const auto file = TRY(open_pack(pack));
-  if (TRY(io::pread_full(file->get(), sealed, offset)) != sealed.size())
+  if (TRY(as_damage(io::pread_full(file->get(), sealed, offset))) != sealed.size())
     return fail(ErrorCode::kCorruption, "pack " + pack.short_hex() + " is cut short");
   if (sealed.size() < AesPoly1305::kOverhead)
     return fail(ErrorCode::kCorruption, "a piece is too short to be sealed");
