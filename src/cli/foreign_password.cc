@@ -8,7 +8,7 @@
 namespace backstay::cli {
 namespace {
 
-std::string without_space_around(std::string text) {
+std::string without_space_around(const std::string& text) {
   constexpr const char* kSpace = " \t\r\n\v\f";
   const std::size_t begin = text.find_first_not_of(kSpace);
   if (begin == std::string::npos) return {};
@@ -42,8 +42,8 @@ void append_foreign_password_options(std::vector<Option>& options, ForeignPasswo
 
 Result<std::string> restic_password(const Context& context, const ForeignPassword& given) {
   const std::stop_token stop = context.stop.get_token();
-  if (auto password = TRY(from_options(context, given)))
-    return without_space_around(*std::move(password));
+  if (const auto password = TRY(from_options(context, given)))
+    return without_space_around(*password);
   if (const auto password = context.environment.get("RESTIC_PASSWORD")) return *password;
   if (const auto file = context.environment.get("RESTIC_PASSWORD_FILE"))
     return without_space_around(TRY(read_secret_file(*file, stop)));

@@ -8,6 +8,7 @@
 #include <memory>
 #include <stop_token>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/error.h"
@@ -24,6 +25,11 @@ struct ForeignSnapshot {
   std::string tree;  // of restic: the id of its root
   std::string base;  // of restic: the key of the folder that the tree is laid into
 };
+
+// The order in which snapshots come.
+[[nodiscard]] inline std::pair<Timestamp, std::string> by_time(const ForeignSnapshot& snapshot) {
+  return {snapshot.record.started, snapshot.id};
+}
 
 // What the entries said about names, by number.
 struct OwnerNames {

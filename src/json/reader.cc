@@ -239,36 +239,45 @@ Result<void> Reader::finish() {
   return broken("something follows its end");
 }
 
+// What stands between objects; true when one begins.
+Result<bool> ObjectSplitter::take_between(char c) {
+  if (c == '{') return true;
+  if (c == ']') at_end_ = true;
+  if (c == ']' || c == ',' || is_space(c)) return false;
+  return fail(ErrorCode::kCorruption, "the JSON is broken: an object is missing");
+}
+
+// True when it was the last of its object.
+bool ObjectSplitter::take_inside(char c) {
+  object_ += c;
+  if (in_string_) {
+    if (!escaped_ && c == '"') in_string_ = false;
+    escaped_ = !escaped_ && c == '\\';
+  } else if (c == '"') {
+    in_string_ = true;
+  } else if (c == '{' || c == '[') {
+    ++depth_;
+  } else if (c == '}' || c == ']') {
+    --depth_;
+  }
+  return depth_ == 0;
+}
+
 Result<bool> ObjectSplitter::feed(std::string_view& piece) {
   if (whole_) object_.clear();
   whole_ = false;
   for (std::size_t i = 0; i < piece.size(); ++i) {
-    const char c = piece[i];
-    if (depth_ == 0) {
-      if (c == ']') {
-        at_end_ = true;
-        piece.remove_prefix(i + 1);
-        return false;
-      }
-      if (c != '{' && c != ',' && !is_space(c))
-        return fail(ErrorCode::kCorruption, "the JSON is broken: an object is missing");
-      if (c != '{') continue;
+    if (depth_ == 0 && !TRY(take_between(piece[i]))) {
+      if (!at_end_) continue;
+      piece.remove_prefix(i + 1);
+      return false;
     }
     if (object_.size() == object_max_)
       return fail(ErrorCode::kCorruption, "the JSON is broken: an object is too long");
-    object_ += c;
-    if (in_string_) {
-      if (!escaped_ && c == '"') in_string_ = false;
-      escaped_ = !escaped_ && c == '\\';
-    } else if (c == '"') {
-      in_string_ = true;
-    } else if (c == '{' || c == '[') {
-      ++depth_;
-    } else if ((c == '}' || c == ']') && --depth_ == 0) {
-      whole_ = true;
-      piece.remove_prefix(i + 1);
-      return true;
-    }
+    whole_ = take_inside(piece[i]);
+    if (!whole_) continue;
+    piece.remove_prefix(i + 1);
+    return true;
   }
   piece = {};
   return false;

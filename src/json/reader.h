@@ -78,6 +78,9 @@ class ObjectSplitter {
   [[nodiscard]] bool at_end() const { return at_end_; }
 
  private:
+  Result<bool> take_between(char c);
+  bool take_inside(char c);
+
   const std::size_t object_max_;
   std::string object_;
   bool whole_ = true;

@@ -152,7 +152,7 @@ Result<void> ArchiveBuilder::find_paths() {
 
 Result<Archive> ArchiveBuilder::finish() {
   auto& entries = archive_.entries;
-  std::ranges::stable_sort(entries, {}, &ArchiveEntry::key);
+  std::ranges::sort(entries, {}, &ArchiveEntry::key);  // repeated ones must be the same anyway
   // A folder that was named twice may stand there twice.
   for (std::size_t i = 1; i < entries.size(); ++i) {
     if (entries[i].key != entries[i - 1].key) continue;

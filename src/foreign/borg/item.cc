@@ -379,7 +379,7 @@ Result<std::vector<ForeignSnapshot>> parse_list(std::string_view text) {
   for (ForeignSnapshot& one : archives) {
     one.record.origin = "borg:" + repository + "/" + one.id;
   }
-  std::ranges::stable_sort(archives, {}, [](const auto& one) { return one.record.started; });
+  std::ranges::sort(archives, {}, by_time);
   return archives;
 }
 

@@ -52,57 +52,63 @@ Result<Piece> read_piece(json::Reader& reader) {
 
 }  // namespace
 
+Result<void> Index::add_pieces(json::Reader& reader, std::uint32_t pack) {
+  if (reader.take_null()) return {};
+  TRY(reader.enter_array());
+  while (TRY(reader.next_element())) {
+    const Piece piece = TRY(read_piece(reader));
+    Entry entry{.id = {},
+                .pack = pack,
+                .offset = static_cast<std::uint32_t>(piece.offset),
+                .sealed_bytes = static_cast<std::uint32_t>(piece.length),
+                .uncompressed_bytes = static_cast<std::uint32_t>(piece.uncompressed)};
+    std::copy_n(piece.id.bytes.data(), kPrefix, entry.id.data());
+    entries_.push_back(entry);
+  }
+  return {};
+}
+
+Result<void> Index::add_pack(json::Reader& reader) {
+  const auto number = static_cast<std::uint32_t>(packs_.size());
+  std::optional<Id> pack;
+  TRY(reader.enter_object());
+  while (const auto key = TRY(reader.next_key())) {
+    if (*key == "id") {
+      pack = TRY(read_id(reader));
+    } else if (*key == "blobs") {
+      TRY(add_pieces(reader, number));
+    } else {
+      TRY(reader.skip());
+    }
+  }
+  if (!pack) return fail(ErrorCode::kCorruption, "a pack has no id");
+  packs_.push_back(*pack);
+  return {};
+}
+
+Result<void> Index::add_all(std::string_view text) {
+  json::Reader reader(text);
+  TRY(reader.enter_object());
+  while (const auto key = TRY(reader.next_key())) {
+    if (*key != "packs") {
+      TRY(reader.skip());
+    } else if (!reader.take_null()) {
+      TRY(reader.enter_array());
+      while (TRY(reader.next_element())) TRY(add_pack(reader));
+    }
+  }
+  return reader.finish();
+}
+
 Result<void> Index::add(std::string_view text) {
   const std::size_t entries_before = entries_.size();
   const std::size_t packs_before = packs_.size();
-  const auto read_pack = [&](json::Reader& reader) -> Result<void> {
-    const auto number = static_cast<std::uint32_t>(packs_.size());
-    Id pack;
-    bool has_id = false;
-    TRY(reader.enter_object());
-    while (const auto key = TRY(reader.next_key())) {
-      if (*key == "id") {
-        pack = TRY(read_id(reader));
-        has_id = true;
-      } else if (*key == "blobs" && !reader.take_null()) {
-        TRY(reader.enter_array());
-        while (TRY(reader.next_element())) {
-          const Piece piece = TRY(read_piece(reader));
-          Entry entry{.id = {},
-                      .pack = number,
-                      .offset = static_cast<std::uint32_t>(piece.offset),
-                      .sealed_bytes = static_cast<std::uint32_t>(piece.length),
-                      .uncompressed_bytes = static_cast<std::uint32_t>(piece.uncompressed)};
-          std::copy_n(piece.id.bytes.data(), kPrefix, entry.id.data());
-          entries_.push_back(entry);
-        }
-      } else if (*key != "blobs") {
-        TRY(reader.skip());
-      }
-    }
-    if (!has_id) return fail(ErrorCode::kCorruption, "a pack has no id");
-    packs_.push_back(pack);
-    return {};
-  };
-  const auto read_all = [&]() -> Result<void> {
-    json::Reader reader(text);
-    TRY(reader.enter_object());
-    while (const auto key = TRY(reader.next_key())) {
-      if (*key != "packs") {
-        TRY(reader.skip());
-      } else if (!reader.take_null()) {
-        TRY(reader.enter_array());
-        while (TRY(reader.next_element())) TRY(read_pack(reader));
-      }
-    }
-    return reader.finish();
-  };
-  auto read = read_all();
-  if (!read) {
+  auto added = add_all(text);
+  if (!added) {
     entries_.resize(entries_before);
     packs_.resize(packs_before);
   }
-  return read;
+  return added;
 }
 
 void Index::sort() {

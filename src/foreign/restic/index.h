@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "foreign/restic/id.h"
+#include "json/reader.h"
 
 namespace backstay::foreign::restic {
 
@@ -40,6 +41,10 @@ class Index {
     std::uint32_t sealed_bytes;
     std::uint32_t uncompressed_bytes;  // 0: it is not compressed
   };
+  Result<void> add_all(std::string_view text);
+  Result<void> add_pack(json::Reader& reader);
+  Result<void> add_pieces(json::Reader& reader, std::uint32_t pack);
+
   std::vector<Entry> entries_;
   std::vector<Id> packs_;
 };

@@ -70,23 +70,26 @@ std::optional<EntryType> type_of(std::string_view name) {
   return found == kTypes.end() ? std::nullopt : std::optional(found->second);
 }
 
+Result<snapshot::ExtendedAttribute> read_xattr(json::Reader& reader) {
+  snapshot::ExtendedAttribute xattr;
+  TRY(reader.enter_object());
+  while (const auto key = TRY(reader.next_key())) {
+    if (*key == "name") {
+      xattr.name = TRY(reader.string());
+    } else if (*key == "value" && !reader.take_null()) {
+      xattr.value = TRY(from_base64(TRY(reader.string())));
+    } else if (*key != "value") {
+      TRY(reader.skip());
+    }
+  }
+  return xattr;
+}
+
 Result<std::vector<snapshot::ExtendedAttribute>> read_xattrs(json::Reader& reader) {
   std::vector<snapshot::ExtendedAttribute> xattrs;
   if (reader.take_null()) return xattrs;
   TRY(reader.enter_array());
-  while (TRY(reader.next_element())) {
-    snapshot::ExtendedAttribute& xattr = xattrs.emplace_back();
-    TRY(reader.enter_object());
-    while (const auto key = TRY(reader.next_key())) {
-      if (*key == "name") {
-        xattr.name = TRY(reader.string());
-      } else if (*key == "value" && !reader.take_null()) {
-        xattr.value = TRY(from_base64(TRY(reader.string())));
-      } else if (*key != "value") {
-        TRY(reader.skip());
-      }
-    }
-  }
+  while (TRY(reader.next_element())) xattrs.push_back(TRY(read_xattr(reader)));
   std::ranges::sort(xattrs, {}, &snapshot::ExtendedAttribute::name);
   return xattrs;
 }

@@ -57,7 +57,7 @@ Result<std::vector<ForeignSnapshot>> ResticRepository::snapshots(const ForeignHo
     snapshot->record.origin = fmt::format("restic:{}/{}", store_->repository_id().hex(), id.hex());
     found.push_back(*std::move(snapshot));
   }
-  std::ranges::stable_sort(found, {}, [](const auto& one) { return one.record.started; });
+  std::ranges::sort(found, {}, by_time);
   return found;
 }
 

@@ -47,6 +47,26 @@ Result<void> compare_name(const Id& name, ByteView bytes) {
   return fail(ErrorCode::kCorruption, "its bytes do not match its name");
 }
 
+struct MacKey {
+  Bytes k;
+  Bytes r;
+};
+
+Result<MacKey> read_mac_key(json::Reader& reader) {
+  MacKey key;
+  TRY(reader.enter_object());
+  while (const auto part = TRY(reader.next_key())) {
+    if (*part == "k") {
+      key.k = TRY(from_base64(TRY(reader.string())));
+    } else if (*part == "r") {
+      key.r = TRY(from_base64(TRY(reader.string())));
+    } else {
+      TRY(reader.skip());
+    }
+  }
+  return key;
+}
+
 Error no_repository(const std::string& folder) {
   return Error(ErrorCode::kNoRepository, fmt::format("{} is no restic repository", folder))
       .with_hint(
@@ -88,28 +108,22 @@ Result<KeyFile> parse_key_file(std::string_view text) {
 Result<Bytes> parse_master_key(std::string_view text) {
   json::Reader reader(text);
   Bytes encrypt;
-  Bytes mac_k;
-  Bytes mac_r;
+  MacKey mac;
   TRY(reader.enter_object());
   while (const auto name = TRY(reader.next_key())) {
     if (*name == "encrypt") {
       encrypt = TRY(from_base64(TRY(reader.string())));
     } else if (*name == "mac") {
-      TRY(reader.enter_object());
-      while (const auto part = TRY(reader.next_key())) {
-        Bytes value = TRY(from_base64(TRY(reader.string())));
-        if (*part == "k") mac_k = std::move(value);
-        if (*part == "r") mac_r = std::move(value);
-      }
+      mac = TRY(read_mac_key(reader));
     } else {
       TRY(reader.skip());
     }
   }
   TRY(reader.finish());
-  if (encrypt.size() != 32 || mac_k.size() != 16 || mac_r.size() != 16)
+  if (encrypt.size() != 32 || mac.k.size() != 16 || mac.r.size() != 16)
     return fail(ErrorCode::kCorruption, "the master key has a wrong length");
-  append(encrypt, mac_k);
-  append(encrypt, mac_r);
+  append(encrypt, mac.k);
+  append(encrypt, mac.r);
   return encrypt;
 }
 
