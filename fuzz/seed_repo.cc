@@ -69,7 +69,9 @@ void write_plain_objects(const fs::path& folder, Rng& rng) {
   Bytes epoch_seed{4};
   repo::encode_epoch_body(epoch, epoch_seed);
   write_seed(folder, "key_epoch", epoch_seed);
-  write_seed(folder, "generation", plain_seed(3, repo::encode_generation(generation, config.id)));
+  Bytes generation_seed{3};
+  repo::encode_generation_body(generation, generation_seed);
+  write_seed(folder, "generation", generation_seed);
 }
 
 // The decoder's number and a record.

@@ -145,6 +145,10 @@ static Result<std::unique_ptr<repo::Repository>> open_with_any_key(const Context
 
 Result<std::unique_ptr<repo::Repository>> open_repository(const Context& context, KeyUse use) {
   auto repository = TRY(open_with_any_key(context));
+  if (const auto& trouble = repository->generation_trouble()) {
+    context.console.warning(trouble->describe() +
+                            ": restores go on, but nothing can be written or freed");
+  }
   if (use == KeyUse::kWriting || !repository->keyring().is_write_only()) return repository;
   return std::unexpected(
       Error(ErrorCode::kWrongKey,

@@ -319,7 +319,7 @@ TEST_F(Check, NamesDamagedLeasesAndGenerations) {
       problem(repo::create_generation(
           memory_,
           {.number = 2, .condemned = {}, .time = {}, .ended_leases = {}, .kept_snapshots = {}},
-          repository->config().id)),
+          repository->config().id, repository->keyring())),
       "");
   whole_ = memory_.objects();
   EXPECT_EQ(all_of(check_well()), "");

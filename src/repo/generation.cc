@@ -6,6 +6,7 @@
 #include <charconv>
 #include <map>
 #include <optional>
+#include <utility>
 
 #include "base/record.h"
 #include "base/try.h"
@@ -18,6 +19,8 @@ namespace {
 using snapshot::FieldSet;
 constexpr snapshot::RecordShape kGenerationShape{
     .name = "generation", .last = 6, .bytes = FieldSet(2, 5, 6), .repeated = FieldSet(2, 5, 6)};
+constexpr snapshot::RecordShape kSignedShape{
+    .name = "generation", .last = 3, .bytes = FieldSet(1, 3), .repeated = {}};
 constexpr std::uint64_t kGenerationNanosMax = 999'999'999;
 constexpr int kGenerationListingsMax = 5;
 
@@ -38,8 +41,7 @@ std::optional<std::uint64_t> number_in(const std::string& name) {
 
 }  // namespace
 
-Bytes encode_generation(const Generation& generation, const RepositoryId& repository) {
-  Bytes record;
+void encode_generation_body(const Generation& generation, Bytes& record) {
   RecordWriter out(record);
   out.number(1, generation.number);
   for (const ObjectId& pack : generation.condemned) out.bytes(2, pack.view());
@@ -47,16 +49,76 @@ Bytes encode_generation(const Generation& generation, const RepositoryId& reposi
   out.number(4, generation.time.nanos);
   for (const LeaseId& lease : generation.ended_leases) out.bytes(5, lease.view());
   for (const ObjectId& snapshot : generation.kept_snapshots) out.bytes(6, snapshot.view());
+}
+
+// Not of another repository, and not of another kind of message.
+static Bytes generation_message(const RepositoryId& repository, ByteView body) {
+  Bytes message = to_owned(as_bytes("backstay v1 generation"));
+  append(message, repository.view());
+  append(message, body);
+  return message;
+}
+
+static const KeyEpoch& newest_of(const Keyring& keyring, std::optional<KeyEpoch>& late) {
+  if (keyring.late != nullptr) late = keyring.late->newest();
+  return late && late->number > keyring.current_epoch ? *late : keyring.current();
+}
+
+static Result<crypto::VerifyingKey> signer_of(const Keyring& keyring, std::uint64_t epoch) {
+  const auto known = std::ranges::find(keyring.epochs, epoch, &KeyEpoch::number);
+  if (known != keyring.epochs.end()) return known->signer;
+  if (keyring.late != nullptr && std::in_range<std::uint32_t>(epoch)) {
+    const auto found = TRY(keyring.late->find(static_cast<std::uint32_t>(epoch)));
+    if (found) return found->signer;
+  }
+  return fail(ErrorCode::kCorruption, "the generation was signed in an epoch that nobody has");
+}
+
+Result<Bytes> encode_generation(const Generation& generation, const RepositoryId& repository,
+                                const Keyring& keyring) {
+  std::optional<KeyEpoch> late;
+  const KeyEpoch& epoch = newest_of(keyring, late);
+  if (epoch.is_write_only())
+    return fail(ErrorCode::kWrongKey, "a write-only key can neither condemn nor end anything");
+  Bytes body;
+  encode_generation_body(generation, body);
+  Bytes record;
+  RecordWriter out(record);
+  out.bytes(1, body);
+  out.number(2, epoch.number);
+  out.bytes(3, epoch.sign(generation_message(repository, body)));
   return encode_plain_object(ObjectKind::kGeneration, repository, record);
 }
 
-Result<Generation> decode_generation(ByteView stored, const RepositoryId& repository) {
+Result<Generation> decode_generation(ByteView stored, const RepositoryId& repository,
+                                     const Keyring& keyring) {
   const PlainObject object = TRY(decode_plain_object(ObjectKind::kGeneration, stored));
   if (object.header.repository != repository) {
     return fail(ErrorCode::kCorruption, "the generation belongs to another repository");
   }
+  Bytes body;
+  Bytes signature;
+  std::uint64_t epoch = 0;
+  snapshot::FieldScan scan(object.record, kSignedShape);
+  while (TRY(scan.next())) {
+    const Field& field = scan.field();
+    if (field.number == 1) body = to_owned(field.value_bytes);
+    if (field.number == 2) epoch = field.value_number;
+    if (field.number == 3) signature = to_owned(field.value_bytes);
+  }
+  if (!scan.seen().has_all(FieldSet(1, 2, 3)))
+    return fail(ErrorCode::kCorruption, "the generation is not signed");
+  const crypto::VerifyingKey signer = TRY(signer_of(keyring, epoch));
+  if (!crypto::is_signed_by(signer, generation_message(repository, body), signature)) {
+    return fail(ErrorCode::kCorruption,
+                "the generation was not made with a key of this repository");
+  }
+  return decode_generation_body(body);
+}
+
+Result<Generation> decode_generation_body(ByteView body) {
   Generation generation;
-  snapshot::FieldScan scan(object.record, kGenerationShape);
+  snapshot::FieldScan scan(body, kGenerationShape);
   while (TRY(scan.next())) {
     const Field& field = scan.field();
     switch (field.number) {
@@ -135,10 +197,10 @@ Generation next_generation(const std::vector<Generation>& known, const EndedLeas
 }
 
 Result<void> create_generation(backend::Backend& store, const Generation& generation,
-                               const RepositoryId& repository) {
+                               const RepositoryId& repository, const Keyring& keyring) {
   if (generation.number > kGenerationMax)
     return fail(ErrorCode::kCorruption, "generations have run out: somebody took the last number");
-  const Bytes object = encode_generation(generation, repository);
+  const Bytes object = TRY(encode_generation(generation, repository, keyring));
   if (object.size() > kPlainObjectMax)
     return fail(ErrorCode::kInvalidArgument, "a generation names more than fits its object");
   return store.put(generation_name(generation.number), object);
@@ -159,16 +221,16 @@ static Result<std::vector<std::uint64_t>> list_numbers(backend::Backend& store) 
   return numbers;
 }
 
-Result<std::vector<Generation>> read_generations(backend::Backend& store,
-                                                 const RepositoryId& repository,
-                                                 const std::vector<Generation>& known) {
+Result<GenerationsRead> read_generations(backend::Backend& store, const RepositoryId& repository,
+                                         const Keyring& keyring,
+                                         const std::vector<Generation>& known) {
   for (int attempt = 1; attempt <= kGenerationListingsMax; ++attempt) {
-    std::vector<Generation> generations;
+    GenerationsRead read;
     bool vanished = false;
     for (const std::uint64_t number : TRY(list_numbers(store))) {
       const auto before = std::ranges::find(known, number, &Generation::number);
       if (before != known.end()) {
-        generations.push_back(*before);
+        read.generations.push_back(*before);
         continue;
       }
       const std::string name = generation_name(number);
@@ -176,13 +238,20 @@ Result<std::vector<Generation>> read_generations(backend::Backend& store,
       // A collection removed it: there is a later one by now.
       vanished = !stored && stored.error().code() == ErrorCode::kNotFound;
       if (vanished) break;
-      if (!stored) return std::unexpected(stored.error().clone().with_context("reading " + name));
-      generations.push_back(TRY_DOING("reading " + name, decode_generation(*stored, repository)));
-      if (generations.back().number != number) {
-        return fail(ErrorCode::kCorruption, name + " has another number inside");
+      auto generation = stored ? decode_generation(*stored, repository, keyring)
+                               : Result<Generation>(std::unexpected(stored.error().clone()));
+      if (generation && generation->number != number)
+        generation = fail(ErrorCode::kCorruption, "it has another number inside");
+      if (generation) {
+        read.generations.push_back(*std::move(generation));
+      } else if (is_damage(generation.error().code())) {
+        if (!read.trouble)
+          read.trouble = std::move(generation).error().with_context("reading " + name);
+      } else {
+        return std::unexpected(std::move(generation).error().with_context("reading " + name));
       }
     }
-    if (!vanished) return generations;
+    if (!vanished) return read;
   }
   return fail(ErrorCode::kUnavailable, "generations come and go faster than they can be read");
 }

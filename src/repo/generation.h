@@ -2,12 +2,14 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <set>
 #include <utility>
 #include <vector>
 
 #include "backend/backend.h"
 #include "base/clock.h"
+#include "repo/keyring.h"
 #include "repo/lease.h"
 #include "repo/object.h"
 
@@ -29,8 +31,16 @@ inline constexpr std::size_t kKeptSnapshotsMax = 8 * 1024;
 // Numbers of objects; what has another one is not a generation.
 inline constexpr std::uint64_t kGenerationMin = 2;
 inline constexpr std::uint64_t kGenerationMax = std::uint64_t{1} << 62U;
-[[nodiscard]] Bytes encode_generation(const Generation& generation, const RepositoryId& repository);
-Result<Generation> decode_generation(ByteView stored, const RepositoryId& repository);
+// The record that is signed.
+void encode_generation_body(const Generation& generation, Bytes& out);
+Result<Generation> decode_generation_body(ByteView body);
+// The whole object, signed by the newest epoch of the ring: who has no key that reads condemns
+// nothing and ends no lease. wrong_key for a ring that is write-only.
+Result<Bytes> encode_generation(const Generation& generation, const RepositoryId& repository,
+                                const Keyring& keyring);
+// corruption when no epoch of the ring signed it.
+Result<Generation> decode_generation(ByteView stored, const RepositoryId& repository,
+                                     const Keyring& keyring);
 
 // What a collection has seen of leases that were ended.
 struct EndedLeases {
@@ -46,12 +56,16 @@ struct EndedLeases {
 
 // already_exists when the number is taken.
 Result<void> create_generation(backend::Backend& store, const Generation& generation,
-                               const RepositoryId& repository);
+                               const RepositoryId& repository, const Keyring& keyring);
 Result<void> remove_generation(backend::Backend& store, std::uint64_t number);
 // All of them, ascending. The first generation has no object: collections take numbers from 2.
 // Objects never change, so that those in `known` are not read again.
-Result<std::vector<Generation>> read_generations(backend::Backend& store,
-                                                 const RepositoryId& repository,
-                                                 const std::vector<Generation>& known = {});
+struct GenerationsRead {
+  std::vector<Generation> generations;
+  std::optional<Error> trouble;  // of the first that is damaged, or that no key here signed
+};
+Result<GenerationsRead> read_generations(backend::Backend& store, const RepositoryId& repository,
+                                         const Keyring& keyring,
+                                         const std::vector<Generation>& known = {});
 
 }  // namespace backstay::repo

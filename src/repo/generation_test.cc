@@ -14,6 +14,29 @@ RepositoryId some_repository() {
   return id;
 }
 
+const Keyring& some_keys() {
+  static const Keyring keys = [] {
+    SeededRng rng(6);
+    return Keyring::random(rng);
+  }();
+  return keys;
+}
+
+Bytes encoded(const Generation& generation) {
+  auto object = encode_generation(generation, some_repository(), some_keys());
+  EXPECT_EQ(problem(object), "");
+  return object ? std::move(*object) : Bytes{};
+}
+
+// A failure where one of them is not whole.
+Result<std::vector<Generation>> read_all(backend::Backend& store,
+                                         const std::vector<Generation>& known = {}) {
+  auto read = read_generations(store, some_repository(), some_keys(), known);
+  if (!read) return std::unexpected(std::move(read).error());
+  if (read->trouble) return std::unexpected(std::move(*read->trouble));
+  return std::move(read->generations);
+}
+
 Generation sample_generation(std::uint64_t number) {
   return {.number = number,
           .condemned = {numbered_pack(1), numbered_pack(2)},
@@ -23,8 +46,8 @@ Generation sample_generation(std::uint64_t number) {
 }
 
 TEST(Generation, IsReadBack) {
-  const auto decoded = decode_generation(encode_generation(sample_generation(2), some_repository()),
-                                         some_repository());
+  const auto decoded =
+      decode_generation(encoded(sample_generation(2)), some_repository(), some_keys());
   ASSERT_EQ(problem(decoded), "");
   EXPECT_EQ(decoded->number, 2U);
   EXPECT_EQ(decoded->condemned, sample_generation(2).condemned);
@@ -34,16 +57,31 @@ TEST(Generation, IsReadBack) {
 }
 
 TEST(Generation, DamagedOrOfAnotherRepositoryIsRefused) {
-  const Bytes object = encode_generation(sample_generation(2), some_repository());
-  EXPECT_EQ(code_of(decode_generation(object, RepositoryId{})), "corruption");
+  const Bytes object = encoded(sample_generation(2));
+  EXPECT_EQ(code_of(decode_generation(object, RepositoryId{}, some_keys())), "corruption");
   for_each_flip(object, [](const Bytes& damaged, std::size_t) {
-    const auto decoded = decode_generation(damaged, some_repository());
+    const auto decoded = decode_generation(damaged, some_repository(), some_keys());
     ASSERT_FALSE(decoded);
     EXPECT_TRUE(is_damage(decoded.error().code()));
   });
   for_each_prefix(object, [](ByteView prefix) {
-    EXPECT_EQ(code_of(decode_generation(prefix, some_repository())), "corruption");
+    EXPECT_EQ(code_of(decode_generation(prefix, some_repository(), some_keys())), "corruption");
   });
+}
+
+TEST(Generation, IsBelievedOnlyFromWhoHasAKeyThatReads) {
+  SeededRng rng(7);
+  const Keyring stranger = Keyring::random(rng);
+  const auto forged = encode_generation(sample_generation(2), some_repository(), stranger);
+  ASSERT_EQ(problem(forged), "");
+  EXPECT_EQ(code_of(decode_generation(*forged, some_repository(), some_keys())), "corruption");
+  EXPECT_EQ(
+      code_of(encode_generation(sample_generation(2), some_repository(), some_keys().write_only())),
+      "wrong_key");
+  EXPECT_EQ(problem(decode_generation(encoded(sample_generation(2)), some_repository(),
+                                      some_keys().write_only())),
+            "")
+      << "who only writes must know what is condemned";
 }
 
 class Generations : public ::testing::Test {
@@ -53,12 +91,13 @@ class Generations : public ::testing::Test {
 };
 
 TEST_F(Generations, AreReadInOrder) {
-  EXPECT_TRUE(read_generations(memory_, some_repository())->empty());
+  EXPECT_TRUE(read_all(memory_)->empty());
   for (const std::uint64_t number : std::vector<std::uint64_t>{10, 2, 3, kGenerationMax}) {
-    ASSERT_EQ(problem(create_generation(memory_, sample_generation(number), some_repository())),
+    ASSERT_EQ(problem(create_generation(memory_, sample_generation(number), some_repository(),
+                                        some_keys())),
               "");
   }
-  const auto read = read_generations(memory_, some_repository());
+  const auto read = read_all(memory_);
   ASSERT_EQ(problem(read), "");
   std::vector<std::uint64_t> numbers;
   for (const Generation& generation : *read) numbers.push_back(generation.number);
@@ -66,9 +105,12 @@ TEST_F(Generations, AreReadInOrder) {
 }
 
 TEST_F(Generations, AreTakenOnce) {
-  ASSERT_EQ(problem(create_generation(memory_, sample_generation(2), some_repository())), "");
-  EXPECT_EQ(code_of(create_generation(memory_, sample_generation(2), some_repository())),
-            "already_exists");
+  ASSERT_EQ(
+      problem(create_generation(memory_, sample_generation(2), some_repository(), some_keys())),
+      "");
+  EXPECT_EQ(
+      code_of(create_generation(memory_, sample_generation(2), some_repository(), some_keys())),
+      "already_exists");
 }
 
 TEST_F(Generations, FitTheirObjectWithAllThatTheyMayName) {
@@ -76,23 +118,28 @@ TEST_F(Generations, FitTheirObjectWithAllThatTheyMayName) {
   full.condemned.assign(kCondemnedMax, numbered_pack(9));
   full.ended_leases.assign(kEndedLeasesMax, LeaseId{});
   full.kept_snapshots.assign(kKeptSnapshotsMax, numbered_pack(8));
-  EXPECT_EQ(problem(create_generation(memory_, full, some_repository())), "");
+  EXPECT_EQ(problem(create_generation(memory_, full, some_repository(), some_keys())), "");
   full.condemned.assign(2 * kCondemnedMax, numbered_pack(9));
   full.number = 3;
-  EXPECT_EQ(code_of(create_generation(memory_, full, some_repository())), "invalid_argument");
+  EXPECT_EQ(code_of(create_generation(memory_, full, some_repository(), some_keys())),
+            "invalid_argument");
 }
 
 TEST_F(Generations, AreReadAgainOnlyWhenTheyAreNotKnown) {
-  ASSERT_EQ(problem(create_generation(memory_, sample_generation(2), some_repository())), "");
-  ASSERT_EQ(problem(create_generation(memory_, sample_generation(3), some_repository())), "");
+  ASSERT_EQ(
+      problem(create_generation(memory_, sample_generation(2), some_repository(), some_keys())),
+      "");
+  ASSERT_EQ(
+      problem(create_generation(memory_, sample_generation(3), some_repository(), some_keys())),
+      "");
   backend::FaultBackend faults(memory_);
   faults.fail_reads("generations/00000000000000000002", ErrorCode::kUnavailable);
-  EXPECT_EQ(code_of(read_generations(faults, some_repository())), "unavailable");
-  const auto read = read_generations(faults, some_repository(), {sample_generation(2)});
+  EXPECT_EQ(code_of(read_all(faults)), "unavailable");
+  const auto read = read_all(faults, {sample_generation(2)});
   ASSERT_EQ(problem(read), "");
   EXPECT_EQ(read->size(), 2U);
   ASSERT_EQ(problem(remove_generation(memory_, 2)), "");
-  EXPECT_EQ(read_generations(faults, some_repository(), {sample_generation(2)})->size(), 1U);
+  EXPECT_EQ(read_all(faults, {sample_generation(2)})->size(), 1U);
 }
 
 TEST_F(Generations, AreOnlyObjectsOfThatName) {
@@ -103,17 +150,27 @@ TEST_F(Generations, AreOnlyObjectsOfThatName) {
        {"00000000000000000000", "00000000000000000001", "18446744073709551615"}) {
     ASSERT_EQ(problem(memory_.put("generations/" + name, as_bytes("x"))), "");
   }
-  EXPECT_EQ(
-      code_of(create_generation(memory_, sample_generation(kGenerationMax + 1), some_repository())),
-      "corruption");
-  EXPECT_TRUE(read_generations(memory_, some_repository())->empty());
+  EXPECT_EQ(code_of(create_generation(memory_, sample_generation(kGenerationMax + 1),
+                                      some_repository(), some_keys())),
+            "corruption");
+  EXPECT_TRUE(read_all(memory_)->empty());
 }
 
 TEST_F(Generations, WithAnotherNumberInsideAreCorruption) {
-  ASSERT_EQ(problem(memory_.put("generations/00000000000000000002",
-                                encode_generation(sample_generation(3), some_repository()))),
+  ASSERT_EQ(problem(memory_.put("generations/00000000000000000002", encoded(sample_generation(3)))),
             "");
-  EXPECT_EQ(code_of(read_generations(memory_, some_repository())), "corruption");
+  EXPECT_EQ(code_of(read_all(memory_)), "corruption");
+}
+
+TEST_F(Generations, ThatAreWholeAreReadBesideOneThatIsNot) {
+  ASSERT_EQ(
+      problem(create_generation(memory_, sample_generation(2), some_repository(), some_keys())),
+      "");
+  ASSERT_EQ(problem(memory_.put("generations/00000000000000000003", as_bytes("planted"))), "");
+  const auto read = read_generations(memory_, some_repository(), some_keys());
+  ASSERT_EQ(problem(read), "");
+  ASSERT_EQ(read->generations.size(), 1U);
+  EXPECT_TRUE(read->trouble);
 }
 
 // ---- what is carried from one to the next

@@ -39,6 +39,7 @@ struct Repository::State {
   std::string cache_directory;
   std::size_t readers = 1;
   std::vector<Generation> generations;
+  std::optional<Error> generation_trouble;
   std::unique_ptr<Index> index;
   FrameCache frames{kFrameCacheBytes};
   ObjectKeyCache pack_keys;
@@ -134,6 +135,7 @@ Result<std::unique_ptr<Repository>> Repository::open(std::unique_ptr<backend::Ba
                                          .cache_directory = {},
                                          .readers = options.readers,
                                          .generations = {},
+                                         .generation_trouble = {},
                                          .index = {},
                                          .pack_keys = {},
                                          .scan_mutex = {},
@@ -157,7 +159,8 @@ Result<std::unique_ptr<Repository>> Repository::open(std::unique_ptr<backend::Ba
   state->index = std::make_unique<Index>(*state->backend, state->keys.keyring, state->config,
                                          state->world.rng, std::move(index_options));
   std::unique_ptr<Repository> repository(new Repository(std::move(state)));
-  TRY(repository->refresh_generations());
+  // Who only reads goes on; whoever takes a lease to write, or frees, is told.
+  TRY(repository->look_at_generations());
   return repository;
 }
 
@@ -186,15 +189,29 @@ Index& Repository::index() const {
   return *state_->index;
 }
 
-Result<void> Repository::refresh_generations() {
-  state_->generations =
-      TRY(read_generations(*state_->backend, state_->config.id, state_->generations));
+Result<void> Repository::look_at_generations() {
+  GenerationsRead read = TRY(read_generations(*state_->backend, state_->config.id,
+                                              state_->keys.keyring, state_->generations));
+  state_->generations = std::move(read.generations);
+  state_->generation_trouble = std::move(read.trouble);
   std::vector<ObjectId> condemned;
   for (const Generation& generation : state_->generations) {
     condemned.insert(condemned.end(), generation.condemned.begin(), generation.condemned.end());
   }
   state_->index->condemn(generation(), condemned);
   return {};
+}
+
+Result<void> Repository::refresh_generations() {
+  TRY(look_at_generations());
+  if (!state_->generation_trouble) return {};
+  return std::unexpected(state_->generation_trouble->clone().with_hint(
+      "Which packs may be relied on is not known without it. Restores and checks go on. Put a copy "
+      "of the object back; docs/repair.md says what to do when there is none."));
+}
+
+const std::optional<Error>& Repository::generation_trouble() const {
+  return state_->generation_trouble;
 }
 
 // A generation that protects all packs that may be there.
@@ -213,7 +230,7 @@ Result<std::unique_ptr<Lease>> Repository::take_lease(LeaseRecord record, LeaseU
   record.started = state_->world.clock.now();
   auto lease = TRY(Lease::acquire(*state_->backend, state_->config.id, std::move(record),
                                   state_->world.rng, renewal));
-  TRY(refresh_generations());
+  TRY(use == LeaseUse::kWriting ? refresh_generations() : look_at_generations());
   return lease;
 }
 

@@ -81,7 +81,10 @@ class Repository final : public chunk::ChunkReader {
   [[nodiscard]] std::uint64_t generation() const;  // the highest that is known
   // Those that have objects, ascending.
   [[nodiscard]] const std::vector<Generation>& generations() const;
+  // corruption when one of them is damaged, or was made by somebody without a key that reads.
   Result<void> refresh_generations();
+  // Why the last look at generations was not whole; then nothing may be written.
+  [[nodiscard]] const std::optional<Error>& generation_trouble() const;
 
   // The first step of every operation: a lease, and then what is condemned, so that a collection
   // and this operation cannot miss each other (docs/format.md section 8.3). Fills in the record's
@@ -152,6 +155,7 @@ class Repository final : public chunk::ChunkReader {
 
  private:
   struct State;
+  Result<void> look_at_generations();
   Result<snapshot::SnapshotId> store_snapshot(const snapshot::Snapshot& snapshot);
   Result<Bytes> read_at(const chunk::ChunkRef& ref, const ChunkLocation& at);
   explicit Repository(std::unique_ptr<State> state);

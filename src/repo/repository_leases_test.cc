@@ -37,7 +37,9 @@ class RepositoryWithLeases : public RepositoryFixture {
                                 .time = {},
                                 .ended_leases = std::move(ended),
                                 .kept_snapshots = std::move(kept)};
-    ASSERT_EQ(problem(create_generation(memory_, generation, repository_->config().id)), "");
+    ASSERT_EQ(problem(create_generation(memory_, generation, repository_->config().id,
+                                        repository_->keyring())),
+              "");
   }
   [[nodiscard]] std::vector<ListedLease> listed() const {
     return list_leases(repository_->store(), repository_->config().id).value();
@@ -92,6 +94,19 @@ TEST_F(RepositoryWithLeases, TakesBackWhatAGenerationSaysDoesNotCount) {
   generate(2, {}, {held->id()}, {});
   EXPECT_EQ(code_of(repository_->commit_snapshot(snapshot_of(1), *held)), "conflict");
   EXPECT_TRUE(names("snapshots/").empty());
+}
+
+TEST_F(RepositoryWithLeases, OpensForReadersOnlyWhenAGenerationIsNotWhole) {
+  const auto held = lease();
+  ASSERT_EQ(problem(repository_->commit_snapshot(snapshot_of(1), *held)), "");
+  // Whoever can store an object, but has no key, says that nothing counts.
+  ASSERT_EQ(problem(memory_.put("generations/00000000000000000002", as_bytes("planted"))), "");
+  open_again_ = open();
+  EXPECT_TRUE(open_again_->generation_trouble());
+  EXPECT_EQ(counted(), 1U);
+  EXPECT_EQ(problem(open_again_->take_lease({}, LeaseUse::kReading)), "");
+  EXPECT_EQ(code_of(open_again_->take_lease({}, LeaseUse::kWriting)), "corruption");
+  EXPECT_EQ(code_of(open_again_->refresh_generations()), "corruption");
 }
 
 TEST_F(RepositoryWithLeases, DoesNotCountSnapshotsOfEndedLeasesUnlessTheyWereSeen) {

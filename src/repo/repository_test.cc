@@ -213,7 +213,8 @@ TEST_F(RepositoryAtPlace, KnowsItsGeneration) {
   const auto before = open();
   Generation generation{
       .number = 5, .condemned = {}, .time = {}, .ended_leases = {}, .kept_snapshots = {}};
-  ASSERT_EQ(problem(create_generation(memory_, generation, before->config().id)), "");
+  ASSERT_EQ(problem(create_generation(memory_, generation, before->config().id, before->keyring())),
+            "");
   EXPECT_EQ(open()->generation(), 5U);
 }
 

@@ -127,6 +127,22 @@ class Hostile(program.ProgramTest):
         self.assertEqual(self.run_any("check").code, 13)
         self.assertNotEqual(self.assert_harmless().code, 0)
 
+    def test_a_planted_generation_hides_nothing_and_stops_who_writes(self):
+        self.fill(4)
+        self.init()
+        self.backup()
+        folder = self.repository / "generations"
+        folder.mkdir(exist_ok=True)
+        (folder / "00000000000000000002").write_bytes(b"all that was backed up does not count")
+        result = self.run_for(0, "--json", "snapshots")
+        self.assertEqual(len(result.lines()), 1)
+        self.assertIn(b"nothing can be written or freed", result.err)
+        self.assert_same_tree(self.source, self.restore())
+        for command in (["backup", self.source], ["prune"], ["forget", "latest"]):
+            self.assertIn(b"hint:", self.run_for(13, *command).err)
+        (folder / "00000000000000000002").unlink()
+        self.backup()
+
     def test_files_that_are_no_objects_are_ignored(self):
         self.write(lambda writer: {b"good": writer.file(b"good")})
         for name in ("lost+found/x", "data/zz/x", "snapshots/tmp123", "README"):

@@ -308,10 +308,11 @@ Result<PruneRun::Round> PruneRun::condemn(const std::vector<std::uint32_t>& pack
     for (std::size_t i = 0; i < count; ++i) {
       next.condemned.push_back(table_.packs()[packs[done + i]].pack.id);
     }
-    auto taken = repo::create_generation(store_, next, repository_.config().id);
+    auto taken =
+        repo::create_generation(store_, next, repository_.config().id, repository_.keyring());
     while (!taken && taken.error().code() == ErrorCode::kNoSpace && next.condemned.size() > 1) {
       next.condemned.resize(next.condemned.size() / 2);
-      taken = repo::create_generation(store_, next, repository_.config().id);
+      taken = repo::create_generation(store_, next, repository_.config().id, repository_.keyring());
     }
     if (!taken && taken.error().code() == ErrorCode::kAlreadyExists) return Round::kAgain;
     TRY_DOING("condemning packs", std::move(taken));
