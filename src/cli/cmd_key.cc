@@ -103,7 +103,12 @@ Result<ExitCode> change_passphrase(Context& context, const KeyArguments& argumen
   const repo::ObjectId id = TRY(repository->add_key_slot(
       new_slot(context, repo::SlotKind::kPassphrase, replaces ? current->info.label : ""),
       credential));
-  if (replaces && current->id != id) TRY(repository->remove_key_slot(current->id));
+  if (replaces && current->id != id) {
+    TRY_DOING(
+        fmt::format("removing the old passphrase, after key slot {} was added for the new one",
+                    id.short_hex()),
+        repository->remove_key_slot(current->id));
+  }
   print_key_change(context.console, "key_changed", id,
                    fmt::format("changed: key slot {} takes the new passphrase", id.short_hex()));
   if (!replaces) {

@@ -77,9 +77,15 @@ void tell_if_last(Console& console, const std::vector<repo::KeySlotEntry>& slots
                   "'backstay key recovery' makes another one, to be kept on paper.");
 }
 
-// No lease is in the way here, which is what a conflict says elsewhere: the last slot stays.
-Result<ExitCode> last_key_stays(const Context& context, const Error& error) {
+// Unless somebody else is in the way, which is what a conflict says elsewhere: the last slot stays.
+Result<ExitCode> last_key_stays(const Context& context, repo::Repository& repository,
+                                const repo::ObjectId& id, const Error& error) {
   if (error.code() != ErrorCode::kConflict) return std::unexpected(error.clone());
+  const auto slots = repository.key_slots();
+  const bool another = !slots || std::ranges::any_of(*slots, [&](const repo::KeySlotEntry& slot) {
+    return slot.id != id && slot.usable && !slot.info.write_only;
+  });
+  if (another) return std::unexpected(error.clone());
   context.console.error(error);
   if (context.console.json()) context.console.print_json(error_line(error));
   return ExitCode::kFailed;
@@ -93,13 +99,16 @@ Result<ExitCode> remove_key(Context& context, const RemoveArguments& arguments) 
       "repository, and what comes: see --rotate";
   if (arguments.rotate) {
     const auto rotated = repository->rotate_keys(slot.id);
-    if (!rotated) return last_key_stays(context, rotated.error());
+    if (!rotated) return last_key_stays(context, *repository, slot.id, rotated.error());
     warn_of_left_behind(context.console, *rotated);
-    if (!context.console.json()) print_rotation(context.console, *rotated);
-    after = "; who has copied it can still read what was stored until now, and nothing that comes";
+    if (!context.console.json() || rotated->not_removed) print_rotation(context.console, *rotated);
+    if (rotated->not_removed) return std::unexpected(rotated->not_removed->clone());
+    after =
+        "; who has copied it can still read what was stored until now, and what backups store that "
+        "run now and end under the old keys, and nothing that comes";
   } else {
     const auto removed = repository->remove_key_slot(slot.id);
-    if (!removed) return last_key_stays(context, removed.error());
+    if (!removed) return last_key_stays(context, *repository, slot.id, removed.error());
   }
   print_key_change(context.console, "key_removed", slot.id,
                    fmt::format("removed key slot {}{}", slot.id.short_hex(), after));
@@ -124,7 +133,8 @@ Command key_remove_command() {
           .description =
               "The last key that can read stays. Whoever has a copy of the slot's object and what "
               "opens it can still read everything, unless the keys are changed, too (--rotate): "
-              "then he can read what was stored until now, and nothing that is stored later.",
+              "then he can read what was stored until now, and what backups store that run at that "
+              "moment, and nothing that is stored later.",
           .arguments = {{.name = "ID",
                          .help = "at least 8 digits of the slot's id",
                          .arity = Arity::kOne,

@@ -37,7 +37,7 @@ Result<std::optional<repo::StoredSnapshot>> find_parent(repo::Repository& reposi
     activity.note(fmt::format("snapshot {} cannot be read ({}): run 'backstay check'",
                               id.short_hex(), error.describe()));
   }));
-  if (!options.parent) return choose_parent(snapshots, options);
+  if (!options.parent) return choose_parent(snapshots, options, repository.world().clock.now());
   const auto named = std::ranges::find(snapshots, *options.parent, &repo::StoredSnapshot::id);
   if (named == snapshots.end()) {
     return fail(ErrorCode::kNotFound, "there is no snapshot " + options.parent->short_hex());
@@ -140,9 +140,14 @@ Error with_advice(Error error, const BackupOptions& options) {
 }  // namespace
 
 std::optional<repo::StoredSnapshot> choose_parent(
-    const std::vector<repo::StoredSnapshot>& snapshots, const BackupOptions& options) {
+    const std::vector<repo::StoredSnapshot>& snapshots, const BackupOptions& options,
+    Timestamp now) {
+  constexpr std::int64_t kClocksDifferBySeconds = 24 * 60 * 60;
   if (options.type == BackupType::kFull) return std::nullopt;
   for (auto it = snapshots.rbegin(); it != snapshots.rend(); ++it) {
+    // Else whoever has a write-only key could say what this machine's files hold.
+    if (!it->by_full_key) continue;
+    if (it->snapshot.started.seconds > now.seconds + kClocksDifferBySeconds) continue;
     const bool wanted =
         options.type == BackupType::kIncremental || it->snapshot.type == BackupType::kFull;
     if (wanted && same_series(it->snapshot, options)) return *it;

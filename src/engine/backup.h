@@ -68,8 +68,11 @@ Result<BackupReport> backup(repo::Repository& repository, const OpenSource& open
                             const BackupOptions& options, Activity& activity);
 
 // The snapshot that a backup of this series compares with: for incremental the last one of the same
-// host and paths, for differential the last full one of them, for full none.
+// host and paths, for differential the last full one of them, for full none. Content of files that
+// look unchanged is taken from it unread, so it is one that a full key made, and none of a day that
+// is still to come.
 std::optional<repo::StoredSnapshot> choose_parent(
-    const std::vector<repo::StoredSnapshot>& snapshots, const BackupOptions& options);
+    const std::vector<repo::StoredSnapshot>& snapshots, const BackupOptions& options,
+    Timestamp now);
 
 }  // namespace backstay::engine

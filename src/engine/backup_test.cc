@@ -305,6 +305,30 @@ TEST_F(Backup, InADryRunStoresNothingAndSaysWhatItWould) {
 
 // ---- types and parents
 
+TEST(ChoosingAParent, TakesNoneOfAWriteOnlyKeyNorOfTheFuture) {
+  constexpr Timestamp kNow{.seconds = 1'000'000, .nanos = 0};
+  constexpr std::int64_t kDay = 24 * 60 * 60;
+  const BackupOptions options = backup_options();
+  const auto of = [&](std::uint8_t id, std::int64_t started) {
+    repo::StoredSnapshot one;
+    one.id.bytes[0] = id;
+    one.snapshot.host = options.host;
+    one.snapshot.paths = options.paths;
+    std::ranges::sort(one.snapshot.paths);
+    one.snapshot.started.seconds = started;
+    return one;
+  };
+  std::vector<repo::StoredSnapshot> stored = {of(1, kNow.seconds - 10), of(2, kNow.seconds - 5)};
+  EXPECT_EQ(choose_parent(stored, options, kNow)->id, stored[1].id);
+  stored[1].by_full_key = false;
+  EXPECT_EQ(choose_parent(stored, options, kNow)->id, stored[0].id);
+  // Clocks differ a little.
+  stored.push_back(of(3, kNow.seconds + kDay));
+  EXPECT_EQ(choose_parent(stored, options, kNow)->id, stored[2].id);
+  stored[2].snapshot.started.seconds += 1;
+  EXPECT_EQ(choose_parent(stored, options, kNow)->id, stored[0].id);
+}
+
 TEST_F(Backup, ComparesWithWhatItsTypeSays) {
   const BackupReport full = backup_well(of_type(BackupType::kFull));
   const BackupReport incremental = backup_well(of_type(BackupType::kIncremental));

@@ -140,11 +140,12 @@ KeySlotEntry entry_of(const StoredSlot& stored, const UnlockedKeys& keys,
   return entry;
 }
 
-Result<void> require_full(const Keyring& keyring) {
-  if (!keyring.is_write_only()) return {};
-  return std::unexpected(
-      Error(ErrorCode::kWrongKey, "the key is write-only: it cannot change keys")
-          .with_hint("Use a full key; 'backstay key list' shows which key slots are write-only."));
+std::vector<KeySlotEntry> entries_of(const std::vector<StoredSlot>& slots, const UnlockedKeys& keys,
+                                     const Confirmation& confirmation) {
+  std::vector<KeySlotEntry> entries;
+  entries.reserve(slots.size());
+  for (const StoredSlot& stored : slots) entries.push_back(entry_of(stored, keys, confirmation));
+  return entries;
 }
 
 std::unexpected<Error> cannot_follow(const std::vector<ObjectId>& slots) {
@@ -176,11 +177,23 @@ Result<std::vector<PublicSlot>> slots_to_carry(const std::vector<StoredSlot>& st
     }
   }
   if (!others.empty()) return cannot_follow(others);
+  if (std::ranges::all_of(carried, [](const PublicSlot& slot) { return slot.info.write_only; })) {
+    return std::unexpected(
+        Error(ErrorCode::kConflict, "no key slot that can read would go on: nothing could be read")
+            .with_hint("'backstay key list' shows what there is; 'backstay key add' adds one."));
+  }
   return carried;
 }
 
 Result<void> remove_slot(const KeyPlace& place, const ObjectId& id) {
   TRY(place.store.remove(object_name(ObjectKind::kKeySlot, id)));
+  return place.store.barrier();
+}
+
+Result<void> put_back(const KeyPlace& place, const ObjectId& id, const Bytes& bytes) {
+  const auto put = place.store.put(object_name(ObjectKind::kKeySlot, id), bytes);
+  if (!put && put.error().code() != ErrorCode::kAlreadyExists)
+    return std::unexpected(put.error().clone());
   return place.store.barrier();
 }
 
@@ -199,7 +212,30 @@ Result<void> require_another(const std::vector<KeySlotEntry>& slots, const Objec
                              .with_hint("Add another one first with 'backstay key add'."));
 }
 
+// With what is there now, after something was removed.
+Result<void> require_still_opens(const KeyPlace& place, const UnlockedKeys& keys) {
+  constexpr const char* kAgain = "Look at 'backstay key list', and run the command again.";
+  if (TRY(last_epoch(place.store)) > keys.keyring.current_epoch) {
+    return std::unexpected(
+        Error(ErrorCode::kConflict, "the keys were changed at the same time").with_hint(kAgain));
+  }
+  const std::vector<KeySlotEntry> slots = TRY(list_key_slots(place, keys));
+  if (std::ranges::any_of(
+          slots, [](const KeySlotEntry& slot) { return slot.usable && !slot.info.write_only; }))
+    return {};
+  return std::unexpected(
+      Error(ErrorCode::kConflict, "somebody removed the other key slots at the same time")
+          .with_hint(kAgain));
+}
+
 }  // namespace
+
+Result<void> require_full(const Keyring& keyring) {
+  if (!keyring.is_write_only()) return {};
+  return std::unexpected(
+      Error(ErrorCode::kWrongKey, "the key is write-only: it cannot change keys")
+          .with_hint("Use a full key; 'backstay key list' shows which key slots are write-only."));
+}
 
 Result<UnlockedKeys> unlock_keys(const KeyPlace& place, const Credential& credential) {
   Refusals refusals;
@@ -225,10 +261,7 @@ Result<UnlockedKeys> unlock_keys(const KeyPlace& place, const Credential& creden
 
 Result<std::vector<KeySlotEntry>> list_key_slots(const KeyPlace& place, const UnlockedKeys& keys) {
   const Confirmation confirmation = TRY(Confirmation::read(place, keys.keyring));
-  std::vector<KeySlotEntry> entries;
-  for (const StoredSlot& stored : TRY(read_slots(place)))
-    entries.push_back(entry_of(stored, keys, confirmation));
-  return entries;
+  return entries_of(TRY(read_slots(place)), keys, confirmation);
 }
 
 // Whoever changes the keys meanwhile does not know of a new slot: it is taken back and made anew,
@@ -251,33 +284,64 @@ Result<ObjectId> add_key_slot(const KeyPlace& place, UnlockedKeys& keys, const S
   return fail(ErrorCode::kUnavailable, "the keys are changed again and again at the same time");
 }
 
-Result<void> remove_key_slot(const KeyPlace& place, const UnlockedKeys& keys, const ObjectId& id) {
-  TRY(require_full(keys.keyring));
-  TRY(require_another(TRY(list_key_slots(place, keys)), id));
-  return remove_slot(place, id);
+Result<void> require_no_other_key_lease(const KeyPlace& place, const LeaseId& own) {
+  for (const ListedLease& lease : TRY(list_leases(place.store, place.repository))) {
+    if (!lease.alive || lease.record.id == own || lease.record.operation != kKeyOperation) continue;
+    return std::unexpected(
+        Error(ErrorCode::kConflict, fmt::format("process {} on {} changes keys at the same time",
+                                                lease.record.process, lease.record.host))
+            .with_hint("Run the command again when it has ended; after a crash its lease counts "
+                       "for two minutes more ('backstay lease list')."));
+  }
+  return {};
 }
 
+// Everything is looked at again when the slot is gone: of two removals, or a removal and a
+// rotation, that did not see each other's leases, the later one sees what the other did.
+Result<void> remove_key_slot(const KeyPlace& place, UnlockedKeys& keys, const ObjectId& id,
+                             const Lease& lease) {
+  TRY(require_full(keys.keyring));
+  TRY(follow_epochs(place.store, place.repository, keys.identity, keys.keyring));
+  TRY(require_another(TRY(list_key_slots(place, keys)), id));
+  auto kept = get_object(place.store, object_name(ObjectKind::kKeySlot, id), kPlainObjectMax);
+  if (!kept && !is_damage(kept.error().code())) return std::unexpected(std::move(kept).error());
+  TRY(lease.ask());
+  TRY(remove_slot(place, id));
+  auto opens = require_still_opens(place, keys);
+  if (opens || !kept) return opens;
+  TRY_DOING("putting key slot " + id.short_hex() + " back, because " + opens.error().describe(),
+            put_back(place, id, *kept));
+  return std::unexpected(std::move(opens).error().with_context(
+      "removing key slot " + id.short_hex() + ", which was put back"));
+}
+
+// From one listing: what is carried, and whether it is enough.
 Result<RotationReport> rotate_keys(const KeyPlace& place, UnlockedKeys& keys,
-                                   const RotationWish& wish, Rng& rng) {
+                                   const RotationWish& wish, const Lease& lease, Rng& rng) {
   TRY(require_full(keys.keyring));
   TRY(follow_epochs(place.store, place.repository, keys.identity, keys.keyring));
   TRY_DOING("looking after the last change of keys",
             keep_epoch_copy(place.store, place.repository, keys.keyring));
-  const std::vector<KeySlotEntry> before = TRY(list_key_slots(place, keys));
-  if (wish.revoked) TRY(require_another(before, *wish.revoked));
-  const std::vector<StoredSlot> stored = TRY(read_slots(place));
   const Confirmation confirmation = TRY(Confirmation::read(place, keys.keyring));
+  const std::vector<StoredSlot> stored = TRY(read_slots(place));
+  if (wish.revoked) TRY(require_another(entries_of(stored, keys, confirmation), *wish.revoked));
   Rotation rotation{.slots = TRY(slots_to_carry(stored, confirmation, wish.revoked)),
                     .time = wish.now};
+  TRY(lease.ask());
   KeyEpoch epoch = TRY(begin_epoch(place.store, place.repository, keys.keyring, rotation, rng));
   // The new epoch stands. Whatever fails from here on does not take it back.
   keys.keyring.current_epoch = epoch.number;
   keys.keyring.epochs.push_back(std::move(epoch));
-  if (wish.revoked) TRY_DOING("removing the key slot", remove_slot(place, *wish.revoked));
 
   RotationReport report{.epoch = keys.keyring.current_epoch, .carried = {}, .left_behind = {}};
-  for (KeySlotEntry& slot : TRY(list_key_slots(place, keys)))
+  for (KeySlotEntry& slot : TRY_DOING("listing the key slots, after the keys were changed",
+                                      list_key_slots(place, keys))) {
+    if (slot.id == wish.revoked) continue;
     (slot.confirmed ? report.carried : report.left_behind).push_back(std::move(slot));
+  }
+  if (!wish.revoked) return report;
+  if (auto removed = remove_slot(place, *wish.revoked); !removed)
+    report.not_removed = std::move(removed).error().with_context("removing the key slot");
   return report;
 }
 

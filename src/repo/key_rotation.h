@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/rng.h"
 #include "repo/key_slot.h"
+#include "repo/lease.h"
 
 namespace backstay::repo {
 
@@ -41,24 +42,39 @@ Result<UnlockedKeys> unlock_keys(const KeyPlace& place, const Credential& creden
 
 Result<std::vector<KeySlotEntry>> list_key_slots(const KeyPlace& place, const UnlockedKeys& keys);
 
+// wrong_key for write-only ones.
+Result<void> require_full(const Keyring& keyring);
+
 // Needs a full keyring, as all that follows. Follows rotations first.
 Result<ObjectId> add_key_slot(const KeyPlace& place, UnlockedKeys& keys, const SlotInfo& info,
                               const Credential& credential, Rng& rng);
-// conflict when no full key would be left.
-Result<void> remove_key_slot(const KeyPlace& place, const UnlockedKeys& keys, const ObjectId& id);
+
+// Two that take keys away at once may take away the last: each holds a lease for the operation
+// "key", taken before it lists slots, and gives up when it sees the other's.
+inline constexpr std::string_view kKeyOperation = "key";
+// conflict when another one lives.
+Result<void> require_no_other_key_lease(const KeyPlace& place, const LeaseId& own);
+
+// conflict when no full key would be left, or the keys were changed meanwhile: then the slot is
+// there as before.
+Result<void> remove_key_slot(const KeyPlace& place, UnlockedKeys& keys, const ObjectId& id,
+                             const Lease& lease);
 
 struct RotationReport {
   std::uint32_t epoch = 0;
   std::vector<KeySlotEntry> carried;
   // Came while the keys were changed: they do not open the repository any more.
   std::vector<KeySlotEntry> left_behind;
+  // The new epoch stands, but the slot that was revoked is still there. It opens only what was.
+  std::optional<Error> not_removed = {};
 };
 struct RotationWish {
   std::optional<ObjectId> revoked;
   Timestamp now;
 };
-// unsupported when a slot cannot follow; already_exists when somebody else was faster.
+// unsupported when a slot cannot follow; conflict when no full key would; already_exists when
+// somebody else was faster.
 Result<RotationReport> rotate_keys(const KeyPlace& place, UnlockedKeys& keys,
-                                   const RotationWish& wish, Rng& rng);
+                                   const RotationWish& wish, const Lease& lease, Rng& rng);
 
 }  // namespace backstay::repo

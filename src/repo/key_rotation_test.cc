@@ -4,7 +4,11 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <functional>
+#include <span>
+#include <utility>
 
+#include "base/try.h"
 #include "repo/testing/fixture.h"
 
 namespace backstay::repo {
@@ -23,6 +27,53 @@ Credential with_passphrase(const std::string& text) {
   return {.passphrase = text, .recovery_key = {}};
 }
 
+// Somebody else's step, just before a change of this one's; or its failure.
+class Interrupted final : public backend::Backend {
+ public:
+  using Step = std::function<Result<void>(std::string_view name)>;
+  explicit Interrupted(backend::Backend& inner) : inner_(inner) {}
+  void before_removal(std::string_view prefix, Step step) {
+    prefix_ = prefix;
+    step_ = std::move(step);
+  }
+
+  using Backend::put;
+  Result<void> put(std::string_view name, std::span<const ByteView> pieces) override {
+    return inner_.put(name, pieces);
+  }
+  Result<void> barrier() override { return inner_.barrier(); }
+  Result<void> adopt(std::string_view name) override { return inner_.adopt(name); }
+  Result<Bytes> get(std::string_view name, std::uint64_t size_max) override {
+    return inner_.get(name, size_max);
+  }
+  Result<void> get_range(std::string_view name, std::uint64_t offset,
+                         MutableByteView out) override {
+    return inner_.get_range(name, offset, out);
+  }
+  Result<backend::ObjectInfo> head(std::string_view name) override { return inner_.head(name); }
+  Result<void> list(std::string_view prefix,
+                    const std::function<Result<void>(const backend::ObjectInfo&)>& each) override {
+    return inner_.list(prefix, each);
+  }
+  Result<void> remove(std::string_view name) override {
+    if (step_ && name.starts_with(prefix_)) {
+      const Step step = std::exchange(step_, nullptr);
+      TRY(step(name));
+    }
+    return inner_.remove(name);
+  }
+  Result<Timestamp> store_time() override { return inner_.store_time(); }
+  [[nodiscard]] backend::Capabilities capabilities() const override {
+    return inner_.capabilities();
+  }
+  [[nodiscard]] std::string describe() const override { return inner_.describe(); }
+
+ private:
+  backend::Backend& inner_;
+  std::string prefix_;
+  Step step_;
+};
+
 class KeyRotation : public RepositoryFixture {
  protected:
   Result<std::unique_ptr<Repository>> open_as(const Credential& credential) {
@@ -36,6 +87,14 @@ class KeyRotation : public RepositoryFixture {
                 "");
     }
     return opened;
+  }
+  Result<std::unique_ptr<Repository>> open_by_way_of(backend::Backend& way) {
+    return Repository::open(std::make_unique<FaultBackend>(way), test_credential(), {},
+                            {.clock = clock_, .rng = rng_});
+  }
+  // As for one that was stopped for so long that its lease does not count any more.
+  void forget_leases() {
+    for (const std::string& name : names("leases/")) remove(name);
   }
   // Stores one chunk of its own and gives it.
   static Bytes put(Repository& repository, std::uint64_t seed) {
@@ -179,6 +238,116 @@ TEST_F(KeyRotation, LeavesAKeyThatCanRead) {
   EXPECT_EQ(code_of(repository->rotate_keys(ObjectId{})), "not_found");
 }
 
+TEST_F(KeyRotation, PutsASlotBackWhenAllOthersWentMeanwhile) {
+  make();
+  ObjectId first;
+  ObjectId second;
+  {
+    const auto repository = open();
+    first = repository->key_slots()->front().id;
+    second = repository->add_key_slot(cheap_slot(), with_passphrase("second")).value();
+  }
+  const std::string name = object_name(ObjectKind::kKeySlot, second);
+  const Bytes bytes = memory_.objects().at(name);
+  Interrupted way(memory_);
+  const auto repository = open_by_way_of(way);
+  ASSERT_EQ(problem(repository), "");
+  way.before_removal(name, [&](std::string_view) {
+    return memory_.remove(object_name(ObjectKind::kKeySlot, first));
+  });
+  EXPECT_EQ(code_of((*repository)->remove_key_slot(second)), "conflict");
+  ASSERT_TRUE(memory_.objects().contains(name));
+  EXPECT_EQ(memory_.objects().at(name), bytes);
+  EXPECT_EQ(problem(open_as(with_passphrase("second"))), "");
+}
+
+TEST_F(KeyRotation, PutsASlotBackWhenTheKeysWereChangedMeanwhile) {
+  make();
+  const auto other = open();
+  const ObjectId first = other->key_slots()->front().id;
+  const ObjectId second = other->add_key_slot(cheap_slot(), with_passphrase("second")).value();
+  Interrupted way(memory_);
+  const auto repository = open_by_way_of(way);
+  ASSERT_EQ(problem(repository), "");
+  // The other one revokes the slot that this one counts on.
+  way.before_removal(object_name(ObjectKind::kKeySlot, second),
+                     [&](std::string_view) -> Result<void> {
+                       forget_leases();
+                       const auto rotator = TRY(open_as(with_passphrase("second")));
+                       TRY(rotator->rotate_keys(first));
+                       return {};
+                     });
+  EXPECT_EQ(code_of((*repository)->remove_key_slot(second)), "conflict");
+  EXPECT_EQ(problem(open_as(with_passphrase("second"))), "");
+}
+
+// A passphrase is changed, and the new slot is not known to a rotation that began before.
+TEST_F(KeyRotation, DoesNotTakeASlotForAnotherThatARotationLeftBehind) {
+  make();
+  const auto changing = open();
+  const ObjectId first = changing->key_slots()->front().id;
+  const ObjectId added = changing->add_key_slot(cheap_slot(), with_passphrase("new")).value();
+  const std::string name = object_name(ObjectKind::kKeySlot, added);
+  const Bytes bytes = memory_.objects().at(name);
+  ASSERT_EQ(problem(memory_.remove(name)), "");
+  ASSERT_EQ(problem(open()->rotate_keys({})), "");
+  ASSERT_EQ(problem(memory_.put(name, bytes)), "");
+  EXPECT_EQ(code_of(changing->remove_key_slot(first)), "conflict");
+  EXPECT_EQ(problem(open_as(test_credential())), "");
+}
+
+TEST_F(KeyRotation, DoesNothingBesideAnotherChangeOfKeys) {
+  make();
+  const auto repository = open();
+  const ObjectId second = repository->add_key_slot(cheap_slot(), with_passphrase("second")).value();
+  const auto slots = names("keys/");
+  LeaseRecord record;
+  record.operation = kKeyOperation;
+  {
+    const auto lease = Lease::acquire(memory_, repository->config().id, record, rng_);
+    ASSERT_EQ(problem(lease), "");
+    EXPECT_EQ(code_of(repository->remove_key_slot(second)), "conflict");
+    EXPECT_EQ(code_of(repository->rotate_keys(second)), "conflict");
+    EXPECT_EQ(code_of(repository->rotate_keys({})), "conflict");
+  }
+  EXPECT_EQ(names("keys/"), slots);
+  EXPECT_TRUE(names("epochs/").empty());
+  EXPECT_TRUE(names("leases/").empty());
+  record.operation = "backup";
+  const auto lease = Lease::acquire(memory_, repository->config().id, record, rng_);
+  ASSERT_EQ(problem(lease), "");
+  EXPECT_EQ(problem(repository->rotate_keys({})), "");
+  EXPECT_EQ(problem(repository->remove_key_slot(second)), "");
+}
+
+TEST_F(KeyRotation, BeginsNoEpochThatNoFullKeyOpens) {
+  make();
+  const auto repository = open();
+  const ObjectId first = repository->key_slots()->front().id;
+  ASSERT_EQ(problem(repository->add_key_slot(cheap_slot(true), with_passphrase("client"))), "");
+  ASSERT_EQ(problem(memory_.remove(object_name(ObjectKind::kKeySlot, first))), "");
+  EXPECT_EQ(code_of(repository->rotate_keys({})), "conflict");
+  EXPECT_TRUE(names("epochs/").empty());
+}
+
+TEST_F(KeyRotation, TellsWhatItDidWhenTheRevokedSlotCannotBeRemoved) {
+  make();
+  const ObjectId stolen = open()->add_key_slot(cheap_slot(), with_passphrase("stolen")).value();
+  Interrupted way(memory_);
+  const auto repository = open_by_way_of(way);
+  ASSERT_EQ(problem(repository), "");
+  way.before_removal(object_name(ObjectKind::kKeySlot, stolen),
+                     [](std::string_view) { return fail(ErrorCode::kPermissionDenied, "no"); });
+  const auto rotated = (*repository)->rotate_keys(stolen);
+  ASSERT_EQ(problem(rotated), "");
+  EXPECT_EQ(rotated->epoch, 2U);
+  EXPECT_EQ(rotated->carried.size(), 1U);
+  EXPECT_TRUE(rotated->left_behind.empty());
+  ASSERT_TRUE(rotated->not_removed);
+  EXPECT_EQ(rotated->not_removed->code(), ErrorCode::kPermissionDenied);
+  EXPECT_NE(problem(open_as(with_passphrase("stolen"))), "");
+}
+
 // Whatever the call at which it is cut, every slot that goes on opens, and the rotation can be
 // done (again).
 TEST_F(KeyRotation, CutAnywhereHappenedOrDidNot) {
@@ -214,6 +383,7 @@ TEST_F(KeyRotation, CutAnywhereHappenedOrDidNot) {
       EXPECT_EQ(problem_of_reading(**opened, before), "");
       EXPECT_EQ(problem(open_as(with_passphrase("client"))), "") << cut.crashed_in();
       const bool there = memory_.objects().contains(object_name(ObjectKind::kKeySlot, stolen));
+      clock_.advance(std::chrono::seconds(100));  // until its lease does not count any more
       const auto again = (*opened)->rotate_keys(there ? std::optional(stolen) : std::nullopt);
       ASSERT_EQ(problem(again), "") << cut.crashed_in();
       const Bytes after = put(**opened, 2);

@@ -207,6 +207,12 @@ void encode_header(const Header& header, MutableByteView out) {
   std::memcpy(&out[32], header.salt.bytes.data(), Salt::kSize);
 }
 
+// What clients may make that cannot read. Everything else needs a full key: what it says counts.
+static bool may_be_sealed(ObjectKind kind) {
+  return kind == ObjectKind::kDataPack || kind == ObjectKind::kMetaPack ||
+         kind == ObjectKind::kSnapshot;
+}
+
 Result<Header> decode_header(ByteView stored) {
   if (stored.size() < kHeaderSize) return fail(ErrorCode::kCorruption, "the object is cut short");
   if (as_text(stored.first(4)) != kMagic) {
@@ -229,6 +235,11 @@ Result<Header> decode_header(ByteView stored) {
   header.key_mode = mode;
   if (mode == KeyMode::kIndex && header.kind != ObjectKind::kIndexRun) {
     return fail(ErrorCode::kCorruption, "the object has the key mode of an index run");
+  }
+  if (mode == KeyMode::kSealed && !may_be_sealed(header.kind)) {
+    return fail(ErrorCode::kCorruption,
+                fmt::format("the object is a {} in the key mode of packs and snapshots",
+                            to_string(header.kind)));
   }
   header.epoch = load_le<std::uint32_t>(&stored[8]);
   std::memcpy(header.repository.bytes.data(), &stored[16], RepositoryId::kSize);

@@ -122,6 +122,19 @@ TEST(ObjectHeader, OfTheFutureIsUnsupported) {
   EXPECT_EQ(code_with(4, 9), "corruption");
 }
 
+TEST(ObjectHeader, IsSealedToTheEpochOnlyOfPacksAndSnapshots) {
+  for (std::uint8_t kind = 1; kind <= 13; ++kind) {
+    if (kind == 9) continue;
+    Header header = sample_header();
+    header.kind = static_cast<ObjectKind>(kind);
+    header.key_mode = KeyMode::kSealed;
+    const bool may = header.kind == ObjectKind::kDataPack || header.kind == ObjectKind::kMetaPack ||
+                     header.kind == ObjectKind::kSnapshot;
+    EXPECT_EQ(code_of(decode_header(encoded(header))), may ? "no failure" : "corruption")
+        << to_string(header.kind);
+  }
+}
+
 TEST(ObjectHeader, CutShortIsCorruption) {
   for_each_prefix(encoded(sample_header()),
                   [](ByteView prefix) { EXPECT_EQ(code_of(decode_header(prefix)), "corruption"); });

@@ -8,6 +8,7 @@
 #include "base/mutex.h"
 #include "base/try.h"
 #include "crypto/hash.h"
+#include "io/machine.h"
 #include "repo/frame_cache.h"
 #include "repo/key_epoch.h"
 #include "repo/object_key_cache.h"
@@ -244,13 +245,28 @@ static Result<snapshot::Snapshot> open_snapshot(ByteView stored, const Keyring& 
       TRY(open_record(ObjectKind::kSnapshot, stored, keyring, repository)));
 }
 
-Result<snapshot::Snapshot> Repository::read_snapshot(const snapshot::SnapshotId& id) {
+static Result<Bytes> get_snapshot(backend::Backend& store, const snapshot::SnapshotId& id) {
   const ObjectId object_id{id.bytes};
-  const Bytes stored = TRY(get_object(
-      *state_->backend, object_name(ObjectKind::kSnapshot, object_id), kSnapshotObjectMax));
+  Bytes stored =
+      TRY(get_object(store, object_name(ObjectKind::kSnapshot, object_id), kSnapshotObjectMax));
   if (id_of(stored) != object_id)
     return fail(ErrorCode::kCorruption, "its bytes do not match its name");
+  return stored;
+}
+
+Result<snapshot::Snapshot> Repository::read_snapshot(const snapshot::SnapshotId& id) {
+  const Bytes stored = TRY(get_snapshot(*state_->backend, id));
   return open_snapshot(stored, state_->keys.keyring, state_->config.id);
+}
+
+Result<StoredSnapshot> Repository::read_stored(const snapshot::SnapshotId& id) {
+  const Bytes stored = TRY(get_snapshot(*state_->backend, id));
+  auto read = TRY(open_snapshot(stored, state_->keys.keyring, state_->config.id));
+  const Header header = TRY(decode_header(stored));
+  return StoredSnapshot{.id = id,
+                        .snapshot = std::move(read),
+                        .tags_known = true,
+                        .by_full_key = header.key_mode == KeyMode::kDerived};
 }
 
 Result<std::vector<snapshot::SnapshotId>> Repository::list_snapshots() {
@@ -284,10 +300,9 @@ Result<std::vector<StoredSnapshot>> Repository::snapshots(const DamagedSnapshot&
   const std::vector<snapshot::SnapshotId> ids = TRY(list_snapshots());
   std::vector<StoredSnapshot> found;
   for (const snapshot::SnapshotId& id : ids) {
-    auto snapshot = read_snapshot(id);
+    auto snapshot = read_stored(id);
     if (snapshot) {
-      if (counts(id, *snapshot))
-        found.push_back({.id = id, .snapshot = std::move(*snapshot), .tags_known = true});
+      if (counts(id, snapshot->snapshot)) found.push_back(std::move(*snapshot));
     } else if (snapshot.error().code() == ErrorCode::kNotFound) {
       continue;  // forgotten after it was listed
     } else if (is_damage(snapshot.error().code())) {
@@ -509,13 +524,31 @@ Result<ObjectId> Repository::add_key_slot(const SlotInfo& info, const Credential
   return repo::add_key_slot(state_->key_place(), state_->keys, info, credential, state_->world.rng);
 }
 
+// Of a process that was killed it is in the way only as long as it must.
+Result<std::unique_ptr<Lease>> Repository::take_key_lease() {
+  constexpr std::uint64_t kRenewSeconds = 30;
+  LeaseRecord record;
+  record.operation = kKeyOperation;
+  record.host = io::hostname();
+  record.user = io::user_name();
+  record.process = io::process_id();
+  record.renew_seconds = kRenewSeconds;
+  auto lease = TRY(take_lease(std::move(record), LeaseUse::kWriting));
+  TRY(require_no_other_key_lease(state_->key_place(), lease->id()));
+  return lease;
+}
+
 Result<void> Repository::remove_key_slot(const ObjectId& id) {
-  return repo::remove_key_slot(state_->key_place(), state_->keys, id);
+  TRY(require_full(state_->keys.keyring));
+  const auto lease = TRY(take_key_lease());
+  return repo::remove_key_slot(state_->key_place(), state_->keys, id, *lease);
 }
 
 Result<RotationReport> Repository::rotate_keys(const std::optional<ObjectId>& revoked) {
+  TRY(require_full(state_->keys.keyring));
+  const auto lease = TRY(take_key_lease());
   return repo::rotate_keys(state_->key_place(), state_->keys,
-                           {.revoked = revoked, .now = state_->world.clock.now()},
+                           {.revoked = revoked, .now = state_->world.clock.now()}, *lease,
                            state_->world.rng);
 }
 

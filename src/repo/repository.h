@@ -52,6 +52,8 @@ struct StoredSnapshot {
   snapshot::SnapshotId id;
   snapshot::Snapshot snapshot;  // with the tags that it has by now
   bool tags_known = true;       // false: a change of them cannot be read
+  // Sealed in a way that only holders of a full key can (docs/format.md section 4.2).
+  bool by_full_key = true;
 };
 
 // What an operation holds its lease for. One that writes refers to packs that are not condemned;
@@ -157,6 +159,8 @@ class Repository final : public chunk::ChunkReader {
   struct State;
   Result<void> look_at_generations();
   Result<snapshot::SnapshotId> store_snapshot(const snapshot::Snapshot& snapshot);
+  Result<StoredSnapshot> read_stored(const snapshot::SnapshotId& id);
+  Result<std::unique_ptr<Lease>> take_key_lease();
   Result<Bytes> read_at(const chunk::ChunkRef& ref, const ChunkLocation& at);
   explicit Repository(std::unique_ptr<State> state);
   std::unique_ptr<State> state_;

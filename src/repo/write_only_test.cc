@@ -5,6 +5,8 @@
 
 #include "repo/pack.h"
 #include "repo/pack_recovery.h"
+#include "repo/sealed_record.h"
+#include "repo/snapshot_note.h"
 #include "repo/testing/fixture.h"
 
 namespace backstay::repo {
@@ -78,6 +80,52 @@ TEST_F(WriteOnly, CannotReadWhatAnybodyStored) {
   EXPECT_EQ(code_of(writer->snapshots([](const auto&, const Error&) { ADD_FAILURE(); })),
             "wrong_key");
   EXPECT_EQ(open()->snapshots([](const auto&, const Error&) { ADD_FAILURE(); })->size(), 2U);
+}
+
+TEST_F(WriteOnly, IsSeenInItsSnapshots) {
+  ASSERT_EQ(problem(open()->commit_snapshot(sample())), "");
+  auto forged = sample();
+  forged.host = "client";
+  ASSERT_EQ(problem(client()->commit_snapshot(forged)), "");
+  const auto found = open()->snapshots([](const auto&, const Error&) { ADD_FAILURE(); });
+  ASSERT_EQ(problem(found), "");
+  ASSERT_EQ(found->size(), 2U);
+  for (const StoredSnapshot& one : *found)
+    EXPECT_EQ(one.by_full_key, one.snapshot.host != "client") << one.snapshot.host;
+}
+
+// What the keys of a write-only client can seal, without the program that refuses.
+TEST_F(WriteOnly, CannotForgeChangesOfTagsNorHolds) {
+  const auto full = open();
+  const auto id = full->commit_snapshot(sample());
+  ASSERT_EQ(problem(id), "");
+  const auto writer = client();
+  const auto forge = [&](ObjectKind kind, const Bytes& record, NoteName name) {
+    const auto stored =
+        seal_record(kind, record, writer->keyring(), writer->config(), writer->world().rng);
+    if (!stored) return;
+    name.bytes = id_of(*stored);
+    EXPECT_EQ(problem(memory_.put(note_name(kind, name), *stored)), "");
+    EXPECT_EQ(code_of(open_record(kind, *stored, full->keyring(), full->config().id)),
+              "corruption");
+  };
+  NoteName name;
+  name.snapshot = ObjectId{id->bytes};
+  name.number = 1;
+  TagChange change;
+  change.added = {"forged"};
+  Bytes record;
+  encode_tag_change(change, name, record);
+  forge(ObjectKind::kTagChange, record, name);
+  Hold hold;
+  hold.reason = "forged";
+  record.clear();
+  encode_hold(hold, name, record);
+  forge(ObjectKind::kHold, record, name);
+  const auto found = open()->snapshots([](const auto&, const Error&) {});
+  ASSERT_EQ(problem(found), "");
+  ASSERT_EQ(found->size(), 1U);
+  EXPECT_TRUE(found->front().snapshot.tags.empty());
 }
 
 TEST_F(WriteOnly, StoresNothingThatIsThereWhoeverStoredIt) {

@@ -228,9 +228,11 @@ class WriteOnlyClients(Keys):
         self.run_for(0, "copy", "--to", copy,
                      env={**full, "BACKSTAY_TO_PASSWORD": self.password})
         self.run_for(0, "-r", copy, "check", "--read-data")
-        # A parent of a full key's backup is found among them.
+        # None is chosen for the parent of a full key's backup: it would not read what they say.
         third = self.run_for(0, "--json", "backup", self.source, env=full).last()
-        self.assertEqual((third["backup_type"], third["files_unmodified"]),
+        self.assertEqual((third["backup_type"], third["files_unmodified"]), ("full", 0))
+        again = self.run_for(0, "--json", "backup", self.source, env=full).last()
+        self.assertEqual((again["backup_type"], again["files_unmodified"]),
                          ("incremental", first["files_new"]))
 
     def test_are_told_what_they_cannot_do_and_change_nothing(self):
