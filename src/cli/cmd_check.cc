@@ -45,6 +45,12 @@ Result<Outcome> check_with_key(Context& context, const CheckArguments& arguments
   return Outcome{std::move(report), running.seconds()};
 }
 
+// A time that was up is no failure: it was asked for. But where not even the trees were all looked
+// at, the check is one of a part.
+ExitCode code_without_damage(const engine::CheckReport& report) {
+  return report.structure_complete ? ExitCode::kDone : ExitCode::kPartial;
+}
+
 // Damage is found, not failed over: the report comes out whole, and then the error that scripts
 // look for.
 ExitCode conclude(Console& console, const engine::CheckReport& report, double seconds) {
@@ -54,13 +60,13 @@ ExitCode conclude(Console& console, const engine::CheckReport& report, double se
   } else {
     console.print(check_text(report, seconds));
   }
-  if (report.damages.empty()) return ExitCode::kDone;
+  if (report.damages.empty()) return code_without_damage(report);
   const Error error =
       Error(ErrorCode::kCorruption,
             fmt::format("the repository is damaged: {}", counted(report.damages.size(), "object")))
           .with_hint(
-              "Restore what is whole, and look at the disk; the next backup stores again what the "
-              "source still has.");
+              "Look at the disk first. What to do is said with each object; docs/repair.md has it "
+              "in order.");
   if (console.json()) console.print_json(error_line(error));
   console.error(error);
   return ExitCode::kDamage;
@@ -76,7 +82,15 @@ Result<ExitCode> run_check(Context& context, CheckArguments& arguments) {
     return fail(ErrorCode::kInvalidArgument,
                 "--no-key reads every object anyway, and without a key there is no more to read");
   }
-  if (arguments.read_data) arguments.engine.read_data.mode = Mode::kAll;
+  const bool all = arguments.read_data ||
+                   (arguments.engine.max_age && arguments.engine.read_data.mode == Mode::kNone);
+  if (all) arguments.engine.read_data.mode = Mode::kAll;
+  arguments.engine.caches = cache_folder(context.options, context.environment);
+  if (context.console.json()) {
+    arguments.engine.affected = [&context](const engine::Affected& one) {
+      context.console.print_json(affected_line(one));
+    };
+  }
   arguments.engine.threads = context.options.threads;
   Result<Outcome> outcome =
       arguments.no_key ? check_without_key(context, arguments) : check_with_key(context, arguments);
@@ -100,11 +114,22 @@ Command check_command() {
   Option duration{
       .names = "--max-duration",
       .value = "TIME",
-      .help = "stop after this time, for example 30m; what was looked at until then counts",
+      .help =
+          "stop after this time, for example 30m; what was looked at until then counts, and "
+          "with --max-age the next check goes on there",
       .set = [arguments](std::string_view text) -> Result<void> {
         arguments->engine.max_duration = TRY(parse_duration(text));
         return {};
       }};
+  Option age{.names = "--max-age",
+             .value = "TIME",
+             .help =
+                 "read the packs that were not verified for so long, for example 30d; those "
+                 "first that were not for longest",
+             .set = [arguments](std::string_view text) -> Result<void> {
+               arguments->engine.max_age = TRY(parse_duration(text));
+               return {};
+             }};
   return {.name = "check",
           .summary = "Look for damage in the repository",
           .description =
@@ -116,17 +141,24 @@ Command check_command() {
               "the next backup stores again what the source still has of them.\n\n"
               "Nothing refers to a snapshot, so that one whose object was removed is not missed: "
               "compare with 'backstay snapshots' of before. With --no-key nothing that is missing "
-              "is noticed.",
+              "is noticed.\n\n"
+              "Which packs were read and found whole, and when, is kept in the cache, so that "
+              "--max-age can leave out what was read lately: a check that was stopped goes on "
+              "where it was. Without that memory more is read, and that is all. The trees are "
+              "looked at before the packs. When --max-duration is up the exit code is 0, for that "
+              "was asked for, but 3 when it was up before all trees were looked at.",
           .examples = {{"backstay check", "Structure, in seconds to minutes"},
                        {"backstay check --read-data-subset 3/30",
                         "A thirtieth of the data, another one every day"},
+                       {"backstay check --max-age 30d --max-duration 1h",
+                        "Every night an hour, so that each month everything is read"},
                        {"backstay check --no-key",
                         "Every object against its name, without a passphrase"}},
           .options = {flag("--read-data", arguments->read_data, "read and verify all data"),
                       std::move(subset),
                       flag("--no-key", arguments->no_key,
                            "verify all stored bytes without a passphrase"),
-                      std::move(duration)},
+                      std::move(duration), std::move(age)},
           .run = [arguments](Context& context) { return run_check(context, *arguments); }};
 }
 

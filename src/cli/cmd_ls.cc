@@ -77,6 +77,12 @@ Result<ExitCode> run_ls(Context& context, const LsArguments& arguments) {
       TRY(find_snapshot(context, *repository, arguments.choice, argument.which));
   const repo::StoredSnapshot& stored = found.stored;
   TRY(load_index(context, *repository));
+  if (const auto& repaired = stored.snapshot.repaired) {
+    context.console.note(fmt::format(
+        "snapshot {} was repaired: {} of {} are not in it because they were lost{}",
+        stored.id.short_hex(), counted(repaired->files_lost, "file"), repaired->from.short_hex(),
+        repaired->stretches_lost > 0 ? ", and others of which nothing is known" : ""));
+  }
   Listing listing(context, arguments, *repository, stored.snapshot);
   const bool everything = arguments.path.empty() && argument.subpath.empty();
   const std::string folder = argument.subpath.empty() ? "/" : argument.subpath;

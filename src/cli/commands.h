@@ -16,6 +16,7 @@ Command import_command();
 Command dump_command();
 Command stats_command();
 Command check_command();
+Command repair_command();
 Command forget_command();
 Command tag_command();
 Command hold_command();

@@ -34,6 +34,17 @@ Json time_or_null(const std::optional<Timestamp>& time) {
   return time ? Json(format_rfc3339(*time)) : Json(nullptr);
 }
 
+// What a repair left out of a snapshot.
+Json repaired_or_null(const std::optional<snapshot::Repaired>& repaired) {
+  if (!repaired) return nullptr;
+  Json one;
+  one["from"] = repaired->from.hex();
+  one["files_lost"] = repaired->files_lost;
+  one["stretches_lost"] = repaired->stretches_lost;
+  one["time"] = format_rfc3339(repaired->time);
+  return one;
+}
+
 // The holds that bind a snapshot; of one that cannot be read nothing is known.
 Json held_array(const engine::BindingHolds& holds, const snapshot::SnapshotId& id) {
   Json held = Json::array();
@@ -149,6 +160,7 @@ Json snapshot_line(const repo::StoredSnapshot& stored, const engine::BindingHold
   put_text(line, "description", snapshot.description);
   line["status"] = snapshot::to_string(snapshot.status);
   line["held"] = held_array(holds, stored.id);
+  line["repaired"] = repaired_or_null(snapshot.repaired);
   return line;
 }
 
@@ -208,12 +220,26 @@ Json stats_line(const engine::StatsReport& report, const repo::StoredSnapshot* o
   return line;
 }
 
+Json affected_line(const engine::Affected& affected) {
+  Json line = line_of("affected");
+  put_text(line, "object", affected.object);
+  line["snapshot_id"] = affected.snapshot.hex();
+  if (affected.path.empty())
+    line["path"] = nullptr;
+  else
+    put_text(line, "path", affected.path);
+  line["from_here_on"] = affected.from_here_on;
+  return line;
+}
+
 Json damage_line(const engine::Damage& damage) {
   Json line = line_of("damage");
   put_text(line, "object", damage.object);
   line["message"] = damage.what;
   put_texts(line, "affects", damage.affects);
   line["affected_total"] = damage.affected_total;
+  line["affected_snapshots"] = damage.snapshots;
+  line["next"] = damage.next;
   return line;
 }
 
@@ -229,6 +255,10 @@ Json check_summary(const engine::CheckReport& report, double seconds) {
   line["pages"] = report.pages;
   line["objects_verified"] = report.objects_verified;
   line["damages"] = report.damages.size();
+  line["packs_left"] = report.packs_left;
+  line["bytes_left"] = report.bytes_left;
+  line["packs_fresh"] = report.packs_fresh;
+  line["structure_complete"] = report.structure_complete;
   line["stopped_by_time"] = report.stopped_by_time;
   line["seconds"] = to_milliseconds(seconds);
   return line;

@@ -29,6 +29,7 @@ namespace backstay::cli {
                                     const snapshot::Snapshot& snapshot);
 [[nodiscard]] json::Json stats_line(const engine::StatsReport& report,
                                     const repo::StoredSnapshot* of);
+[[nodiscard]] json::Json affected_line(const engine::Affected& affected);
 [[nodiscard]] json::Json damage_line(const engine::Damage& damage);
 [[nodiscard]] json::Json check_summary(const engine::CheckReport& report, double seconds);
 [[nodiscard]] json::Json key_line(const repo::KeySlotEntry& slot);

@@ -194,12 +194,13 @@ std::string snapshots_text(const std::vector<repo::StoredSnapshot>& snapshots,
   Table table(std::move(columns));
   for (const repo::StoredSnapshot& stored : snapshots) {
     const snapshot::Snapshot& snapshot = stored.snapshot;
-    std::vector<std::string> row{stored.id.short_hex(),
-                                 format_local(snapshot.started),
-                                 std::string(snapshot::to_string(snapshot.type)),
-                                 std::string(snapshot::to_string(snapshot.status)),
-                                 printable(snapshot.host),
-                                 comma_list(snapshot.tags)};
+    std::vector<std::string> row{
+        stored.id.short_hex(),
+        format_local(snapshot.started),
+        std::string(snapshot::to_string(snapshot.type)),
+        std::string(snapshot::to_string(snapshot.status)) + (snapshot.repaired ? ", repaired" : ""),
+        printable(snapshot.host),
+        comma_list(snapshot.tags)};
     if (any_held) {
       const auto held = holds.find(stored.id);
       const std::string text = held == holds.end() ? "" : engine::held_text(held->second);
@@ -252,16 +253,62 @@ std::string stats_text(const engine::StatsReport& report, const repo::StoredSnap
   return render_facts(facts);
 }
 
-std::string check_text(const engine::CheckReport& report, double seconds) {
-  std::string out;
-  for (const engine::Damage& damage : report.damages) {
-    out += fmt::format("damaged: {}: {}\n", printable(damage.object), printable(damage.what));
-    for (const std::string& affected : damage.affects) out += "    " + printable(affected) + "\n";
-    if (damage.affected_total > damage.affects.size()) {
-      out +=
-          fmt::format("    and {} more\n", grouped(damage.affected_total - damage.affects.size()));
-    }
+namespace {
+
+// More is for programs: --json names all.
+constexpr std::size_t kShownDamagesMax = 100;
+
+std::string damage_text(const engine::Damage& damage) {
+  std::string out =
+      fmt::format("damaged: {}: {}\n", printable(damage.object), printable(damage.what));
+  for (const std::string& affected : damage.affects) out += "    " + printable(affected) + "\n";
+  if (damage.affected_total > damage.affects.size()) {
+    out += fmt::format("    and {} more in {} (--json names all)\n",
+                       grouped(damage.affected_total - damage.affects.size()),
+                       counted(damage.snapshots, "snapshot"));
   }
+  return out;
+}
+
+// Each advice once, in the order of the damages.
+std::string next_text(const std::vector<engine::Damage>& damages) {
+  std::vector<std::string> steps;
+  for (const engine::Damage& damage : damages) {
+    if (!damage.next.empty() && std::ranges::find(steps, damage.next) == steps.end())
+      steps.push_back(damage.next);
+  }
+  std::string out;
+  for (const std::string& step : steps) out += "next: " + step + "\n";
+  return out;
+}
+
+std::string damages_text(const std::vector<engine::Damage>& damages) {
+  std::string out;
+  for (std::size_t at = 0; at < std::min(damages.size(), kShownDamagesMax); ++at)
+    out += damage_text(damages[at]);
+  if (damages.size() > kShownDamagesMax) {
+    out += fmt::format("and {} more damaged objects (--json names all)\n",
+                       grouped(damages.size() - kShownDamagesMax));
+  }
+  return out;
+}
+
+std::string left_text(const engine::CheckReport& report) {
+  std::string out;
+  if (!report.structure_complete)
+    out += "the time was up before all trees were looked at: more may be damaged\n";
+  if (report.packs_left > 0) {
+    out += fmt::format("the time was up: {} ({}) not read\n", counted(report.packs_left, "pack"),
+                       format_byte_size(report.bytes_left));
+  }
+  if (report.stopped_by_time && out.empty()) out += "the time was up before all was looked at\n";
+  return out;
+}
+
+}  // namespace
+
+std::string check_text(const engine::CheckReport& report, double seconds) {
+  std::string out = damages_text(report.damages);
   std::vector<Fact> facts;
   if (report.objects_verified > 0)
     facts.push_back({"objects", fmt::format("{} verified", grouped(report.objects_verified))});
@@ -286,9 +333,13 @@ std::string check_text(const engine::CheckReport& report, double seconds) {
                                              "anything that is not stored elsewhere",
                                              counted(report.packs_replaced, "pack"))});
   }
+  if (report.packs_fresh > 0) {
+    facts.push_back({"not due", fmt::format("{} verified within --max-age",
+                                            counted(report.packs_fresh, "pack"))});
+  }
   facts.push_back({"time", format_duration(seconds)});
   out += render_facts(facts);
-  if (report.stopped_by_time) out += "the time was up before everything was looked at\n";
+  out += next_text(report.damages) + left_text(report);
   out += report.damages.empty() ? "no damage found\n"
                                 : counted(report.damages.size(), "damaged object") + "\n";
   return out;

@@ -10,10 +10,13 @@
 #include "base/byte_size.h"
 #include "base/try.h"
 #include "engine/check/damage_log.h"
+#include "engine/check/next_step.h"
 #include "engine/check/object_check.h"
 #include "engine/check/pack_check.h"
 #include "engine/check/pack_damage.h"
 #include "engine/check/tree_check.h"
+#include "engine/check/verified_packs.h"
+#include "io/file.h"
 #include "io/machine.h"
 #include "repo/config.h"
 #include "repo/damage_mark.h"
@@ -28,12 +31,19 @@ using check_stages::check_pack;
 using check_stages::choose_packs;
 using check_stages::DamageLog;
 using check_stages::for_each_parallel;
+using check_stages::Freshness;
+using check_stages::JudgedPack;
 using check_stages::list_objects;
 using check_stages::PackStates;
 using check_stages::StoredObject;
 using check_stages::TreeCheck;
+using check_stages::VerifiedPacks;
 using check_stages::verify_stored;
 using repo::ObjectKind;
+
+bool is_pack(const StoredObject& object) {
+  return object.kind == ObjectKind::kDataPack || object.kind == ObjectKind::kMetaPack;
+}
 
 // A check on a medium that cannot be written is still a check.
 std::unique_ptr<repo::Lease> take_lease(repo::Repository& repository, Activity& activity) {
@@ -60,8 +70,56 @@ Result<void> finish(CheckReport& report, bool complete, DamageLog& log, const Ac
   if (activity.stop.stop_requested()) return fail(ErrorCode::kCancelled, "interrupted");
   report.stopped_by_time = !complete;
   report.damages = log.take();
+  for (Damage& damage : report.damages) damage.next = check_stages::next_step(damage);
   return {};
 }
+
+// What was verified is kept on the way, so that a check that is killed has not read in vain.
+class VerifiedKeeper {
+ public:
+  VerifiedKeeper(std::string path, const Clock& clock, Activity& activity)
+      : clock_(clock),
+        activity_(activity),
+        verified_(VerifiedPacks::load(std::move(path), clock.now())),
+        saved_(std::chrono::steady_clock::now()) {}
+
+  [[nodiscard]] const VerifiedPacks& verified() const { return verified_; }
+  [[nodiscard]] std::optional<Freshness> freshness(const CheckOptions& options) const {
+    if (!options.max_age) return std::nullopt;
+    if (!verified_.remembers()) {
+      activity_.note(
+          "without a cache nothing is remembered from check to check: --max-age leaves nothing "
+          "out");
+    }
+    return Freshness{.verified = verified_, .max_age = *options.max_age, .now = clock_.now()};
+  }
+  void add(const repo::ObjectId& pack, bool damaged) {
+    damaged ? verified_.forget(pack) : verified_.add(pack, clock_.now());
+    if (std::chrono::steady_clock::now() - saved_ >= kSaveInterval) save();
+  }
+  void save(const std::unordered_set<repo::ObjectId>& present) {
+    verified_.keep_only(present);
+    save();
+  }
+
+ private:
+  static constexpr std::chrono::seconds kSaveInterval{30};
+
+  void save() {
+    saved_ = std::chrono::steady_clock::now();
+    const auto saved = verified_.save(clock_.now());
+    if (saved || told_) return;
+    told_ = true;
+    activity_.note("what was verified when could not be kept for later checks: " +
+                   saved.error().describe());
+  }
+
+  const Clock& clock_;
+  Activity& activity_;
+  VerifiedPacks verified_;
+  std::chrono::steady_clock::time_point saved_;
+  bool told_ = false;
+};
 
 // Condemned packs may go at any time; who needs one that is gone misses it.
 void note_condemned(const repo::Index& index, const std::vector<StoredObject>& objects,
@@ -113,13 +171,14 @@ Result<void> judge(const Result<void>& read, const StoredObject& object, DamageL
 
 // All but packs and snapshots: they are few.
 Result<void> check_small_objects(backend::Backend& store, const std::vector<StoredObject>& objects,
-                                 DamageLog& log, CheckReport& report) {
+                                 DamageLog& log, CheckReport& report, const std::stop_token& stop) {
   for (const StoredObject& object : objects) {
+    if (stop.stop_requested()) return fail(ErrorCode::kCancelled, "interrupted");
     const bool small = object.kind == ObjectKind::kConfig || object.kind == ObjectKind::kKeySlot ||
                        object.kind == ObjectKind::kGeneration ||
                        object.kind == ObjectKind::kLease || object.kind == ObjectKind::kIndexRun ||
-                       object.kind == ObjectKind::kDamageMark ||
-                       object.kind == ObjectKind::kHold || object.kind == ObjectKind::kTagChange ||
+                       object.kind == ObjectKind::kDamageMark || object.kind == ObjectKind::kHold ||
+                       object.kind == ObjectKind::kTagChange ||
                        object.kind == ObjectKind::kKeyEpoch;
     if (!small) continue;
     const auto read = verify_stored(store, object);
@@ -145,34 +204,64 @@ std::string name_of(const repo::Index::Pack& pack) {
   return repo::object_name(repo::object_kind(pack.kind), pack.id);
 }
 
+std::unordered_set<repo::ObjectId> ids_of(const std::vector<repo::Index::Pack>& packs) {
+  std::unordered_set<repo::ObjectId> ids;
+  for (const repo::Index::Pack& pack : packs) ids.insert(pack.id);
+  return ids;
+}
+
+std::string verified_file(const std::string& cache, const char* name) {
+  return cache.empty() ? std::string() : cache + "/" + name;
+}
+
 // False when the time was over before all chosen packs were read.
-Result<bool> read_packs(CheckRun& run, const std::vector<repo::Index::Pack>& packs) {
-  for (const repo::Index::Pack& pack : packs) run.activity.progress.bytes_total += pack.size_bytes;
+Result<bool> read_packs(CheckRun& run, const std::vector<repo::Index::Pack>& all) {
+  if (run.options.read_data.mode == ReadData::Mode::kNone) return true;
+  const repo::World world = run.repository.world();
+  VerifiedKeeper keeper(verified_file(run.repository.cache_directory(), "verified"), world.clock,
+                        run.activity);
+  const auto chosen =
+      choose_packs(all, run.options.read_data, world.rng, keeper.freshness(run.options));
+  run.report.packs_fresh = chosen.fresh;
+  std::uint64_t total = 0;
+  for (const repo::Index::Pack& pack : chosen.packs) total += pack.size_bytes;
+  run.activity.progress.bytes_total += total;
   std::atomic<std::uint64_t> bytes{0};
-  std::atomic<std::uint64_t> count{0};
+  std::uint64_t passed = 0;
   Mutex mutex;
-  std::vector<repo::Index::Pack> read;
+  std::vector<JudgedPack> read;
   const auto read_one = [&](std::size_t at) -> Result<void> {
-    const repo::Index::Pack& pack = packs[at];
+    const repo::Index::Pack& pack = chosen.packs[at];
     run.activity.progress.set_current(name_of(pack));
+    std::optional<bool> damaged;
     if (!run.states.lost.contains(pack.id)) {
-      bytes += TRY(check_pack(run.repository, pack, run.log));
-      const MutexLock lock(mutex);
-      read.push_back(pack);
+      const auto verdict = TRY(check_pack(run.repository, pack, run.log));
+      bytes += verdict.bytes;
+      damaged = verdict.damaged;
     }
-    ++count;
     run.activity.progress.bytes_done += pack.size_bytes;
+    const MutexLock lock(mutex);
+    passed += pack.size_bytes;
+    ++run.report.packs_read;
+    if (damaged) read.push_back({.pack = pack, .damaged = *damaged});
+    if (damaged) keeper.add(pack.id, *damaged);
     return {};
   };
-  const bool complete =
-      TRY(for_each_parallel(packs.size(), run.options.threads, run.stop_early, read_one));
+  auto complete =
+      for_each_parallel(chosen.packs.size(), run.options.threads, run.stop_early, read_one);
+  keeper.save(ids_of(all));
+  TRY(complete);
   check_stages::record_marks({.store = run.repository.store(),
                               .repository = run.repository.config().id,
-                              .now = run.repository.world().clock.now()},
+                              .now = world.clock.now()},
                              read, run.states, run.log, run.activity);
-  run.report.packs_read = count;
+  for (const auto& [pack, damaged] : read) {
+    damaged ? run.repository.index().distrust({pack.id}) : run.repository.index().trust(pack.id);
+  }
   run.report.bytes_read = bytes;
-  return complete;
+  run.report.packs_left = chosen.packs.size() - run.report.packs_read;
+  run.report.bytes_left = total - passed;
+  return *complete;
 }
 
 // The packs that no run names, into the index for the time of this check: what snapshots need of
@@ -268,7 +357,7 @@ Result<CheckReport> check(repo::Repository& repository, const CheckOptions& opti
                .options = options,
                .activity = activity,
                .stop_early = deadline(options, activity),
-               .log = {},
+               .log = DamageLog(options.affected),
                .states = {},
                .closed = {},
                .report = {}};
@@ -279,7 +368,7 @@ Result<CheckReport> check(repo::Repository& repository, const CheckOptions& opti
   const auto snapshots = TRY(repository.snapshots([&](const auto& id, const Error& error) {
     const std::string name = repo::object_name(ObjectKind::kSnapshot, repo::ObjectId{id.bytes});
     run.log.add(name, error.describe());
-    run.log.affects(name, "snapshot " + id.short_hex());
+    run.log.affects({.object = name, .snapshot = id, .path = {}});
   }));
   run.report.snapshots = snapshots.size();
   bool index_is_whole = true;
@@ -293,30 +382,28 @@ Result<CheckReport> check(repo::Repository& repository, const CheckOptions& opti
   const auto survey = TRY(repo::survey_packs(repository.store(), repository.index()));
   run.states.marked.insert(survey.marked.begin(), survey.marked.end());
   const auto objects = TRY_DOING("listing the repository", list_objects(repository.store()));
-  TRY(check_small_objects(repository.store(), objects, run.log, run.report));
+  TRY(check_small_objects(repository.store(), objects, run.log, run.report, activity.stop));
   check_presence(packs, objects, run.states, run.log);
   note_condemned(repository.index(), objects, run.states);
   TRY(take_in_strays(run, survey));
 
-  bool complete = true;
-  if (options.read_data.mode != ReadData::Mode::kNone) {
-    complete = TRY(
-        read_packs(run, choose_packs(all_packs(run), options.read_data, repository.world().rng)));
-  }
   name_marked(all_packs(run), run);
   repository.index().distrust({run.states.bad.begin(), run.states.bad.end()});
 
+  // The trees come first: they are the smaller part, and what a time budget must not starve.
   TreeCheck trees(repository, run.log, activity, run.states.bad, run.states.strays);
   for (const repo::StoredSnapshot& snapshot : snapshots) {
     activity.progress.set_current("snapshot " + snapshot.id.short_hex());
-    complete = TRY(trees.check(snapshot, run.stop_early)) && complete;
+    run.report.structure_complete =
+        TRY(trees.check(snapshot, run.stop_early)) && run.report.structure_complete;
   }
   if (index_is_whole && needs_a_stray(run, trees)) {
     run.log.add("index",
                 "chunks that snapshots refer to are in no index run: their packs say where they "
                 "are, and the next backup brings them into the index");
   }
-  if (complete) {
+  const bool complete = TRY(read_packs(run, all_packs(run))) && run.report.structure_complete;
+  if (run.report.structure_complete) {
     run.report.packs_replaced =
         check_stages::drop_replaced(all_packs(run), run.states, trees.needed(), run.log);
   }
@@ -332,18 +419,18 @@ Result<CheckReport> check(repo::Repository& repository, const CheckOptions& opti
 
 // Without a key a pack's damage is recorded all the same: the mark is a plain object.
 static void mark_damaged_packs(backend::Backend& store, const std::vector<StoredObject>& objects,
-                               const DamageLog& log, Activity& activity) {
+                               DamageLog& log, Activity& activity) {
   const auto config = repo::get_object(store, "config", repo::kPlainObjectMax);
   const auto decoded = config ? repo::decode_config(*config)
                               : Result<repo::Config>(std::unexpected(config.error().clone()));
   if (!decoded) return;
-  std::vector<repo::Index::Pack> packs;
+  std::vector<JudgedPack> packs;
   for (const StoredObject& object : objects) {
-    const bool is_pack =
-        object.kind == ObjectKind::kDataPack || object.kind == ObjectKind::kMetaPack;
-    if (!is_pack || !log.contains(object.name)) continue;
+    if (!is_pack(object) || !log.contains(object.name)) continue;
     const auto id = repo::parse_object_name(object.kind, object.name);
-    if (id) packs.push_back({.id = *id, .kind = static_cast<repo::PackKind>(object.kind)});
+    if (!id) continue;
+    packs.push_back(
+        {.pack = {.id = *id, .kind = static_cast<repo::PackKind>(object.kind)}, .damaged = true});
   }
   if (packs.empty()) return;
   PackStates states;
@@ -355,10 +442,114 @@ static void mark_damaged_packs(backend::Backend& store, const std::vector<Stored
       activity);
 }
 
+// Packs last, those that were not verified for longest first. Returns how many are left out.
+static std::uint64_t put_in_turn(std::vector<StoredObject>& objects, const CheckOptions& options,
+                                 const VerifiedKeeper& keeper) {
+  const auto freshness = keeper.freshness(options);
+  if (!freshness) return 0;
+  const auto pack_of = [](const StoredObject& object) {
+    return is_pack(object) ? repo::parse_object_name(object.kind, object.name)
+                           : fail(ErrorCode::kInvalidArgument, "not a pack");
+  };
+  std::stable_sort(objects.begin(), objects.end(), [&](const auto& one, const auto& other) {
+    const auto rank = [&](const StoredObject& object) {
+      const auto pack = pack_of(object);
+      return pack ? freshness->verified.verified_at(*pack).value_or(-1) : -2;
+    };
+    return rank(one) < rank(other);
+  });
+  return std::erase_if(objects, [&](const StoredObject& object) {
+    const auto pack = pack_of(object);
+    return pack && freshness->verified.is_fresh(*pack, freshness->max_age, freshness->now);
+  });
+}
+
+// Where what was verified without a key is kept: the config says whose it is.
+static std::string names_file(backend::Backend& store, const std::string& caches) {
+  if (caches.empty()) return {};
+  const auto config = repo::get_object(store, "config", repo::kPlainObjectMax);
+  const auto decoded = config ? repo::decode_config(*config)
+                              : Result<repo::Config>(std::unexpected(config.error().clone()));
+  if (!decoded) return {};
+  const std::string folder = caches + "/" + decoded->id.hex();
+  return io::make_directories(folder) ? folder + "/verified-names" : std::string();
+}
+
+namespace {
+
+// All objects by themselves.
+class NameCheck {
+ public:
+  NameCheck(backend::Backend& store, const CheckOptions& options, Activity& activity)
+      : store_(store),
+        options_(options),
+        activity_(activity),
+        keeper_(names_file(store, options.caches), clock_, activity) {}
+
+  Result<CheckReport> run() {
+    const auto stop_early = deadline(options_, activity_);
+    const auto all = TRY_DOING("listing the repository", list_objects(store_));
+    std::vector<StoredObject> objects = all;
+    report_.packs_fresh = put_in_turn(objects, options_, keeper_);
+    std::uint64_t total = 0;
+    for (const StoredObject& object : objects) total += object.size_bytes;
+    activity_.progress.bytes_total += total;
+    auto complete = for_each_parallel(objects.size(), options_.threads, stop_early,
+                                      [&](std::size_t at) { return read_one(objects[at]); });
+    keeper_.save(present_packs(all));
+    TRY(complete);
+    mark_damaged_packs(store_, objects, log_, activity_);
+    report_.bytes_left = total - report_.bytes_read;
+    report_.packs_left = packs_in(objects) - report_.packs_read;
+    report_.packs = packs_in(all);
+    report_.snapshots = static_cast<std::uint64_t>(
+        std::ranges::count(all, ObjectKind::kSnapshot, &StoredObject::kind));
+    TRY(finish(report_, *complete, log_, activity_));
+    return std::move(report_);
+  }
+
+ private:
+  static std::uint64_t packs_in(const std::vector<StoredObject>& objects) {
+    return static_cast<std::uint64_t>(std::ranges::count_if(objects, is_pack));
+  }
+  static std::unordered_set<repo::ObjectId> present_packs(const std::vector<StoredObject>& all) {
+    std::unordered_set<repo::ObjectId> present;
+    for (const StoredObject& object : all) {
+      if (!is_pack(object)) continue;
+      if (const auto id = repo::parse_object_name(object.kind, object.name)) present.insert(*id);
+    }
+    return present;
+  }
+
+  Result<void> read_one(const StoredObject& object) {
+    activity_.progress.set_current(object.name);
+    const auto read = verify_stored(store_, object);
+    activity_.progress.bytes_done += object.size_bytes;
+    TRY(judge(read, object, log_));
+    const MutexLock lock(mutex_);
+    ++report_.objects_verified;
+    report_.bytes_read += object.size_bytes;
+    if (!is_pack(object)) return {};
+    ++report_.packs_read;
+    if (const auto id = repo::parse_object_name(object.kind, object.name))
+      keeper_.add(*id, !read.has_value());
+    return {};
+  }
+
+  backend::Backend& store_;
+  const CheckOptions& options_;
+  Activity& activity_;
+  SystemClock clock_;
+  DamageLog log_;
+  Mutex mutex_;
+  VerifiedKeeper keeper_;
+  CheckReport report_;
+};
+
+}  // namespace
+
 Result<CheckReport> check_names(backend::Backend& store, const CheckOptions& options,
                                 Activity& activity) {
-  CheckReport report;
-  DamageLog log;
   const auto config = store.head("config");
   if (!config && config.error().code() == ErrorCode::kNotFound) {
     return std::unexpected(
@@ -366,31 +557,7 @@ Result<CheckReport> check_names(backend::Backend& store, const CheckOptions& opt
             .with_hint("Make one with 'backstay init', or check --repo."));
   }
   if (!config) return std::unexpected(config.error().clone());
-  const auto objects = TRY_DOING("listing the repository", list_objects(store));
-  for (const StoredObject& object : objects) activity.progress.bytes_total += object.size_bytes;
-  std::atomic<std::uint64_t> bytes{0};
-  std::atomic<std::uint64_t> count{0};
-  const bool complete =
-      TRY(for_each_parallel(objects.size(), options.threads, deadline(options, activity),
-                            [&](std::size_t at) -> Result<void> {
-                              const StoredObject& object = objects[at];
-                              activity.progress.set_current(object.name);
-                              const auto read = verify_stored(store, object);
-                              ++count;
-                              bytes += object.size_bytes;
-                              activity.progress.bytes_done += object.size_bytes;
-                              return judge(read, object, log);
-                            }));
-  mark_damaged_packs(store, objects, log, activity);
-  report.objects_verified = count;
-  report.bytes_read = bytes;
-  for (const StoredObject& object : objects) {
-    if (object.kind == ObjectKind::kSnapshot) ++report.snapshots;
-    if (object.kind == ObjectKind::kDataPack || object.kind == ObjectKind::kMetaPack)
-      ++report.packs;
-  }
-  TRY(finish(report, complete, log, activity));
-  return report;
+  return NameCheck(store, options, activity).run();
 }
 
 }  // namespace backstay::engine

@@ -37,12 +37,12 @@ class BorrowedSource final : public source::Source {
   ForeignSource& source_;
 };
 
-bool same_besides_content(Entry one, Entry other) {
+bool same_imported_attributes(Entry one, Entry other) {
   one.content = other.content = {};
   return one == other;
 }
 
-std::unexpected<Error> fail_comparison(const std::string& key, const char* what) {
+std::unexpected<Error> fail_import(const std::string& key, const char* what) {
   return fail(ErrorCode::kCorruption,
               fmt::format("what was stored of {} differs from the original: {}",
                           snapshot::path_from_key(key), what));
@@ -58,15 +58,15 @@ Result<void> compare_trees(ForeignSource& original, repo::Repository& to, const 
     const auto got = TRY(stored.next());
     if (!wanted && !got) return {};
     if (!wanted || !got || wanted->key != got->key)
-      return fail_comparison(wanted ? wanted->key : got->key, "its name");
-    if (!same_besides_content(wanted->entry, got->entry))
-      return fail_comparison(got->key, "its attributes");
+      return fail_import(wanted ? wanted->key : got->key, "its name");
+    if (!same_imported_attributes(wanted->entry, got->entry))
+      return fail_import(got->key, "its attributes");
     TRY(snapshot::for_each_extent(
         got->entry.content, got->entry.size_bytes, to,
         [&](std::uint64_t, const snapshot::Extent& extent) -> Result<void> {
           const bool there =
               extent.kind != snapshot::ExtentKind::kChunk || to.index().contains(extent.id);
-          return there ? Result<void>{} : fail_comparison(got->key, "a chunk is missing");
+          return there ? Result<void>{} : fail_import(got->key, "a chunk is missing");
         }));
   }
 }

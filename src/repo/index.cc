@@ -319,6 +319,10 @@ bool Index::is_condemned(const ObjectId& pack) const {
   return state_->condemned.contains(pack);
 }
 
+void Index::trust(const ObjectId& pack) {
+  state_->distrusted.erase(pack);
+}
+
 std::optional<ChunkLocation> Index::find(const chunk::ChunkId& id) const {
   std::optional<ChunkLocation> found;
   state_->for_each_place(prefix_of(id), [&](const IndexRun& run, const auto& entry, bool trusted) {

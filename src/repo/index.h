@@ -46,6 +46,8 @@ class Index {
   // Packs that are lost or damaged: what they hold counts as not stored (section 8.5). Before other
   // threads start.
   void distrust(const std::vector<ObjectId>& packs);
+  // One of them turned out to be whole.
+  void trust(const ObjectId& pack);
 
   // For readers: a place in a pack that is trusted, else one in a pack that is not, because part of
   // a damaged pack may be whole, and one that is condemned may be there. Thread-safe, as all that

@@ -38,6 +38,7 @@ enum SnapshotField : std::uint32_t {
   kPlaceLeftOut = 22,
   kCommitLease = 23,
   kOrigin = 24,
+  kRepaired = 25,
 };
 
 constexpr std::uint64_t kRecordVersion = 1;
@@ -47,10 +48,10 @@ constexpr std::size_t kListedMax = 1024 * 1024;  // paths, tags, patterns, names
 
 constexpr RecordShape kSnapshotShape{
     .name = "snapshot",
-    .last = kOrigin,
-    .bytes =
-        FieldSet(kHost, kUser, kPath, kTag, kDescription, kParent, kTree, kCounts, kExclude,
-                 kProgram, kError, kUserName, kGroupName, kPlaceLeftOut, kCommitLease, kOrigin),
+    .last = kRepaired,
+    .bytes = FieldSet(kHost, kUser, kPath, kTag, kDescription, kParent, kTree, kCounts, kExclude,
+                      kProgram, kError, kUserName, kGroupName, kPlaceLeftOut, kCommitLease, kOrigin,
+                      kRepaired),
     .repeated = FieldSet(kPath, kTag, kExclude, kError, kUserName, kGroupName, kPlaceLeftOut)};
 constexpr FieldSet kSnapshotRequired(kVersion, kStartedSeconds, kStartedNanos, kFinishedSeconds,
                                      kFinishedNanos, kBackupType, kStatus, kTree);
@@ -60,6 +61,8 @@ constexpr RecordShape kCountsShape{
     .name = "snapshot: counts", .last = 11, .bytes = {}, .repeated = {}};
 constexpr RecordShape kErrorShape{
     .name = "snapshot: error", .last = 2, .bytes = FieldSet(1, 2), .repeated = {}};
+constexpr RecordShape kRepairedShape{
+    .name = "snapshot: repair", .last = 5, .bytes = FieldSet(1), .repeated = {}};
 constexpr RecordShape kNameShape{
     .name = "snapshot: name", .last = 2, .bytes = FieldSet(2), .repeated = {}};
 
@@ -102,6 +105,17 @@ Bytes encode_counts(const SnapshotStats& stats) {
   RecordWriter writer(out);
   std::uint32_t field = 0;
   for (const auto counter : kCounters) writer.number(++field, stats.*counter);
+  return out;
+}
+
+Bytes encode_repaired(const Repaired& repaired) {
+  Bytes out;
+  RecordWriter writer(out);
+  writer.bytes(1, repaired.from.view());
+  writer.number(2, repaired.files_lost);
+  writer.number(3, repaired.stretches_lost);
+  writer.signed_number(4, repaired.time.seconds);
+  writer.number(5, repaired.time.nanos);
   return out;
 }
 
@@ -163,6 +177,37 @@ Result<SnapshotStats> decode_counts(ByteView record) {
   FieldScan scan(record, kCountsShape);
   while (TRY(scan.next())) stats.*kCounters[scan.field().number - 1] = scan.field().value_number;
   return stats;
+}
+
+Result<Repaired> decode_repaired(ByteView record) {
+  Repaired repaired;
+  FieldScan scan(record, kRepairedShape);
+  while (TRY(scan.next())) {
+    const Field& field = scan.field();
+    switch (field.number) {
+      case 1: {
+        auto from = SnapshotId::from_bytes(field.value_bytes);
+        if (!from) return record_corruption(kRepairedShape.name, "it names no proper snapshot");
+        repaired.from = *from;
+        break;
+      }
+      case 2:
+        repaired.files_lost = field.value_number;
+        break;
+      case 3:
+        repaired.stretches_lost = field.value_number;
+        break;
+      case 4:
+        repaired.time.seconds = unzigzag(field.value_number);
+        break;
+      default:
+        if (field.value_number > kSnapshotNanosMax)
+          return record_corruption(kRepairedShape.name, "its time is absurd");
+        repaired.time.nanos = static_cast<std::uint32_t>(field.value_number);
+    }
+  }
+  if (!scan.seen().has(1)) return record_corruption(kRepairedShape.name, "it names no snapshot");
+  return repaired;
 }
 
 Result<SourceError> decode_error(ByteView record) {
@@ -302,6 +347,9 @@ Result<void> take_snapshot_bytes(Snapshot& snapshot, std::uint32_t field, ByteVi
     case kOrigin:
       snapshot.origin = as_text(value);
       break;
+    case kRepaired:
+      snapshot.repaired = TRY(decode_repaired(value));
+      break;
     default:
       break;
   }
@@ -368,6 +416,7 @@ void encode_snapshot(const Snapshot& snapshot, Bytes& out) {
   encode_list(writer, kPlaceLeftOut, snapshot.places_left_out);
   if (snapshot.lease) writer.bytes(kCommitLease, snapshot.lease->view());
   encode_text(writer, kOrigin, snapshot.origin);
+  if (snapshot.repaired) writer.bytes(kRepaired, encode_repaired(*snapshot.repaired));
 }
 
 Result<Snapshot> decode_snapshot(ByteView record) {

@@ -57,6 +57,15 @@ inline constexpr std::size_t kRecordedErrorsMax = 100;
 // Whether a text may have been shortened.
 [[nodiscard]] bool may_be_shortened(std::string_view text);
 
+// What a repair left out because it was lost in the repository.
+struct Repaired {
+  SnapshotId from;  // as it was backed up, whatever repairs there were in between
+  std::uint64_t files_lost = 0;
+  std::uint64_t stretches_lost = 0;  // of the tree: what was in them is not known
+  Timestamp time;
+  friend bool operator==(const Repaired&, const Repaired&) = default;
+};
+
 struct Snapshot {
   Timestamp started;
   Timestamp finished;
@@ -82,6 +91,8 @@ struct Snapshot {
   std::optional<CommitLease> lease;
   // Where a copy comes from, "backstay:" repository "/" snapshot; empty for what was made here.
   std::string origin;
+  // Set when it stands in for one of which a part was lost.
+  std::optional<Repaired> repaired;
   friend bool operator==(const Snapshot&, const Snapshot&) = default;
 };
 

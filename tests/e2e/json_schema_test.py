@@ -246,13 +246,35 @@ class JsonLines(program.ProgramTest):
         self.assertEqual([line["type"] for line in lines[-2:]], ["summary", "error"])
         lines = self.lines_of(3, "restore", "latest", "--target", self.target)
         self.assertEqual(lines[-1]["type"], "summary")
-        self.assert_seen(("check", "damage"), ("restore", "file_error"))
+        self.assert_seen(("check", "damage"), ("check", "affected"), ("restore", "file_error"))
+
+    def test_lines_of_repairs(self):
+        self.fill(6)
+        (self.source / "large").write_bytes(os.urandom(3 << 20))
+        self.init()
+        self.backup()
+        packs = self.objects("data")
+        name = max(packs, key=lambda one: packs[one].stat().st_size)
+        for name in (name, next(iter(self.objects("index")))):
+            data = bytearray((self.repository / name).read_bytes())
+            data[1000 if name.startswith("data") else 80] ^= 1
+            (self.repository / name).write_bytes(data)
+        self.lines_of(13, "check", "--read-data")
+        for options in (["--dry-run"], []):
+            self.lines_of(0, "repair", "index", *options)
+            self.lines_of(13, "repair", "packs", *options)
+            self.lines_of(0, "repair", "snapshots", *options)
+        lines = self.lines_of(0, "snapshots")
+        self.assertEqual(lines[0]["repaired"]["files_lost"], 1)
+        self.assert_seen(("repair", "object"), ("repair", "index_summary"), ("repair", "pack"),
+                         ("repair", "packs_summary"), ("repair", "lost"), ("repair", "snapshot"),
+                         ("repair", "snapshots_summary"))
 
     def test_every_failure_ends_with_an_error_line(self):
         failures = {
             "init": ["--encryption", "rot13"], "backup": [], "restore": ["latest"],
             "snapshots": [], "ls": ["latest"], "dump": ["latest", "/x"], "copy": [], "stats": [],
-            "check": [], "prune": [], "import": ["restic"],
+            "check": [], "prune": [], "import": ["restic"], "repair": ["packs"],
             "key": ["list"], "cache": ["nothing"], "lease": ["list"], "self-test": ["more"],
             "forget": [], "tag": ["latest"], "hold": ["latest"], "release": ["latest"],
             "version": ["more"], "completion": ["csh"], "help": ["nothing"]}

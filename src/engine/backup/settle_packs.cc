@@ -117,22 +117,31 @@ void tell(const repo::RecoveredPacks& adopted, const repo::PackSurvey& survey, A
 
 }  // namespace
 
+Result<AdoptedPacks> adopt_packs(repo::Repository& repository, const repo::PackSurvey& survey,
+                                 const SettleOptions& options) {
+  AdoptedPacks adopted;
+  if (survey.strays.empty() && survey.marked_strays.empty() && options.damaged_runs.empty()) {
+    return adopted;
+  }
+  adopted.packs =
+      TRY_DOING("taking over packs that no index run names", adopt(repository, survey, options));
+  // Every pack that a damaged run could have named is in another run by now, unless its directory
+  // is damaged too.
+  if (options.damaged_runs.empty() || !adopted.packs.unreadable.empty()) return adopted;
+  adopted.runs_replaced = true;
+  if (options.dry_run) return adopted;
+  TRY_DOING("replacing damaged index runs", repository.index().add({}, options.damaged_runs));
+  return adopted;
+}
+
 Result<void> settle_packs(repo::Repository& repository, const SettleOptions& options,
                           Activity& activity) {
   const auto survey = TRY(repo::survey_packs(repository.store(), repository.index()));
   distrust(repository, survey, activity);
   // Their directories are for full keys, and so is the word that nothing of a damaged run is lost.
   if (options.write_only) return {};
-  if (survey.strays.empty() && survey.marked_strays.empty() && options.damaged_runs.empty()) {
-    return {};
-  }
-  const auto adopted =
-      TRY_DOING("taking over packs that no index run names", adopt(repository, survey, options));
-  tell(adopted, survey, activity);
-  // Every pack that a damaged run could have named is in another run by now, unless its directory
-  // is damaged too.
-  if (options.dry_run || options.damaged_runs.empty() || !adopted.unreadable.empty()) return {};
-  TRY_DOING("replacing damaged index runs", repository.index().add({}, options.damaged_runs));
+  const auto adopted = TRY(adopt_packs(repository, survey, options));
+  tell(adopted.packs, survey, activity);
   return {};
 }
 

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "engine/activity.h"
+#include "repo/pack_survey.h"
 #include "repo/repository.h"
 
 namespace backstay::engine::backup_stages {
@@ -19,5 +20,13 @@ struct SettleOptions {
 // were killed or whose index was lost, come into the index (docs/format.md sections 8.5 and 8.6).
 Result<void> settle_packs(repo::Repository& repository, const SettleOptions& options,
                           Activity& activity);
+
+// The second half of it, for repairs too.
+struct AdoptedPacks {
+  repo::RecoveredPacks packs;
+  bool runs_replaced = false;  // or would be, in a dry run
+};
+Result<AdoptedPacks> adopt_packs(repo::Repository& repository, const repo::PackSurvey& survey,
+                                 const SettleOptions& options);
 
 }  // namespace backstay::engine::backup_stages

@@ -138,12 +138,12 @@ Result<bool> for_each_parallel(std::size_t count, std::size_t threads,
   std::optional<Error> failure;
   const auto work = [&] {
     while (!stopped) {
+      const std::size_t at = next.fetch_add(1);
+      if (at >= count) return;
       if (stop_early()) {
         stopped = true;
         return;
       }
-      const std::size_t at = next.fetch_add(1);
-      if (at >= count) return;
       auto done = each(at);
       if (done) continue;
       const MutexLock lock(mutex);

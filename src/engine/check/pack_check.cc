@@ -62,47 +62,67 @@ Result<std::uint64_t> check_pack_bytes(repo::Repository& repository, const Index
 
 }  // namespace
 
-std::vector<Index::Pack> choose_packs(std::vector<Index::Pack> packs, const ReadData& wanted,
-                                      Rng& rng) {
-  std::ranges::sort(packs, {}, &Index::Pack::id);
-  switch (wanted.mode) {
-    case ReadData::Mode::kNone:
-      return {};
-    case ReadData::Mode::kAll:
-      return packs;
-    case ReadData::Mode::kPart:
-      std::erase_if(packs, [&](const Index::Pack& pack) {
-        return load_le<std::uint64_t>(pack.id.bytes.data()) % wanted.parts != wanted.part - 1;
-      });
-      return packs;
-    case ReadData::Mode::kPercent:
-    case ReadData::Mode::kBytes:
-      break;
-  }
-  std::uint64_t total = 0;
-  for (const Index::Pack& pack : packs) total += pack.size_bytes;
-  const auto budget =
-      wanted.mode == ReadData::Mode::kBytes
-          ? wanted.bytes
-          : static_cast<std::uint64_t>(static_cast<double>(total) * wanted.percent / 100);
-  for (std::size_t i = packs.size(); i > 1; --i) std::swap(packs[i - 1], packs[rng.below(i)]);
+// Leaves out what is fresh, and puts first what was not verified for longest.
+static std::uint64_t take_turns(std::vector<Index::Pack>& packs, const Freshness& freshness) {
+  const std::size_t fresh = std::erase_if(packs, [&](const Index::Pack& pack) {
+    return freshness.verified.is_fresh(pack.id, freshness.max_age, freshness.now);
+  });
+  std::ranges::stable_sort(packs, {}, [&](const Index::Pack& pack) {
+    return freshness.verified.verified_at(pack.id).value_or(-1);
+  });
+  return fresh;
+}
+
+static void cut_to(std::vector<Index::Pack>& packs, std::uint64_t budget) {
   std::uint64_t sum = 0;
   std::size_t count = 0;
   while (count < packs.size() && sum < budget) sum += packs[count++].size_bytes;
   packs.resize(count);
-  std::ranges::sort(packs, {}, &Index::Pack::id);
-  return packs;
 }
 
-Result<std::uint64_t> check_pack(repo::Repository& repository, const Index::Pack& pack,
-                                 DamageLog& log) {
+ChosenPacks choose_packs(std::vector<Index::Pack> packs, const ReadData& wanted, Rng& rng,
+                         const std::optional<Freshness>& freshness) {
+  using Mode = ReadData::Mode;
+  if (wanted.mode == Mode::kNone) return {};
+  std::ranges::sort(packs, {}, &Index::Pack::id);
+  if (wanted.mode == Mode::kPart) {
+    std::erase_if(packs, [&](const Index::Pack& pack) {
+      return load_le<std::uint64_t>(pack.id.bytes.data()) % wanted.parts != wanted.part - 1;
+    });
+  }
+  std::uint64_t total = 0;
+  for (const Index::Pack& pack : packs) total += pack.size_bytes;
+  const bool some = wanted.mode == Mode::kPercent || wanted.mode == Mode::kBytes;
+  const auto budget =
+      wanted.mode == Mode::kBytes
+          ? wanted.bytes
+          : static_cast<std::uint64_t>(static_cast<double>(total) * wanted.percent / 100);
+  ChosenPacks chosen;
+  if (freshness) {
+    chosen.fresh = take_turns(packs, *freshness);
+    if (some) cut_to(packs, budget);
+  } else if (some) {
+    for (std::size_t i = packs.size(); i > 1; --i) std::swap(packs[i - 1], packs[rng.below(i)]);
+    cut_to(packs, budget);
+    std::ranges::sort(packs, {}, &Index::Pack::id);
+  }
+  chosen.packs = std::move(packs);
+  return chosen;
+}
+
+Result<PackVerdict> check_pack(repo::Repository& repository, const Index::Pack& pack,
+                               DamageLog& log) {
   const std::string name = repo::object_name(repo::object_kind(pack.kind), pack.id);
   auto checked = check_pack_bytes(repository, pack, name);
-  if (checked) return checked;
+  if (checked) return PackVerdict{.bytes = *checked, .damaged = false};
   const ErrorCode code = checked.error().code();
-  if (code != ErrorCode::kNotFound && !repo::is_damage(code)) return checked;
-  log.add(name, code == ErrorCode::kNotFound ? "the pack is missing" : checked.error().describe());
-  return 0;
+  if (code != ErrorCode::kNotFound && !repo::is_damage(code))
+    return std::unexpected(std::move(checked).error());
+  const std::string what =
+      code == ErrorCode::kNotFound ? "the pack is missing" : checked.error().describe();
+  log.add(name, what);
+  log.explain(name, what);
+  return PackVerdict{.bytes = 0, .damaged = true};
 }
 
 }  // namespace backstay::engine::check_stages

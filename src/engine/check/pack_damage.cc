@@ -10,12 +10,12 @@ static std::string name_of(const repo::Index::Pack& pack) {
   return repo::object_name(repo::object_kind(pack.kind), pack.id);
 }
 
-void record_marks(const MarkPlace& place, const std::vector<repo::Index::Pack>& read,
-                  PackStates& states, const DamageLog& log, Activity& activity) {
+void record_marks(const MarkPlace& place, const std::vector<JudgedPack>& read, PackStates& states,
+                  DamageLog& log, Activity& activity) {
   bool told = false;
-  for (const repo::Index::Pack& pack : read) {
+  std::unordered_set<std::string> whole_again;
+  for (const auto& [pack, damaged] : read) {
     if (states.lost.contains(pack.id)) continue;
-    const bool damaged = log.contains(name_of(pack));
     const bool marked = states.marked.contains(pack.id);
     if (damaged) states.bad.insert(pack.id);
     if (damaged == marked) continue;
@@ -25,6 +25,7 @@ void record_marks(const MarkPlace& place, const std::vector<repo::Index::Pack>& 
     if (!damaged) {
       states.bad.erase(pack.id);
       states.marked.erase(pack.id);
+      whole_again.insert(name_of(pack));
     }
     if (recorded || told) continue;
     told = true;
@@ -33,19 +34,20 @@ void record_marks(const MarkPlace& place, const std::vector<repo::Index::Pack>& 
         "relying on them until a check may write there",
         recorded.error().describe()));
   }
+  log.drop(whole_again);
 }
 
 std::uint64_t drop_replaced(const std::vector<repo::Index::Pack>& packs, const PackStates& states,
                             const std::unordered_set<repo::ObjectId>& needed, DamageLog& log) {
-  std::vector<std::string> without_use;
+  std::unordered_set<std::string> without_use;
   for (const repo::Index::Pack& pack : packs) {
     const bool known = states.lost.contains(pack.id) || states.marked.contains(pack.id) ||
                        states.strays.contains(pack.id);
     const std::string name = name_of(pack);
-    if (known && !needed.contains(pack.id) && log.contains(name)) without_use.push_back(name);
+    if (known && !needed.contains(pack.id) && log.contains(name)) without_use.insert(name);
   }
-  if (log.copy().size() != without_use.size()) return 0;
-  for (const std::string& name : without_use) log.drop(name);
+  if (log.size() != without_use.size()) return 0;
+  log.drop(without_use);
   return without_use.size();
 }
 

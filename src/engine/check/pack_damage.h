@@ -26,10 +26,14 @@ struct MarkPlace {
   Timestamp now;
 };
 
+struct JudgedPack {
+  repo::Index::Pack pack;
+  bool damaged = false;
+};
 // After packs were read whole: marks those that are damaged, and takes the mark from those that are
-// whole again. What cannot be recorded is said.
-void record_marks(const MarkPlace& place, const std::vector<repo::Index::Pack>& read,
-                  PackStates& states, const DamageLog& log, Activity& activity);
+// whole again, which are no damage any more. What cannot be recorded is said.
+void record_marks(const MarkPlace& place, const std::vector<JudgedPack>& read, PackStates& states,
+                  DamageLog& log, Activity& activity);
 
 // Drops from the log the packs that are known to be lost or damaged and that nothing needs; unless
 // there is other damage, behind which a need for them may hide. Returns how many.

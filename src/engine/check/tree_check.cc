@@ -162,44 +162,43 @@ Result<void> TreeCheck::check_content(const Entry& entry, const std::string& key
 }
 
 // The damaged object that a failure to read a page speaks of.
-static std::string object_in(const Error& error, const std::vector<Damage>& damages) {
-  const std::string text = error.describe();
-  for (const Damage& damage : damages) {
-    const bool missing = error.code() == ErrorCode::kNotFound && damage.object == kWholeIndex;
-    if (missing || (damage.object != kWholeIndex && text.find(damage.object) != std::string::npos))
-      return damage.object;
-  }
-  return {};
+static std::string object_in(const Error& error, const DamageLog& log) {
+  std::string named = log.named_in(error.describe());
+  if (!named.empty()) return named;
+  const std::string index(kWholeIndex);
+  return error.code() == ErrorCode::kNotFound && log.contains(index) ? index : std::string();
 }
 
 Result<void> TreeCheck::name_affected(const repo::StoredSnapshot& stored) {
-  const std::string prefix = "snapshot " + stored.id.short_hex() + ": ";
   snapshot::TreeCursor cursor(repository_, stored.snapshot.tree);
   while (true) {
+    if (activity_.stop.stop_requested()) return fail(ErrorCode::kCancelled, "interrupted");
     auto item = cursor.next();
     if (!item) {
       if (!is_tree_damage(item.error().code())) return std::unexpected(std::move(item).error());
       const std::string first = display(cursor.damaged_first_key());
-      std::string object = object_in(item.error(), log_.copy());
+      std::string object = object_in(item.error(), log_);
       if (object.empty()) {
         object = "tree of snapshot " + stored.id.hex();
         log_.add(object, item.error().describe());
       }
-      log_.affects(object, prefix + "entries from " + first + " on");
+      log_.affects({.object = object, .snapshot = stored.id, .path = first, .from_here_on = true});
       if (!TRY(cursor.skip_damaged_page())) return {};
       continue;
     }
     if (!*item) return {};
-    if ((*item)->entry.type == EntryType::kFile) name_affected_file(**item, prefix);
+    if ((*item)->entry.type == EntryType::kFile) name_affected_file(**item, stored.id);
   }
 }
 
-void TreeCheck::name_affected_file(const snapshot::TreeItem& item, const std::string& prefix) {
+void TreeCheck::name_affected_file(const snapshot::TreeItem& item,
+                                   const snapshot::SnapshotId& stored) {
   const std::string path = display(item.key);
   std::unordered_set<std::string> blamed;
   std::string what;
   const auto blame_once = [&](const std::string& object) {
-    if (!object.empty() && blamed.insert(object).second) log_.affects(object, prefix + path);
+    if (!object.empty() && blamed.insert(object).second)
+      log_.affects({.object = object, .snapshot = stored, .path = path});
   };
   const auto walked =
       snapshot::for_each_extent(item.entry.content, item.entry.size_bytes, repository_,

@@ -25,7 +25,8 @@ class TreeCheck {
   Result<bool> check(const repo::StoredSnapshot& snapshot, const std::function<bool()>& stop_early);
 
   // Names for every damage found until now, by this or other stages, what of the snapshot it
-  // touches. Walks everything that is readable, so it is called only when there is damage.
+  // touches. Walks everything that is readable, so it is called only when there is damage. Ends
+  // with cancelled when the activity is stopped.
   Result<void> name_affected(const repo::StoredSnapshot& snapshot);
 
   // Packs without which something of the snapshots walked could not be had.
@@ -37,7 +38,7 @@ class TreeCheck {
   void need(const chunk::ChunkId& id);
   Result<void> check_leaf(const chunk::ChunkRef& page);
   Result<void> check_content(const snapshot::Entry& entry, const std::string& path);
-  void name_affected_file(const snapshot::TreeItem& item, const std::string& prefix);
+  void name_affected_file(const snapshot::TreeItem& item, const snapshot::SnapshotId& snapshot);
   // The object to blame for a chunk that cannot be had, or nothing when the chunk is there. `what`
   // says what is wrong with it.
   [[nodiscard]] std::string blame(const chunk::ChunkId& id, std::string& what) const;

@@ -1,0 +1,59 @@
+#include "engine/check/next_step.h"
+
+#include <array>
+#include <string_view>
+#include <utility>
+
+namespace backstay::engine::check_stages {
+
+namespace {
+
+// By how the object's name begins; the first that fits counts.
+constexpr std::array<std::pair<std::string_view, std::string_view>, 13> kNextSteps{{
+    {"index/",
+     "Run 'backstay repair index': the packs say themselves what is in them. The next backup does "
+     "the same."},
+    {"data/",
+     "Run 'backstay repair packs' to save what is whole, then a backup of the source, which stores "
+     "again what it still has; what is lost for good is taken out of snapshots by 'backstay repair "
+     "snapshots'."},
+    {"meta/",
+     "Run 'backstay repair packs' to save what is whole, then a backup of the source, which stores "
+     "again what it still has; what is lost for good is taken out of snapshots by 'backstay repair "
+     "snapshots'."},
+    {"tree of snapshot", "Run 'backstay repair snapshots', which leaves out what cannot be read."},
+    {"content of", "Run 'backstay repair snapshots', which leaves out what cannot be read."},
+    {"snapshots/",
+     "Put the object back from a copy of the repository if there is one; else remove it with "
+     "'backstay forget'. The files are in the other snapshots as far as they did not change."},
+    {"keys/",
+     "Make another key slot with 'backstay key add', and remove the damaged one with 'backstay key "
+     "remove'."},
+    {"config", "Put it back from a copy of the repository."},
+    {"leases/", "It counts for nothing once it is old; nothing needs to be done."},
+    {"generations/", "Run 'backstay repair index'."},
+    {"damaged/",
+     "Its name is what counts. 'backstay check --read-data' removes it when the pack is whole."},
+    {"holds/",
+     "It binds all the same. To replace it: 'backstay release', then 'backstay hold' again."},
+    {"tags/",
+     "Put it back from a copy of the repository if there is one. Until then rules do not remove "
+     "this snapshot; by name it can be forgotten."},
+}};
+
+}  // namespace
+
+std::string next_step(const Damage& damage) {
+  if (damage.object == "index") {
+    const bool in_packs = damage.what.find("their packs say where") != std::string::npos;
+    return in_packs ? "Run 'backstay repair index'."
+                    : "Run a backup of the source, which stores again what it still has; then "
+                      "'backstay repair snapshots'.";
+  }
+  for (const auto& [prefix, step] : kNextSteps) {
+    if (damage.object.starts_with(prefix)) return std::string(step);
+  }
+  return {};
+}
+
+}  // namespace backstay::engine::check_stages

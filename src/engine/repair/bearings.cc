@@ -1,0 +1,91 @@
+#include "engine/repair/bearings.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/try.h"
+#include "engine/backup/settle_packs.h"
+#include "engine/restore/read_lease.h"
+#include "io/machine.h"
+
+namespace backstay::engine::repairing {
+
+namespace {
+
+Result<void> list_packs(backend::Backend& store, repo::PackKind kind, Bearings& found) {
+  const repo::ObjectKind object = repo::object_kind(kind);
+  return store.list(
+      repo::name_prefix(object), [&](const backend::ObjectInfo& info) -> Result<void> {
+        if (const auto id = repo::parse_object_name(object, info.name)) {
+          found.present.emplace(
+              *id, repo::Index::Pack{.id = *id, .kind = kind, .size_bytes = info.size_bytes});
+        }
+        return {};
+      });
+}
+
+// A folder that is empty because its disk is not mounted looks like one whose packs are lost.
+Result<void> refuse_where_all_are_missing(const repo::Repository& repository,
+                                          const Bearings& found) {
+  for (const repo::PackKind kind : {repo::PackKind::kData, repo::PackKind::kMeta}) {
+    const auto named = [&](const repo::Index::Pack& pack) { return pack.kind == kind; };
+    const auto packs = repository.index().packs();
+    if (std::ranges::none_of(packs, named)) continue;
+    if (std::ranges::any_of(found.present, [&](const auto& one) { return named(one.second); }))
+      continue;
+    return std::unexpected(
+        Error(ErrorCode::kUnavailable,
+              fmt::format("the index names packs, and there is not one in {}",
+                          repo::name_prefix(repo::object_kind(kind))))
+            .with_hint("Look whether the repository's disk is mounted. Where the packs are lost "
+                       "indeed there is nothing to repair: make a backup, and forget the "
+                       "snapshots that check names."));
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<std::unique_ptr<repo::Lease>> take_repair_lease(repo::Repository& repository,
+                                                       const RepairAuthor& author,
+                                                       repo::LeaseUse use) {
+  repo::LeaseRecord record;
+  record.operation = "repair";
+  record.host = author.host;
+  record.user = author.user;
+  record.process = io::process_id();
+  return repository.take_lease(std::move(record), use);
+}
+
+Result<Bearings> take_bearings(repo::Repository& repository, RepairMode mode,
+                               const RepairAuthor& author, repo::LeaseUse use, Activity& activity) {
+  Bearings found;
+  const bool dry_run = mode == RepairMode::kDryRun;
+  found.lease = dry_run ? TRY(restoring::take_read_lease(repository, "repair", activity))
+                        : TRY(take_repair_lease(repository, author, use));
+  backup_stages::SettleOptions settle{.dry_run = dry_run, .damaged_runs = {}};
+  TRY_DOING("loading the index",
+            repository.load_index([&](const repo::ObjectId& id, const Error& error) {
+              if (error.code() == ErrorCode::kCorruption) settle.damaged_runs.push_back(id);
+              found.damaged_runs.emplace_back(id, error.clone());
+            }));
+  TRY_DOING("listing packs", list_packs(repository.store(), repo::PackKind::kData, found));
+  TRY_DOING("listing packs", list_packs(repository.store(), repo::PackKind::kMeta, found));
+  TRY(refuse_where_all_are_missing(repository, found));
+  found.survey = TRY(repo::survey_packs(repository.store(), repository.index()));
+  auto adopted = TRY_DOING("taking in packs that no index run names",
+                           backup_stages::adopt_packs(repository, found.survey, settle));
+  found.taken_in = std::move(adopted.packs);
+  found.runs_replaced = adopted.runs_replaced;
+  for (const auto& [id, error] : found.taken_in.unreadable) {
+    if (repo::is_damage(error.code()) || error.code() == ErrorCode::kNotFound) continue;
+    return std::unexpected(error.clone().with_context("reading pack " + id.short_hex() +
+                                                      ", which no index run names"));
+  }
+  repository.index().distrust(found.survey.lost);
+  repository.index().distrust(found.survey.marked);
+  return found;
+}
+
+}  // namespace backstay::engine::repairing

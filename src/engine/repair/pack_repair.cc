@@ -1,0 +1,202 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+
+#include "base/try.h"
+#include "engine/repair.h"
+#include "engine/repair/bearings.h"
+#include "engine/repair/pack_salvage.h"
+#include "repo/damage_mark.h"
+#include "repo/pack_recovery.h"
+
+namespace backstay::engine {
+
+namespace {
+
+using repairing::Bearings;
+using repo::ObjectId;
+
+// The packs that a damage, or the caller, names. A pack that is condemned is the business of
+// collections (docs/format.md section 8.4).
+class Candidates {
+ public:
+  Candidates(const repo::Repository& repository, const Bearings& found)
+      : index_(repository.index()), found_(found) {
+    for (const repo::Index::Pack& pack : index_.packs()) known_.emplace(pack.id, pack);
+    for (const auto& [id, pack] : found.present) known_.emplace(id, pack);
+    std::erase_if(known_, [&](const auto& one) { return index_.is_condemned(one.first); });
+  }
+
+  Result<std::vector<repo::Index::Pack>> choose(const std::vector<std::string>& wanted) const {
+    std::map<ObjectId, repo::Index::Pack> chosen;
+    if (wanted.empty()) {
+      for (const auto* ids : {&found_.survey.marked, &found_.survey.lost}) {
+        for (const ObjectId& id : *ids) {
+          if (const auto at = known_.find(id); at != known_.end()) chosen.insert(*at);
+        }
+      }
+    }
+    for (const std::string& name : wanted) {
+      const repo::Index::Pack pack = TRY(find(name));
+      chosen.emplace(pack.id, pack);
+    }
+    std::vector<repo::Index::Pack> packs;
+    for (const auto& [id, pack] : chosen) packs.push_back(pack);
+    return packs;
+  }
+
+ private:
+  static constexpr std::size_t kDigitsMin = 8;
+
+  Result<repo::Index::Pack> find(const std::string& name) const {
+    const std::string digits = name.substr(name.rfind('/') + 1);
+    std::vector<repo::Index::Pack> fitting;
+    for (const auto& [id, pack] : known_) {
+      if (digits.size() >= kDigitsMin && id.hex().starts_with(digits)) fitting.push_back(pack);
+    }
+    if (fitting.size() == 1) return fitting.front();
+    if (fitting.empty()) {
+      return std::unexpected(
+          Error(ErrorCode::kNotFound, fmt::format("there is no pack '{}'", name))
+              .with_hint("Give the name that check shows, or its first eight digits or more."));
+    }
+    return fail(ErrorCode::kInvalidArgument,
+                fmt::format("'{}' fits {} packs: give more digits", name, fitting.size()));
+  }
+
+  const repo::Index& index_;
+  const Bearings& found_;
+  std::map<ObjectId, repo::Index::Pack> known_;
+};
+
+class PackRepair {
+ public:
+  PackRepair(repo::Repository& repository, const PackRepairOptions& options, Bearings& found,
+             Activity& activity)
+      : repository_(repository), options_(options), found_(found), activity_(activity) {}
+
+  Result<PackRepairReport> run() {
+    TRY(judge(TRY(Candidates(repository_, found_).choose(options_.packs))));
+    // Before anything is saved: what a damaged pack has counts for nothing.
+    for (const repo::Index::Pack& pack : damaged_) repository_.index().distrust({pack.id});
+    repairing::PackSalvage salvage(repository_, options_.mode);
+    TRY(save_all(salvage));
+    TRY(salvage.finish(results_));
+    TRY(mark_all());
+    const auto totals = salvage.totals();
+    report_.packs_written = totals.packs;
+    report_.bytes_stored = totals.bytes_stored;
+    for (RepairedPack& one : results_) report_.packs.push_back(std::move(one));
+    std::ranges::sort(report_.packs, {}, &RepairedPack::object);
+    return std::move(report_);
+  }
+
+ private:
+  // Which of them are damaged indeed. A failure of the store ends it: a disk that does not answer
+  // is not a damaged pack.
+  Result<void> judge(const std::vector<repo::Index::Pack>& packs) {
+    for (const repo::Index::Pack& pack : packs) activity_.progress.bytes_total += pack.size_bytes;
+    for (const repo::Index::Pack& pack : packs) {
+      if (activity_.stop.stop_requested()) return fail(ErrorCode::kCancelled, "interrupted");
+      activity_.progress.set_current(repairing::name_of(pack));
+      RepairedPack result;
+      result.object = repairing::name_of(pack);
+      const auto read =
+          repo::verify_name(repository_.store(), repo::object_kind(pack.kind), pack.id);
+      if (read) {
+        result.outcome = PackOutcome::kWhole;
+        TRY(take_mark_from(pack.id));
+      } else if (read.error().code() == ErrorCode::kNotFound) {
+        result.outcome = PackOutcome::kMissing;
+        result.what = "the pack is missing";
+      } else if (repo::is_damage(read.error().code())) {
+        result.what = read.error().describe();
+        damaged_.push_back(found_.present.contains(pack.id) ? found_.present.at(pack.id) : pack);
+        results_.push_back(std::move(result));
+        continue;
+      } else {
+        return std::unexpected(read.error().clone().with_context("reading " + result.object));
+      }
+      activity_.progress.bytes_done += pack.size_bytes;
+      report_.packs.push_back(std::move(result));
+    }
+    return {};
+  }
+
+  Result<void> take_mark_from(const ObjectId& pack) {
+    if (std::ranges::find(found_.survey.marked, pack) == found_.survey.marked.end()) return {};
+    repository_.index().trust(pack);
+    if (options_.mode == RepairMode::kDryRun) return {};
+    return repo::remove_mark(repository_.store(), pack);
+  }
+
+  Result<void> save_all(repairing::PackSalvage& salvage) {
+    std::vector<std::vector<repairing::KnownFrame>> frames(damaged_.size());
+    std::unordered_set<ObjectId> closed;
+    for (std::size_t i = 0; i < damaged_.size(); ++i) {
+      auto listed = repairing::frames_by_directory(repository_, damaged_[i]);
+      results_[i].directory_readable = listed.has_value();
+      if (listed)
+        frames[i] = std::move(*listed);
+      else if (repo::is_damage(listed.error().code()))
+        closed.insert(damaged_[i].id);
+      else
+        return std::unexpected(
+            listed.error().clone().with_context("reading " + results_[i].object));
+    }
+    auto from_index = repairing::frames_by_index(repository_.index(), closed);
+    for (std::size_t i = 0; i < damaged_.size(); ++i) {
+      if (closed.contains(damaged_[i].id)) frames[i] = std::move(from_index[damaged_[i].id]);
+      activity_.progress.set_current(results_[i].object);
+      TRY_DOING("saving what is whole of " + results_[i].object,
+                salvage.save(frames[i], results_[i], activity_));
+    }
+    return {};
+  }
+
+  // So that no writer relies on them, and collections free them in time.
+  Result<void> mark_all() {
+    if (options_.mode == RepairMode::kDryRun) return {};
+    for (const repo::Index::Pack& pack : damaged_) {
+      if (std::ranges::find(found_.survey.marked, pack.id) != found_.survey.marked.end()) continue;
+      TRY_DOING("marking " + repairing::name_of(pack),
+                repo::mark_damaged(repository_.store(), repository_.config().id, pack.id, pack.kind,
+                                   repository_.world().clock.now()));
+    }
+    return {};
+  }
+
+  repo::Repository& repository_;
+  const PackRepairOptions& options_;
+  Bearings& found_;
+  Activity& activity_;
+  std::vector<repo::Index::Pack> damaged_;
+  std::vector<RepairedPack> results_;  // of `damaged_`, in this order
+  PackRepairReport report_;
+};
+
+}  // namespace
+
+std::string_view to_string(PackOutcome outcome) {
+  switch (outcome) {
+    case PackOutcome::kWhole:
+      return "whole";
+    case PackOutcome::kMissing:
+      return "missing";
+    case PackOutcome::kSalvaged:
+      return "salvaged";
+  }
+  return "unknown";
+}
+
+Result<PackRepairReport> repair_packs(repo::Repository& repository,
+                                      const PackRepairOptions& options, Activity& activity) {
+  Bearings found = TRY(repairing::take_bearings(repository, options.mode, options.author,
+                                                repo::LeaseUse::kWriting, activity));
+  PackRepairReport report = TRY(PackRepair(repository, options, found, activity).run());
+  if (found.lease) TRY(found.lease->release());
+  return report;
+}
+
+}  // namespace backstay::engine

@@ -1,0 +1,158 @@
+#include "engine/repair/replace_snapshot.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+
+#include "base/try.h"
+#include "engine/forget_fence.h"
+#include "engine/notes.h"
+#include "io/machine.h"
+#include "repo/snapshot_note.h"
+
+namespace backstay::engine::repairing {
+
+namespace {
+
+using repo::ObjectKind;
+using snapshot::SnapshotId;
+
+std::string object_of(const SnapshotId& id) {
+  return repo::object_name(ObjectKind::kSnapshot, repo::ObjectId{id.bytes});
+}
+
+// As a forget: whoever holds or tags the old one meanwhile waits for it.
+Result<std::unique_ptr<repo::Lease>> take_lease(repo::Repository& repository,
+                                                const RepairAuthor& author) {
+  repo::LeaseRecord record;
+  record.operation = kForgetOperation;
+  record.host = author.host;
+  record.user = author.user;
+  record.process = io::process_id();
+  record.renew_seconds = kForgetRenewSeconds;
+  return repository.take_lease(std::move(record), repo::LeaseUse::kReading);
+}
+
+Result<repo::StoredSnapshot> with_tags(repo::Repository& repository, const SnapshotId& id) {
+  std::vector<repo::StoredSnapshot> one(1);
+  one.front().id = id;
+  one.front().snapshot = TRY(repository.read_snapshot(id));
+  TRY(repo::apply_tag_changes(repository, one));
+  return std::move(one.front());
+}
+
+Result<void> carry_tags(repo::Repository& repository, const repo::StoredSnapshot& old,
+                        const Succession& succession, const RepairAuthor& author) {
+  const auto tags = TRY(with_tags(repository, succession.made)).snapshot.tags;
+  repo::TagChange change{
+      .replaces = succession.fresh,
+      .removed = {},
+      .added = old.snapshot.tags,
+      .author = {.time = repository.world().clock.now(), .host = author.host, .user = author.user}};
+  if (repo::apply_change(change, tags) == tags) return {};
+  TRY(repo::store_tag_change(repository, succession.made, change));
+  return {};
+}
+
+// The objects of the holds that the new one has, too, and of those that do not bind any more.
+struct CarriedHolds {
+  std::set<std::string> objects;
+  bool all = true;  // false: one cannot be read
+};
+Result<CarriedHolds> carry_holds(repo::Repository& repository, const SnapshotId& old,
+                                 const SnapshotId& made) {
+  CarriedHolds carried;
+  const auto now = TRY(time_of_store(repository));
+  const auto holds = TRY(repo::list_holds(repository));
+  for (const repo::StoredHold& one : holds) {
+    if (one.snapshot != old) continue;
+    if (!one.readable) {
+      carried.all = false;
+      continue;
+    }
+    carried.objects.insert(one.object);
+    if (now && !one.binds(*now)) continue;
+    const bool there = std::ranges::any_of(holds, [&](const repo::StoredHold& other) {
+      return other.snapshot == made && other.readable && other.hold == one.hold;
+    });
+    if (!there) TRY(repo::store_hold(repository, made, one.hold));
+  }
+  return carried;
+}
+
+// What a forget makes sure of before each removal.
+Result<bool> may_be_removed(repo::Repository& repository, const SnapshotId& old,
+                            const repo::Lease& lease, const std::set<std::string>& carried) {
+  TRY(lease.verify());
+  TRY(ask_for_lease(repository, lease.id()));
+  for (const repo::ListedNote& note :
+       TRY(repo::list_notes(repository.store(), ObjectKind::kHold))) {
+    if (note.name.snapshot.bytes == old.bytes && !carried.contains(note.object)) return false;
+  }
+  return true;
+}
+
+Result<void> remove_notes(repo::Repository& repository, const SnapshotId& old) {
+  for (const ObjectKind kind : {ObjectKind::kTagChange, ObjectKind::kHold}) {
+    for (const repo::ListedNote& note : TRY(repo::list_notes(repository.store(), kind))) {
+      if (note.name.snapshot.bytes == old.bytes) TRY(repository.store().remove(note.object));
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
+// The user has forgotten the old one while the new one was made: that is meant for both.
+static Result<HandOver> follow(repo::Repository& repository, const Succession& succession,
+                               const repo::Lease& lease) {
+  HandOver result{.outcome = HandedOver::kForgotten, .why = "it was forgotten meanwhile"};
+  if (!succession.fresh || !TRY(may_be_removed(repository, succession.made, lease, {})))
+    return result;
+  TRY(repository.store().remove(object_of(succession.made)));
+  TRY(repository.store().barrier());
+  TRY(remove_notes(repository, succession.made));
+  return result;
+}
+
+static Result<HandOver> replace(repo::Repository& repository, const Succession& succession,
+                                const repo::StoredSnapshot& before, const repo::Lease& lease,
+                                const RepairAuthor& author) {
+  const SnapshotId& old = succession.old;
+  TRY_DOING("carrying tags along", carry_tags(repository, before, succession, author));
+  const CarriedHolds holds =
+      TRY_DOING("carrying holds along", carry_holds(repository, old, succession.made));
+  TRY(repository.store().barrier());
+  if (succession.what == OldSnapshot::kKeep) return HandOver{};
+  if (!before.tags_known) {
+    return HandOver{.outcome = HandedOver::kStays, .why = "a change of its tags cannot be read"};
+  }
+  if (!holds.all) {
+    return HandOver{.outcome = HandedOver::kStays,
+                    .why = "it is held by a hold that cannot be read"};
+  }
+  if (!TRY(may_be_removed(repository, old, lease, holds.objects))) {
+    return HandOver{.outcome = HandedOver::kStays,
+                    .why = "it was held meanwhile; run the command again"};
+  }
+  TRY_DOING("removing snapshot " + old.short_hex(), repository.store().remove(object_of(old)));
+  TRY(repository.store().barrier());
+  TRY_DOING("removing what is said about it", remove_notes(repository, old));
+  return HandOver{};
+}
+
+Result<HandOver> hand_over(repo::Repository& repository, const Succession& succession,
+                           const RepairAuthor& author) {
+  // The lease comes before anything is read: who stores a hold later waits for it.
+  const auto lease = TRY(take_lease(repository, author));
+  const auto before = with_tags(repository, succession.old);
+  if (!before && before.error().code() != ErrorCode::kNotFound)
+    return std::unexpected(before.error().clone());
+  HandOver result = before ? TRY(replace(repository, succession, *before, *lease, author))
+                           : TRY(follow(repository, succession, *lease));
+  TRY(lease->release());
+  return result;
+}
+
+}  // namespace backstay::engine::repairing
