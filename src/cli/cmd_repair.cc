@@ -10,6 +10,7 @@
 #include "cli/running.h"
 #include "cli/session.h"
 #include "cli/snapshot_choice.h"
+#include "cli/text_layout.h"
 #include "engine/repair.h"
 #include "io/machine.h"
 #include "json/json.h"

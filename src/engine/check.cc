@@ -6,6 +6,7 @@
 #include <charconv>
 #include <unordered_map>
 #include <unordered_set>
+#include <utility>
 
 #include "base/byte_size.h"
 #include "base/try.h"
@@ -451,12 +452,10 @@ static std::uint64_t put_in_turn(std::vector<StoredObject>& objects, const Check
     return is_pack(object) ? repo::parse_object_name(object.kind, object.name)
                            : fail(ErrorCode::kInvalidArgument, "not a pack");
   };
-  std::stable_sort(objects.begin(), objects.end(), [&](const auto& one, const auto& other) {
-    const auto rank = [&](const StoredObject& object) {
-      const auto pack = pack_of(object);
-      return pack ? freshness->verified.verified_at(*pack).value_or(-1) : -2;
-    };
-    return rank(one) < rank(other);
+  std::ranges::sort(objects, {}, [&](const StoredObject& object) {
+    const auto pack = pack_of(object);
+    const std::int64_t rank = pack ? freshness->verified.verified_at(*pack).value_or(-1) : -2;
+    return std::pair(rank, object.name);
   });
   return std::erase_if(objects, [&](const StoredObject& object) {
     const auto pack = pack_of(object);

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "base/try.h"
 #include "repo/pack.h"
@@ -67,8 +68,8 @@ static std::uint64_t take_turns(std::vector<Index::Pack>& packs, const Freshness
   const std::size_t fresh = std::erase_if(packs, [&](const Index::Pack& pack) {
     return freshness.verified.is_fresh(pack.id, freshness.max_age, freshness.now);
   });
-  std::ranges::stable_sort(packs, {}, [&](const Index::Pack& pack) {
-    return freshness.verified.verified_at(pack.id).value_or(-1);
+  std::ranges::sort(packs, {}, [&](const Index::Pack& pack) {
+    return std::pair(freshness.verified.verified_at(pack.id).value_or(-1), pack.id);
   });
   return fresh;
 }
