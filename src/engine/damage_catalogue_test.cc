@@ -68,7 +68,10 @@ class DamageCatalogue : public RepairFixture {
       return mended.outcome == SnapshotOutcome::kNothingLeft;
     });
     EXPECT_EQ(missing_in(readable(all_mended), before), "") << "after repair snapshots";
-    expect_left(one);
+    if (all_mended)
+      expect_left(one);
+    else
+      EXPECT_FALSE(try_check()->damages.empty());
     const auto mended = memory_.objects();
     EXPECT_EQ(mend_all(RepairMode::kRepair), "");
     EXPECT_TRUE(memory_.objects() == mended) << "repairing twice is not as repairing once";
