@@ -60,6 +60,11 @@ Result<std::unique_ptr<repo::Lease>> take_repair_lease(repo::Repository& reposit
 
 Result<Bearings> take_bearings(repo::Repository& repository, RepairMode mode,
                                const RepairAuthor& author, repo::LeaseUse use, Activity& activity) {
+  if (repository.keyring().is_write_only()) {
+    return std::unexpected(
+        Error(ErrorCode::kPermissionDenied, "this key cannot read what is stored")
+            .with_hint("Repair with a passphrase or key that can."));
+  }
   Bearings found;
   const bool dry_run = mode == RepairMode::kDryRun;
   found.lease = dry_run ? TRY(restoring::take_read_lease(repository, "repair", activity))

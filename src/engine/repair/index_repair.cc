@@ -49,7 +49,7 @@ Result<void> complete_runs(repo::Repository& repository, const repairing::Bearin
   };
   const auto compared =
       TRY(repo::recover_packs(repository.store(), repository.keyring(), repository.config().id,
-                              packs, repo::PackDepth::kDirectory, take));
+                              packs, {.depth = repo::PackDepth::kDirectory}, take));
   for (const auto& [id, error] : compared.unreadable) {
     if (error.code() == ErrorCode::kNotFound) continue;  // removed meanwhile
     report.packs_unreadable.push_back(

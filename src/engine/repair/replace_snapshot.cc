@@ -85,7 +85,7 @@ Result<CarriedHolds> carry_holds(repo::Repository& repository, const SnapshotId&
 Result<bool> may_be_removed(repo::Repository& repository, const SnapshotId& old,
                             const repo::Lease& lease, const std::set<std::string>& carried) {
   TRY(lease.verify());
-  TRY(ask_for_lease(repository, lease.id()));
+  TRY(lease.ask());
   for (const repo::ListedNote& note :
        TRY(repo::list_notes(repository.store(), ObjectKind::kHold))) {
     if (note.name.snapshot.bytes == old.bytes && !carried.contains(note.object)) return false;
