@@ -190,6 +190,25 @@ TEST_F(Repair, OfSnapshotsKeepsOneThatAnUnreadableHoldHolds) {
       memory_.objects().contains(repo::object_name(ObjectKind::kSnapshot, {second_.bytes})));
 }
 
+TEST_F(Repair, OfSnapshotsKeepsOneThatIsLocked) {
+  repo::Hold lock;
+  lock.until = Timestamp{.seconds = clock_.now().seconds + 1000, .nanos = 0};
+  lock.locked = true;
+  ASSERT_EQ(problem(repo::store_hold(*open(), first_, lock)), "");
+  remove(pack_with("/home/user/large"));
+  const std::string name = repo::object_name(ObjectKind::kSnapshot, {first_.bytes});
+  ASSERT_EQ(problem(mend_snapshots(RepairMode::kRepair)), "");
+  EXPECT_TRUE(memory_.objects().contains(name));
+  EXPECT_EQ(names("snapshots/").size(), 3U);
+  const auto once = memory_.objects();
+  ASSERT_EQ(problem(mend_snapshots(RepairMode::kRepair)), "");
+  EXPECT_EQ(memory_.objects(), once);
+  clock_.advance(std::chrono::seconds(2000));
+  ASSERT_EQ(problem(mend_snapshots(RepairMode::kRepair)), "");
+  EXPECT_FALSE(memory_.objects().contains(name));
+  EXPECT_EQ(names("snapshots/").size(), 2U);
+}
+
 TEST_F(Repair, OfASnapshotOfWhichNothingIsLeftLeavesIt) {
   const auto roots = new_pages(1);
   ASSERT_EQ(roots.size(), 1U);

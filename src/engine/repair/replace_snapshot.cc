@@ -58,7 +58,8 @@ Result<void> carry_tags(repo::Repository& repository, const repo::StoredSnapshot
 // The objects of the holds that the new one has, too, and of those that do not bind any more.
 struct CarriedHolds {
   std::set<std::string> objects;
-  bool all = true;  // false: one cannot be read
+  bool all = true;      // false: one cannot be read
+  bool locked = false;  // one binds that nobody may remove before its time
 };
 Result<CarriedHolds> carry_holds(repo::Repository& repository, const SnapshotId& old,
                                  const SnapshotId& made) {
@@ -73,6 +74,7 @@ Result<CarriedHolds> carry_holds(repo::Repository& repository, const SnapshotId&
     }
     carried.objects.insert(one.object);
     if (now && !one.binds(*now)) continue;
+    carried.locked = carried.locked || one.hold.locked;
     const bool there = std::ranges::any_of(holds, [&](const repo::StoredHold& other) {
       return other.snapshot == made && other.readable && other.hold == one.hold;
     });
@@ -131,6 +133,9 @@ static Result<HandOver> replace(repo::Repository& repository, const Succession& 
   if (!holds.all) {
     return HandOver{.outcome = HandedOver::kStays,
                     .why = "it is held by a hold that cannot be read"};
+  }
+  if (holds.locked) {
+    return HandOver{.outcome = HandedOver::kStays, .why = "it is locked until its time is over"};
   }
   if (!TRY(may_be_removed(repository, old, lease, holds.objects))) {
     return HandOver{.outcome = HandedOver::kStays,
