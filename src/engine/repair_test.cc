@@ -1,6 +1,8 @@
 // What single repairs do, what they refuse, and that they may be cut anywhere.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "engine/testing/repair_fixture.h"
 #include "io/testing/temporary_folder.h"
 
@@ -145,7 +147,8 @@ TEST_F(Repair, OfSnapshotsLeavesOutWhatIsLostAndSaysSo) {
     EXPECT_GT(one.repaired->files_lost, 0U);
     EXPECT_EQ(one.stats.errors, one.repaired->files_lost);
     EXPECT_EQ(one.status, snapshot::Status::kPartial);
-    EXPECT_EQ(one.errors.size(), one.repaired->files_lost);
+    constexpr std::uint64_t kToldMax = 100;  // a snapshot names no more
+    EXPECT_EQ(one.errors.size(), std::min(kToldMax, one.repaired->files_lost));
   }
 }
 
