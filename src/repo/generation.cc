@@ -221,6 +221,20 @@ static Result<std::vector<std::uint64_t>> list_numbers(backend::Backend& store) 
   return numbers;
 }
 
+// Nothing when a collection removed it: there is a later one by now.
+static Result<std::optional<Generation>> read_generation(backend::Backend& store,
+                                                         std::uint64_t number,
+                                                         const RepositoryId& repository,
+                                                         const Keyring& keyring) {
+  const auto stored = get_object(store, generation_name(number), kPlainObjectMax);
+  if (!stored && stored.error().code() == ErrorCode::kNotFound) return std::nullopt;
+  if (!stored) return std::unexpected(stored.error().clone());
+  Generation generation = TRY(decode_generation(*stored, repository, keyring));
+  if (generation.number != number)
+    return fail(ErrorCode::kCorruption, "it has another number inside");
+  return generation;
+}
+
 Result<GenerationsRead> read_generations(backend::Backend& store, const RepositoryId& repository,
                                          const Keyring& keyring,
                                          const std::vector<Generation>& known) {
@@ -233,23 +247,17 @@ Result<GenerationsRead> read_generations(backend::Backend& store, const Reposito
         read.generations.push_back(*before);
         continue;
       }
-      const std::string name = generation_name(number);
-      const auto stored = get_object(store, name, kPlainObjectMax);
-      // A collection removed it: there is a later one by now.
-      vanished = !stored && stored.error().code() == ErrorCode::kNotFound;
-      if (vanished) break;
-      auto generation = stored ? decode_generation(*stored, repository, keyring)
-                               : Result<Generation>(std::unexpected(stored.error().clone()));
-      if (generation && generation->number != number)
-        generation = fail(ErrorCode::kCorruption, "it has another number inside");
+      auto generation = read_generation(store, number, repository, keyring);
       if (generation) {
-        read.generations.push_back(*std::move(generation));
-      } else if (is_damage(generation.error().code())) {
-        if (!read.trouble)
-          read.trouble = std::move(generation).error().with_context("reading " + name);
-      } else {
-        return std::unexpected(std::move(generation).error().with_context("reading " + name));
+        vanished = !generation->has_value();
+        if (vanished) break;
+        read.generations.push_back(**std::move(generation));
+        continue;
       }
+      Error error =
+          std::move(generation).error().with_context("reading " + generation_name(number));
+      if (!is_damage(error.code())) return std::unexpected(std::move(error));
+      if (!read.trouble) read.trouble = std::move(error);
     }
     if (!vanished) return read;
   }

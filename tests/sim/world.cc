@@ -70,7 +70,7 @@ Result<Contents> read_contents(repo::Repository& repository, const snapshot::Sna
 }
 
 World::World(std::uint64_t seed, std::function<void(const std::string&)> told)
-    : story(std::move(told)), seed_(seed), dice_(seed), plain_dice_(seed ^ 0x5eed) {}
+    : story(std::move(told)), dice_(seed), plain_dice_(seed ^ 0x5eed) {}
 
 void World::violate(const std::string& what) {
   if (story) story("VIOLATION: " + what);

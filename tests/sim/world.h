@@ -100,7 +100,6 @@ class World {
   Result<std::unique_ptr<repo::Repository>> open_plainly();
   void violate(const std::string& what);
 
-  const std::uint64_t seed_;
   SeededRng dice_;
   SeededRng plain_dice_;
   SystemClock clock_;
