@@ -35,6 +35,7 @@ class BorgImports(program.ProgramTest):
         self.borg("init", "-e", mode, self.borg_repository)
 
     def create(self, *arguments, **options):
+        time.sleep(1.1)  # borg lists archives with whole seconds: none is of the same one
         self.archives += 1
         name = f"{self.borg_repository}::a{self.archives}"
         self.borg("create", *arguments[:-1], name, arguments[-1], **options)
@@ -101,7 +102,6 @@ class BorgImports(program.ProgramTest):
     def test_restore_as_borg_restores_them(self):
         self.fill_with_all_kinds()
         self.create("--comment", "the first", self.source)
-        time.sleep(1.1)  # borg lists archives with whole seconds
         self.change()
         self.create(self.source)
         lines = self.bring()
