@@ -29,6 +29,36 @@ Result<void> Backend::adopt(std::string_view /*name*/) {
   return {};
 }
 
+Result<void> Backend::retain(std::string_view name, Timestamp /*until*/) {
+  return fail(
+      ErrorCode::kUnsupported,
+      fmt::format("{} cannot keep {} from being removed: it has no object lock", describe(), name));
+}
+
+Result<std::optional<Timestamp>> Backend::retention(std::string_view name) {
+  TRY(head(name));
+  return std::nullopt;
+}
+
+bool may_go_from_append_only(std::string_view name) {
+  return name.starts_with("leases/");
+}
+
+std::unexpected<Error> refuse_retained(std::string_view where, std::string_view name,
+                                       Timestamp until) {
+  return std::unexpected(
+      Error(ErrorCode::kPermissionDenied,
+            fmt::format("{} keeps {} until {}", where, name, format_rfc3339(until)))
+          .with_hint("It is locked and goes when that time has come by the store's clock."));
+}
+
+std::unexpected<Error> refuse_append_only(std::string_view where, std::string_view name) {
+  return std::unexpected(
+      Error(ErrorCode::kPermissionDenied,
+            fmt::format("{} is append-only: {} is not removed", where, name))
+          .with_hint("Whoever owns the store turns that off with backstay append-only off."));
+}
+
 Result<void> validate_name(std::string_view name) {
   if (is_name(name)) return {};
   return fail(ErrorCode::kInvalidArgument, fmt::format("'{}' is not an object name", name));

@@ -3,12 +3,13 @@
 // Names are made of [a-z0-9-] components joined by '/', at most 200 characters, never starting with
 // '/' or '.'. The engine's objects are listed in docs/format.md section 3. All methods are
 // thread-safe and block; none retries (a wrapper does that). Failures: not_found, already_exists,
-// unavailable (may be retried), permission_denied, no_space, invalid_argument (a bad name),
-// unsupported.
+// unavailable (may be retried), permission_denied (also: kept by retention, or append-only),
+// no_space, invalid_argument (a bad name), unsupported.
 #pragma once
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -32,6 +33,8 @@ struct Capabilities {
   bool conditional_create = false;     // of two creates of one name exactly one succeeds
   bool server_time = false;            // ObjectInfo::modified and store_time() come from one clock
   std::uint64_t object_bytes_max = 0;  // 0: no limit known
+  bool object_lock = false;            // retain() is kept to
+  bool append_only = false;            // nothing goes but what may_go_from_append_only() lets go
 };
 
 class Backend {
@@ -69,8 +72,17 @@ class Backend {
   virtual Result<void> list(std::string_view prefix,
                             const std::function<Result<void>(const ObjectInfo&)>& each) = 0;
 
-  // Removing what is not there succeeds.
+  // Removing what is not there succeeds. permission_denied, with the time in its message, for an
+  // object that is retained until later than the store's clock shows, and in an append-only store.
   virtual Result<void> remove(std::string_view name) = 0;
+
+  // The object is not removed before `until`, by the store's clock, whoever asks for it. Extends
+  // and never shortens: an earlier time, or one that has passed, changes nothing and succeeds.
+  // Durable after the next barrier(). not_found; unsupported without Capabilities::object_lock.
+  virtual Result<void> retain(std::string_view name, Timestamp until);
+  // Until when the object is retained, also when that time has passed; nothing when it never was,
+  // and in a store without object lock. not_found.
+  virtual Result<std::optional<Timestamp>> retention(std::string_view name);
 
   // The store's clock, for the age of leases.
   virtual Result<Timestamp> store_time() = 0;
@@ -79,6 +91,14 @@ class Backend {
   // For messages: "/srv/backup", never with credentials.
   [[nodiscard]] virtual std::string describe() const = 0;
 };
+
+// Objects that an append-only store lets go: leases, which protect nothing that is stored.
+[[nodiscard]] bool may_go_from_append_only(std::string_view name);
+// What remove() of a store `where` says of an object that stays.
+[[nodiscard]] std::unexpected<Error> refuse_retained(std::string_view where, std::string_view name,
+                                                     Timestamp until);
+[[nodiscard]] std::unexpected<Error> refuse_append_only(std::string_view where,
+                                                        std::string_view name);
 
 // Fails with invalid_argument unless `name` follows the rules above.
 Result<void> validate_name(std::string_view name);

@@ -202,6 +202,15 @@ Result<void> FaultBackend::remove(std::string_view name) {
   });
 }
 
+Result<void> FaultBackend::retain(std::string_view name, Timestamp until) {
+  return changing(fmt::format("retain {}", name), [&] { return inner_.retain(name, until); });
+}
+
+Result<std::optional<Timestamp>> FaultBackend::retention(std::string_view name) {
+  TRY(reading(fmt::format("retention {}", name)));
+  return inner_.retention(name);
+}
+
 Result<Timestamp> FaultBackend::store_time() {
   TRY(reading("store_time"));
   return inner_.store_time();

@@ -21,8 +21,8 @@ namespace backstay::backend {
 // same number need not be the same call twice.
 class FaultBackend final : public Backend {
  public:
-  // What calls are numbered, from 1: all, or only put, barrier and remove (a cut between two reads
-  // leaves what the cut at the change before them left).
+  // What calls are numbered, from 1: all, or only put, barrier, remove and retain (a cut between
+  // two reads leaves what the cut at the change before them left).
   enum class Numbered : std::uint8_t { kEveryCall, kChanges };
   // Whether the change that is hit still took effect, although its caller is told that it failed.
   enum class Effect : std::uint8_t { kLost, kApplied };
@@ -62,6 +62,8 @@ class FaultBackend final : public Backend {
   Result<void> list(std::string_view prefix,
                     const std::function<Result<void>(const ObjectInfo&)>& each) override;
   Result<void> remove(std::string_view name) override;
+  Result<void> retain(std::string_view name, Timestamp until) override;
+  Result<std::optional<Timestamp>> retention(std::string_view name) override;
   Result<Timestamp> store_time() override;
   [[nodiscard]] Capabilities capabilities() const override { return inner_.capabilities(); }
   [[nodiscard]] std::string describe() const override { return inner_.describe(); }

@@ -14,9 +14,13 @@ using Effect = FaultBackend::Effect;
 class FaultStore final : public ContractStore {
  public:
   Backend& backend() override { return backend_; }
+  bool turn_clock(std::int64_t seconds) override {
+    clock_.turn(seconds);
+    return true;
+  }
 
  private:
-  SystemClock clock_;
+  TurnedClock clock_;
   MemoryBackend inner_{clock_};
   FaultBackend backend_{inner_};
 };

@@ -20,6 +20,9 @@ class LocalStore final : public ContractStore {
  public:
   LocalStore() : backend_(std::move(LocalBackend::create(folder_ / "repository")).value()) {}
   Backend& backend() override { return *backend_; }
+  void reopen() override {
+    backend_ = std::move(LocalBackend::open(folder_ / "repository")).value();
+  }
 
  private:
   io::TemporaryFolder folder_;

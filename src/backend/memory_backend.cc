@@ -24,7 +24,7 @@ Result<void> MemoryBackend::put(std::string_view name, std::span<const ByteView>
   if (!created) {
     return fail(ErrorCode::kAlreadyExists, fmt::format("object {} is in memory already", name));
   }
-  at->second = {std::move(bytes), clock_.now()};
+  at->second = {std::move(bytes), clock_.now(), std::nullopt};
   return {};
 }
 
@@ -87,8 +87,31 @@ Result<void> MemoryBackend::list(std::string_view prefix,
 Result<void> MemoryBackend::remove(std::string_view name) {
   TRY(validate_name(name));
   const MutexLock lock(mutex_);
-  if (const auto found = objects_.find(name); found != objects_.end()) objects_.erase(found);
+  const auto found = objects_.find(name);
+  if (found == objects_.end()) return {};
+  const std::optional<Timestamp> until = found->second.retained_until;
+  if (until && clock_.now() < *until) return refuse_retained(describe(), name, *until);
+  if (append_only_ && !may_go_from_append_only(name)) return refuse_append_only(describe(), name);
+  objects_.erase(found);
   return {};
+}
+
+Result<void> MemoryBackend::retain(std::string_view name, Timestamp until) {
+  TRY(validate_name(name));
+  const MutexLock lock(mutex_);
+  const auto found = objects_.find(name);
+  if (found == objects_.end()) return no_object(name);
+  std::optional<Timestamp>& kept = found->second.retained_until;
+  kept = std::max(kept.value_or(until), until);
+  return {};
+}
+
+Result<std::optional<Timestamp>> MemoryBackend::retention(std::string_view name) {
+  TRY(validate_name(name));
+  const MutexLock lock(mutex_);
+  const auto found = objects_.find(name);
+  if (found == objects_.end()) return no_object(name);
+  return found->second.retained_until;
 }
 
 Result<Timestamp> MemoryBackend::store_time() {
@@ -96,7 +119,12 @@ Result<Timestamp> MemoryBackend::store_time() {
 }
 
 Capabilities MemoryBackend::capabilities() const {
-  return {.conditional_create = true, .server_time = true, .object_bytes_max = 0};
+  const MutexLock lock(mutex_);
+  return {.conditional_create = true,
+          .server_time = true,
+          .object_bytes_max = 0,
+          .object_lock = true,
+          .append_only = append_only_};
 }
 
 MemoryBackend::Objects MemoryBackend::objects() const {
@@ -106,11 +134,16 @@ MemoryBackend::Objects MemoryBackend::objects() const {
   return copy;
 }
 
+void MemoryBackend::set_append_only(bool append_only) {
+  const MutexLock lock(mutex_);
+  append_only_ = append_only;
+}
+
 void MemoryBackend::set_objects(Objects objects) {
   const MutexLock lock(mutex_);
   objects_.clear();
   for (auto& [name, bytes] : objects) {
-    objects_.emplace(name, Stored{std::move(bytes), clock_.now()});
+    objects_.emplace(name, Stored{std::move(bytes), clock_.now(), std::nullopt});
   }
 }
 

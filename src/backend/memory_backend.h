@@ -3,6 +3,7 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 
 #include "backend/backend.h"
 #include "base/mutex.h"
@@ -22,6 +23,8 @@ class MemoryBackend final : public Backend {
   Result<void> list(std::string_view prefix,
                     const std::function<Result<void>(const ObjectInfo&)>& each) override;
   Result<void> remove(std::string_view name) override;
+  Result<void> retain(std::string_view name, Timestamp until) override;
+  Result<std::optional<Timestamp>> retention(std::string_view name) override;
   Result<Timestamp> store_time() override;
   [[nodiscard]] Capabilities capabilities() const override;
   [[nodiscard]] std::string describe() const override { return "memory"; }
@@ -31,15 +34,18 @@ class MemoryBackend final : public Backend {
   using Objects = std::map<std::string, Bytes, std::less<>>;
   [[nodiscard]] Objects objects() const;
   void set_objects(Objects objects);
+  void set_append_only(bool append_only);
 
  private:
   struct Stored {
     Bytes bytes;
     Timestamp modified;
+    std::optional<Timestamp> retained_until;
   };
   const Clock& clock_;
   mutable Mutex mutex_;
   std::map<std::string, Stored, std::less<>> objects_ GUARDED_BY(mutex_);
+  bool append_only_ GUARDED_BY(mutex_) = false;
 };
 
 }  // namespace backstay::backend

@@ -10,9 +10,13 @@ namespace {
 class MemoryStore final : public ContractStore {
  public:
   Backend& backend() override { return backend_; }
+  bool turn_clock(std::int64_t seconds) override {
+    clock_.turn(seconds);
+    return true;
+  }
 
  private:
-  SystemClock clock_;
+  TurnedClock clock_;
   MemoryBackend backend_{clock_};
 };
 
@@ -32,6 +36,22 @@ TEST(MemoryBackend, StartsAgainFromACopyOfWhatItHeld) {
   EXPECT_EQ(second.objects(), copy);
   EXPECT_EQ(copy.size(), 1U);
   EXPECT_EQ(as_text(copy.at("data/00/a")), "x");
+}
+
+TEST(MemoryBackend, LetsOnlyLeasesGoWhenItIsAppendOnly) {
+  const SystemClock clock;
+  MemoryBackend backend(clock);
+  for (const char* const name : {"leases/a-0000000000", "snapshots/a", "generations/b"}) {
+    ASSERT_TRUE(backend.put(name, as_bytes("x")).has_value());
+  }
+  backend.set_append_only(true);
+  EXPECT_TRUE(backend.capabilities().append_only);
+  EXPECT_TRUE(backend.remove("leases/a-0000000000").has_value());
+  EXPECT_TRUE(backend.remove("snapshots/not-there").has_value());
+  for (const char* const name : {"snapshots/a", "generations/b"}) {
+    EXPECT_EQ(backend.remove(name).error().code(), ErrorCode::kPermissionDenied);
+  }
+  EXPECT_EQ(backend.objects().size(), 2U);
 }
 
 }  // namespace

@@ -42,6 +42,12 @@ class ThrottledBackend final : public Backend {
     return inner_->list(prefix, each);
   }
   Result<void> remove(std::string_view name) override { return inner_->remove(name); }
+  Result<void> retain(std::string_view name, Timestamp until) override {
+    return inner_->retain(name, until);
+  }
+  Result<std::optional<Timestamp>> retention(std::string_view name) override {
+    return inner_->retention(name);
+  }
   Result<Timestamp> store_time() override { return inner_->store_time(); }
   [[nodiscard]] Capabilities capabilities() const override { return inner_->capabilities(); }
   [[nodiscard]] std::string describe() const override { return inner_->describe(); }

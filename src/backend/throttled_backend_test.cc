@@ -25,9 +25,13 @@ class SleptTime final : public Clock {
 class ThrottledStore final : public ContractStore {
  public:
   Backend& backend() override { return backend_; }
+  bool turn_clock(std::int64_t seconds) override {
+    clock_.turn(seconds);
+    return true;
+  }
 
  private:
-  SystemClock clock_;
+  TurnedClock clock_;
   ThrottledBackend backend_{std::make_unique<MemoryBackend>(clock_),
                             {.upload = 1, .download = 1},
                             clock_,

@@ -10,6 +10,7 @@
 
 #include "base/try.h"
 #include "repo/testing/fixture.h"
+#include "repo/testing/forwarding_backend.h"
 
 namespace backstay::repo {
 namespace {
@@ -28,33 +29,15 @@ Credential with_passphrase(const std::string& text) {
 }
 
 // Somebody else's step, just before a change of this one's; or its failure.
-class Interrupted final : public backend::Backend {
+class Interrupted final : public ForwardingBackend {
  public:
   using Step = std::function<Result<void>(std::string_view name)>;
-  explicit Interrupted(backend::Backend& inner) : inner_(inner) {}
+  explicit Interrupted(backend::Backend& inner) : ForwardingBackend(inner) {}
   void before_removal(std::string_view prefix, Step step) {
     prefix_ = prefix;
     step_ = std::move(step);
   }
 
-  using Backend::put;
-  Result<void> put(std::string_view name, std::span<const ByteView> pieces) override {
-    return inner_.put(name, pieces);
-  }
-  Result<void> barrier() override { return inner_.barrier(); }
-  Result<void> adopt(std::string_view name) override { return inner_.adopt(name); }
-  Result<Bytes> get(std::string_view name, std::uint64_t size_max) override {
-    return inner_.get(name, size_max);
-  }
-  Result<void> get_range(std::string_view name, std::uint64_t offset,
-                         MutableByteView out) override {
-    return inner_.get_range(name, offset, out);
-  }
-  Result<backend::ObjectInfo> head(std::string_view name) override { return inner_.head(name); }
-  Result<void> list(std::string_view prefix,
-                    const std::function<Result<void>(const backend::ObjectInfo&)>& each) override {
-    return inner_.list(prefix, each);
-  }
   Result<void> remove(std::string_view name) override {
     if (step_ && name.starts_with(prefix_)) {
       const Step step = std::exchange(step_, nullptr);
@@ -62,14 +45,8 @@ class Interrupted final : public backend::Backend {
     }
     return inner_.remove(name);
   }
-  Result<Timestamp> store_time() override { return inner_.store_time(); }
-  [[nodiscard]] backend::Capabilities capabilities() const override {
-    return inner_.capabilities();
-  }
-  [[nodiscard]] std::string describe() const override { return inner_.describe(); }
 
  private:
-  backend::Backend& inner_;
   std::string prefix_;
   Step step_;
 };

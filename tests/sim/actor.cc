@@ -7,6 +7,7 @@
 #include "engine/prune.h"
 #include "repo/pack_survey.h"
 #include "repo/store_session.h"
+#include "repo/testing/forwarding_backend.h"
 #include "snapshot/tree.h"
 #include "snapshot/tree_key.h"
 #include "world.h"
@@ -26,35 +27,9 @@ Bytes content_number(std::uint64_t number) {
 }
 
 // Passes calls on to what outlives the repository.
-class Borrowed final : public backend::Backend {
+class Borrowed final : public repo::ForwardingBackend {
  public:
-  explicit Borrowed(SimBackend& inner) : inner_(inner) {}
-  using Backend::put;
-  Result<void> put(std::string_view name, std::span<const ByteView> pieces) override {
-    return inner_.put(name, pieces);
-  }
-  Result<void> barrier() override { return inner_.barrier(); }
-  Result<Bytes> get(std::string_view name, std::uint64_t size_max) override {
-    return inner_.get(name, size_max);
-  }
-  Result<void> get_range(std::string_view name, std::uint64_t offset,
-                         MutableByteView out) override {
-    return inner_.get_range(name, offset, out);
-  }
-  Result<backend::ObjectInfo> head(std::string_view name) override { return inner_.head(name); }
-  Result<void> list(std::string_view prefix,
-                    const std::function<Result<void>(const backend::ObjectInfo&)>& each) override {
-    return inner_.list(prefix, each);
-  }
-  Result<void> remove(std::string_view name) override { return inner_.remove(name); }
-  Result<Timestamp> store_time() override { return inner_.store_time(); }
-  [[nodiscard]] backend::Capabilities capabilities() const override {
-    return inner_.capabilities();
-  }
-  [[nodiscard]] std::string describe() const override { return inner_.describe(); }
-
- private:
-  SimBackend& inner_;
+  explicit Borrowed(SimBackend& inner) : ForwardingBackend(inner) {}
 };
 
 // Tree pages and content lists straight into the session.

@@ -4,6 +4,8 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <ostream>
@@ -18,6 +20,24 @@ class ContractStore {
  public:
   virtual ~ContractStore() = default;
   virtual Backend& backend() = 0;
+  // As another process sees the store that is there; what cannot be opened again stays as it is.
+  virtual void reopen() {}
+  // Moves the store's clock by so many seconds; false where a test has no hold of it.
+  virtual bool turn_clock(std::int64_t /*seconds*/) { return false; }
+};
+
+// The world's time, moved by hand.
+class TurnedClock final : public Clock {
+ public:
+  [[nodiscard]] Timestamp now() const override;
+  [[nodiscard]] std::chrono::steady_clock::time_point monotonic() const override {
+    return clock_.monotonic();
+  }
+  void turn(std::int64_t seconds) { offset_seconds_ += seconds; }
+
+ private:
+  SystemClock clock_;
+  std::atomic<std::int64_t> offset_seconds_ = 0;
 };
 
 struct ContractParam {
@@ -32,6 +52,7 @@ class BackendContract : public ::testing::TestWithParam<ContractParam> {
  protected:
   BackendContract() : store_(GetParam().make()) {}
   [[nodiscard]] Backend& backend() { return store_->backend(); }
+  [[nodiscard]] ContractStore& store() { return *store_; }
 
   [[nodiscard]] Result<void> put(std::string_view name, std::string_view text) {
     return backend().put(name, as_bytes(text));

@@ -29,6 +29,12 @@ class ForwardingBackend : public backend::Backend {
     return inner_.list(prefix, each);
   }
   Result<void> remove(std::string_view name) override { return inner_.remove(name); }
+  Result<void> retain(std::string_view name, Timestamp until) override {
+    return inner_.retain(name, until);
+  }
+  Result<std::optional<Timestamp>> retention(std::string_view name) override {
+    return inner_.retention(name);
+  }
   Result<Timestamp> store_time() override { return inner_.store_time(); }
   [[nodiscard]] backend::Capabilities capabilities() const override {
     return inner_.capabilities();
