@@ -19,7 +19,7 @@ constexpr std::uint64_t kNeverWaits = 4 * kKiB;
 
 ThrottledBackend::ThrottledBackend(std::unique_ptr<Backend> inner, Rates rates, const Clock& clock,
                                    Sleep sleep)
-    : inner_(std::move(inner)),
+    : ForwardingBackend(std::move(inner)),
       clock_(clock),
       sleep_(std::move(sleep)),
       upload_{.rate = rates.upload, .mutex = {}, .free_at = {}},
@@ -53,12 +53,12 @@ Result<void> ThrottledBackend::put(std::string_view name, std::span<const ByteVi
   std::uint64_t bytes = 0;
   for (const ByteView piece : pieces) bytes += piece.size();
   pay_for_upload(bytes);
-  return inner_->put(name, pieces);
+  return inner_.put(name, pieces);
 }
 
 Result<void> ThrottledBackend::put_streamed(std::string_view name, const StreamedBytes& bytes) {
   pay_for_upload(bytes.size);
-  return inner_->put_streamed(name, bytes);
+  return inner_.put_streamed(name, bytes);
 }
 
 void ThrottledBackend::pay_for_upload(std::uint64_t bytes) {
@@ -71,12 +71,12 @@ void ThrottledBackend::pay_for_upload(std::uint64_t bytes) {
 
 Result<void> ThrottledBackend::barrier() {
   wait_for_turn(upload_, 0);
-  return inner_->barrier();
+  return inner_.barrier();
 }
 
 Result<Bytes> ThrottledBackend::get(std::string_view name, std::uint64_t size_max) {
   wait_for_turn(download_, 0);
-  Bytes bytes = TRY(inner_->get(name, size_max));
+  Bytes bytes = TRY(inner_.get(name, size_max));
   charge(download_, bytes.size());
   return bytes;
 }
@@ -84,7 +84,7 @@ Result<Bytes> ThrottledBackend::get(std::string_view name, std::uint64_t size_ma
 Result<void> ThrottledBackend::get_range(std::string_view name, std::uint64_t offset,
                                          MutableByteView out) {
   wait_for_turn(download_, out.size());
-  return inner_->get_range(name, offset, out);
+  return inner_.get_range(name, offset, out);
 }
 
 Sleep sleep_unless(std::stop_token stop) {

@@ -6,7 +6,7 @@
 #include <memory>
 #include <stop_token>
 
-#include "backend/backend.h"
+#include "backend/forwarding_backend.h"
 #include "base/clock.h"
 #include "base/mutex.h"
 
@@ -24,7 +24,7 @@ using Sleep = std::function<void(std::chrono::nanoseconds)>;
 // so the mean is kept however large an object is, and what was let through is never cut. Objects of
 // up to 4 KiB go up at once: leases, which must not become too old behind a queue of packs. A
 // barrier waits until all is paid for.
-class ThrottledBackend final : public Backend {
+class ThrottledBackend final : public ForwardingBackend {
  public:
   // `clock` outlives this.
   ThrottledBackend(std::unique_ptr<Backend> inner, Rates rates, const Clock& clock, Sleep sleep);
@@ -33,24 +33,8 @@ class ThrottledBackend final : public Backend {
   Result<void> put(std::string_view name, std::span<const ByteView> pieces) override;
   Result<void> put_streamed(std::string_view name, const StreamedBytes& bytes) override;
   Result<void> barrier() override;
-  Result<void> adopt(std::string_view name) override { return inner_->adopt(name); }
   Result<Bytes> get(std::string_view name, std::uint64_t size_max) override;
   Result<void> get_range(std::string_view name, std::uint64_t offset, MutableByteView out) override;
-  Result<ObjectInfo> head(std::string_view name) override { return inner_->head(name); }
-  Result<void> list(std::string_view prefix,
-                    const std::function<Result<void>(const ObjectInfo&)>& each) override {
-    return inner_->list(prefix, each);
-  }
-  Result<void> remove(std::string_view name) override { return inner_->remove(name); }
-  Result<void> retain(std::string_view name, Timestamp until) override {
-    return inner_->retain(name, until);
-  }
-  Result<std::optional<Timestamp>> retention(std::string_view name) override {
-    return inner_->retention(name);
-  }
-  Result<Timestamp> store_time() override { return inner_->store_time(); }
-  [[nodiscard]] Capabilities capabilities() const override { return inner_->capabilities(); }
-  [[nodiscard]] std::string describe() const override { return inner_->describe(); }
 
  private:
   using Moment = std::chrono::steady_clock::time_point;
@@ -66,7 +50,6 @@ class ThrottledBackend final : public Backend {
   void charge(Lane& lane, std::uint64_t bytes);
   static void add_cost(Lane& lane, Moment now, std::uint64_t bytes) REQUIRES(lane.mutex);
 
-  const std::unique_ptr<Backend> inner_;
   const Clock& clock_;
   const Sleep sleep_;
   Lane upload_;

@@ -5,11 +5,11 @@
 #include <span>
 #include <thread>
 
+#include "backend/forwarding_backend.h"
 #include "engine/check.h"
 #include "engine/notes.h"
 #include "engine/testing/backup_fixture.h"
 #include "repo/lease.h"
-#include "repo/testing/forwarding_backend.h"
 
 namespace backstay::engine {
 namespace {
@@ -245,7 +245,7 @@ TEST_F(Forget, IsNotDisturbedByAnotherOneAtTheSameTime) {
 }
 
 TEST_F(Forget, SaysWhatWentBeforeAFailure) {
-  class FailsAtTheSecond final : public repo::ForwardingBackend {
+  class FailsAtTheSecond final : public backend::ForwardingBackend {
    public:
     using ForwardingBackend::ForwardingBackend;
     Result<void> remove(std::string_view name) override {
@@ -320,7 +320,7 @@ TEST_F(Forget, SeesHoldsThatAreStoredWhileItHasNoLease) {
 }
 
 TEST_F(Forget, TakesALeaseAsSoonAsThereIsSpaceForOne) {
-  class IsFullUntilOneIsGone final : public repo::ForwardingBackend {
+  class IsFullUntilOneIsGone final : public backend::ForwardingBackend {
    public:
     using ForwardingBackend::ForwardingBackend;
     Result<void> put(std::string_view name, std::span<const ByteView> pieces) override {
@@ -378,7 +378,7 @@ TEST_F(Forget, CountsNoSnapshotWhoseBackupIsNotFinished) {
 }
 
 TEST_F(Forget, CountsNoSnapshotThatIsTakenBackAfterItWasListed) {
-  class TakesBack final : public repo::ForwardingBackend {
+  class TakesBack final : public backend::ForwardingBackend {
    public:
     TakesBack(backend::Backend& inner, std::vector<std::string> names)
         : ForwardingBackend(inner), names_(std::move(names)) {}
@@ -410,7 +410,7 @@ TEST_F(Forget, CountsNoSnapshotThatIsTakenBackAfterItWasListed) {
 }
 
 TEST_F(Forget, TakesEveryHoldToBindWhereTheStoreIsTooFullToTellItsTime) {
-  class IsFull final : public repo::ForwardingBackend {
+  class IsFull final : public backend::ForwardingBackend {
    public:
     using ForwardingBackend::ForwardingBackend;
     Result<void> put(std::string_view /*name*/, std::span<const ByteView> /*pieces*/) override {
@@ -488,7 +488,7 @@ TEST_F(Forget, CanBeCutAtEveryCall) {
       FaultBackend faults(memory_);
       faults.crash_at(number, effect);
       auto repository =
-          repo::Repository::open(std::make_unique<repo::ForwardingBackend>(faults),
+          repo::Repository::open(std::make_unique<backend::ForwardingBackend>(faults),
                                  repo::test_credential(), {}, {.clock = clock_, .rng = rng_});
       if (repository) {
         const auto cut = run(**repository, keep_last(2));
@@ -523,7 +523,7 @@ TEST_F(Forget, AChangeOfTagsAndAHoldCanBeCutAtEveryCall) {
       FaultBackend faults(memory_);
       faults.crash_at(number, effect);
       auto repository =
-          repo::Repository::open(std::make_unique<repo::ForwardingBackend>(faults),
+          repo::Repository::open(std::make_unique<backend::ForwardingBackend>(faults),
                                  repo::test_credential(), {}, {.clock = clock_, .rng = rng_});
       if (repository) {
         const auto listed = (*repository)->snapshots([](const auto&, const Error&) {});

@@ -2,16 +2,16 @@
 // names in comments are those under which their users and authors know them.
 #include <functional>
 
+#include "backend/forwarding_backend.h"
 #include "engine/testing/prune_fixture.h"
 #include "io/testing/temporary_folder.h"
 #include "repo/store_session.h"
-#include "repo/testing/forwarding_backend.h"
 
 namespace backstay::engine {
 namespace {
 
 // Lets somebody else do something just before, or just after, the first call of a kind.
-class Interrupted final : public repo::ForwardingBackend {
+class Interrupted final : public backend::ForwardingBackend {
  public:
   enum class When : std::uint8_t { kBefore, kAfter };
   using Call = std::function<bool(std::string_view what, std::string_view name)>;
@@ -51,7 +51,7 @@ class PruneRaces : public PruneFixture {
  protected:
   Result<std::unique_ptr<repo::Repository>> open_by(backend::Backend& store,
                                                     const repo::OpenOptions& options = {}) {
-    return repo::Repository::open(std::make_unique<repo::ForwardingBackend>(store),
+    return repo::Repository::open(std::make_unique<backend::ForwardingBackend>(store),
                                   repo::test_credential(), options, {.clock = clock_, .rng = rng_});
   }
   Result<PruneReport> prune_by(backend::Backend& store) {
@@ -225,7 +225,7 @@ TEST_F(PruneRaces, AClientWhoseClockIsAYearAheadEndsNoLease) {
   repo::ManualClock ahead;
   ahead.advance(std::chrono::hours(24 * 365));
   auto repository =
-      repo::Repository::open(std::make_unique<repo::ForwardingBackend>(memory_),
+      repo::Repository::open(std::make_unique<backend::ForwardingBackend>(memory_),
                              repo::test_credential(), {}, {.clock = ahead, .rng = rng_});
   ASSERT_EQ(problem(repository), "");
   Watch watch;
@@ -326,7 +326,7 @@ TEST_F(PruneRaces, ABackupOfThreeDaysLosesNothing) {
 
 // restic #3273, #3317: half a listing taken for the whole.
 TEST_F(PruneRaces, AListingThatBreaksOffFreesNothing) {
-  class HalfListing final : public repo::ForwardingBackend {
+  class HalfListing final : public backend::ForwardingBackend {
    public:
     HalfListing(backend::Backend& inner, std::string prefix)
         : ForwardingBackend(inner), prefix_(std::move(prefix)) {}

@@ -1,7 +1,7 @@
 #include "engine/prune.h"
 
+#include "backend/forwarding_backend.h"
 #include "engine/testing/prune_fixture.h"
-#include "repo/testing/forwarding_backend.h"
 
 namespace backstay::engine {
 namespace {
@@ -286,7 +286,7 @@ class PruneThatIsCut : public PruneTest {
       backend::FaultBackend faults(memory_, backend::FaultBackend::Numbered::kChanges);
       faults.crash_at(number, effect);
       auto repository =
-          repo::Repository::open(std::make_unique<repo::ForwardingBackend>(faults),
+          repo::Repository::open(std::make_unique<backend::ForwardingBackend>(faults),
                                  repo::test_credential(), {}, {.clock = clock_, .rng = rng_});
       ASSERT_EQ(problem(repository), "");
       {

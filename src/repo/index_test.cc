@@ -8,8 +8,8 @@
 #include <set>
 #include <thread>
 
+#include "backend/forwarding_backend.h"
 #include "io/testing/temporary_folder.h"
-#include "repo/testing/forwarding_backend.h"
 #include "repo/testing/runs.h"
 
 namespace backstay::repo {
@@ -167,7 +167,7 @@ bool damage_nameless_file_in(const std::string& folder) {
 }
 
 TEST_F(IndexOfRuns, StoresNoRunThatReadsOtherwiseThanItWasVerified) {
-  class Damaging final : public ForwardingBackend {
+  class Damaging final : public backend::ForwardingBackend {
    public:
     using ForwardingBackend::ForwardingBackend;
     Result<void> put_streamed(std::string_view name, const StreamedBytes& bytes) override {
@@ -187,7 +187,7 @@ TEST_F(IndexOfRuns, StoresNoRunThatReadsOtherwiseThanItWasVerified) {
 }
 
 TEST_F(IndexOfRuns, LeavesNothingInTheCacheOfARunThatCouldNotBeStored) {
-  class Full final : public ForwardingBackend {
+  class Full final : public backend::ForwardingBackend {
    public:
     using ForwardingBackend::ForwardingBackend;
     Result<void> put(std::string_view, std::span<const ByteView>) override {
@@ -286,7 +286,7 @@ TEST_F(IndexOfRuns, OfTwoWritersLosesNothingOfEither) {
 }
 
 // Answers the first listing from a time when other runs were there.
-class OldListing final : public ForwardingBackend {
+class OldListing final : public backend::ForwardingBackend {
  public:
   OldListing(backend::Backend& inner, std::vector<std::string> gone, int times)
       : ForwardingBackend(inner), gone_(std::move(gone)), times_(times) {}

@@ -8,9 +8,9 @@
 #include <span>
 #include <utility>
 
+#include "backend/forwarding_backend.h"
 #include "base/try.h"
 #include "repo/testing/fixture.h"
-#include "repo/testing/forwarding_backend.h"
 
 namespace backstay::repo {
 namespace {
@@ -29,10 +29,10 @@ Credential with_passphrase(const std::string& text) {
 }
 
 // Somebody else's step, just before a change of this one's; or its failure.
-class Interrupted final : public ForwardingBackend {
+class Interrupted final : public backend::ForwardingBackend {
  public:
   using Step = std::function<Result<void>(std::string_view name)>;
-  explicit Interrupted(backend::Backend& inner) : ForwardingBackend(inner) {}
+  using ForwardingBackend::ForwardingBackend;
   void before_removal(std::string_view prefix, Step step) {
     prefix_ = prefix;
     step_ = std::move(step);

@@ -4,8 +4,8 @@
 
 #include <thread>
 
+#include "backend/forwarding_backend.h"
 #include "repo/testing/fixture.h"
-#include "repo/testing/forwarding_backend.h"
 
 namespace backstay::repo {
 namespace {
@@ -261,7 +261,7 @@ TEST_F(LeaseThatIsEnded, IsLostThoughAListingMissedItsFirstObject) {
 TEST_F(LeaseInStore, LivesWhenTheStoreHasNoSpaceToTellTheTime) {
   const auto lease = acquire(memory_, 100);
   clock_.advance(std::chrono::hours(5));
-  class Timeless final : public ForwardingBackend {
+  class Timeless final : public backend::ForwardingBackend {
    public:
     using ForwardingBackend::ForwardingBackend;
     Result<Timestamp> store_time() override { return fail(ErrorCode::kNoSpace, "full"); }
@@ -324,7 +324,7 @@ TEST_F(LeaseThatIsEnded, AnswersTheLookForItsOwnLostRenewal) {
 }
 
 // Renews a lease between the listing and the reading.
-class Overtaken final : public ForwardingBackend {
+class Overtaken final : public backend::ForwardingBackend {
  public:
   using ForwardingBackend::ForwardingBackend;
   Result<Timestamp> store_time() override {

@@ -6,9 +6,9 @@
 #include <latch>
 #include <thread>
 
+#include "backend/forwarding_backend.h"
 #include "repo/generation.h"
 #include "repo/testing/fixture.h"
-#include "repo/testing/forwarding_backend.h"
 
 namespace backstay::repo {
 namespace {

@@ -8,9 +8,9 @@
 #include <set>
 #include <thread>
 
+#include "backend/forwarding_backend.h"
 #include "repo/pack.h"
 #include "repo/testing/fixture.h"
-#include "repo/testing/forwarding_backend.h"
 
 namespace backstay::repo {
 namespace {
@@ -189,7 +189,7 @@ TEST_F(Session, WritesAnIndexRunAfterSoMuchTime) {
 
 TEST_F(Session, NamesPacksInTheIndexOnlyWhenTheyAreDurable) {
   // With one uploader nothing is put between the barrier and the run that it precedes.
-  class Watching final : public ForwardingBackend {
+  class Watching final : public backend::ForwardingBackend {
    public:
     using ForwardingBackend::ForwardingBackend;
     Result<void> put(std::string_view name, std::span<const ByteView> pieces) override {
@@ -376,7 +376,7 @@ TEST_F(Session, LeavesOfARunThatFailedOnlyWhatIsWhole) {
 TEST_F(Session, IsNotConfusedByAPutWhoseAnswerWasLost) {
   FaultBackend lossy(memory_, FaultBackend::Numbered::kChanges);
   // A store whose wrapper tries again: the second attempt finds the name taken.
-  class Retrying final : public ForwardingBackend {
+  class Retrying final : public backend::ForwardingBackend {
    public:
     using ForwardingBackend::ForwardingBackend;
     Result<void> put(std::string_view name, std::span<const ByteView> pieces) override {

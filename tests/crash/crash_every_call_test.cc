@@ -3,9 +3,9 @@
 // manual step.
 #include <thread>
 
+#include "backend/forwarding_backend.h"
 #include "engine/check.h"
 #include "engine/testing/backup_fixture.h"
-#include "repo/testing/forwarding_backend.h"
 
 namespace backstay::engine {
 namespace {
@@ -26,7 +26,7 @@ class CrashAtEveryCall : public BackupFixture {
   }
 
   Result<std::unique_ptr<repo::Repository>> open_by(backend::Backend& store) {
-    return repo::Repository::open(std::make_unique<repo::ForwardingBackend>(store),
+    return repo::Repository::open(std::make_unique<backend::ForwardingBackend>(store),
                                   repo::test_credential(), {}, {.clock = clock_, .rng = rng_});
   }
 
@@ -103,7 +103,7 @@ TEST_F(CrashAtEveryCall, LeavesAWholeRepositoryWhenThePowerTakesWhatWasNotSynced
 
 TEST_F(CrashAtEveryCall, ReusesWhatTheCutRunHadIndexed) {
   // Cut at the commit: all data is stored and indexed, only the snapshot is missing.
-  class CutAtCommit final : public repo::ForwardingBackend {
+  class CutAtCommit final : public backend::ForwardingBackend {
    public:
     using ForwardingBackend::ForwardingBackend;
     Result<void> put(std::string_view name, std::span<const ByteView> pieces) override {

@@ -2,12 +2,12 @@
 
 #include <algorithm>
 
+#include "backend/forwarding_backend.h"
 #include "base/try.h"
 #include "engine/backup/settle_packs.h"
 #include "engine/prune.h"
 #include "repo/pack_survey.h"
 #include "repo/store_session.h"
-#include "repo/testing/forwarding_backend.h"
 #include "snapshot/tree.h"
 #include "snapshot/tree_key.h"
 #include "world.h"
@@ -25,12 +25,6 @@ Bytes content_number(std::uint64_t number) {
   SeededRng(number + 1000).fill(bytes);
   return bytes;
 }
-
-// Passes calls on to what outlives the repository.
-class Borrowed final : public repo::ForwardingBackend {
- public:
-  explicit Borrowed(SimBackend& inner) : ForwardingBackend(inner) {}
-};
 
 // Tree pages and content lists straight into the session.
 class PageWriter final : public chunk::ChunkWriter {
@@ -135,7 +129,7 @@ void Actor::work() {
 }
 
 Result<std::unique_ptr<repo::Repository>> Actor::open() {
-  return repo::Repository::open(std::make_unique<Borrowed>(*backend_), {},
+  return repo::Repository::open(std::make_unique<backend::ForwardingBackend>(*backend_), {},
                                 {.cache_directory = {}, .readers = 1},
                                 {.clock = clock_, .rng = dice_});
 }

@@ -8,12 +8,12 @@
 #include <fstream>
 #include <string>
 
+#include "backend/forwarding_backend.h"
 #include "base/streamed_bytes.h"
-#include "repo/testing/forwarding_backend.h"
 
 namespace backstay::bench {
 
-class HollowBackend final : public repo::ForwardingBackend {
+class HollowBackend final : public backend::ForwardingBackend {
  public:
   // `local` keeps its objects below `root` and outlives this.
   HollowBackend(backend::Backend& local, std::string root, std::uint64_t kept_bytes)

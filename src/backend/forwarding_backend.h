@@ -1,14 +1,22 @@
-// Passes everything on: tests change what they need. For tests only.
+// The base of what stands before a store: passes every call on, and those who inherit from it
+// change what they need.
 #pragma once
+
+#include <memory>
+#include <utility>
 
 #include "backend/backend.h"
 
-namespace backstay::repo {
+namespace backstay::backend {
 
-class ForwardingBackend : public backend::Backend {
+// put_streamed is not passed on as it is: it comes as put(), so that who changes put() sees all
+// that is stored. A wrapper for large objects overrides both.
+class ForwardingBackend : public Backend {
  public:
   // `inner` outlives this.
-  explicit ForwardingBackend(backend::Backend& inner) : inner_(inner) {}
+  explicit ForwardingBackend(Backend& inner) : inner_(inner) {}
+  explicit ForwardingBackend(std::unique_ptr<Backend> inner)
+      : owned_(std::move(inner)), inner_(*owned_) {}
 
   using Backend::put;
   Result<void> put(std::string_view name, std::span<const ByteView> pieces) override {
@@ -23,9 +31,9 @@ class ForwardingBackend : public backend::Backend {
                          MutableByteView out) override {
     return inner_.get_range(name, offset, out);
   }
-  Result<backend::ObjectInfo> head(std::string_view name) override { return inner_.head(name); }
+  Result<ObjectInfo> head(std::string_view name) override { return inner_.head(name); }
   Result<void> list(std::string_view prefix,
-                    const std::function<Result<void>(const backend::ObjectInfo&)>& each) override {
+                    const std::function<Result<void>(const ObjectInfo&)>& each) override {
     return inner_.list(prefix, each);
   }
   Result<void> remove(std::string_view name) override { return inner_.remove(name); }
@@ -36,13 +44,14 @@ class ForwardingBackend : public backend::Backend {
     return inner_.retention(name);
   }
   Result<Timestamp> store_time() override { return inner_.store_time(); }
-  [[nodiscard]] backend::Capabilities capabilities() const override {
-    return inner_.capabilities();
-  }
+  [[nodiscard]] Capabilities capabilities() const override { return inner_.capabilities(); }
   [[nodiscard]] std::string describe() const override { return inner_.describe(); }
 
+ private:
+  std::unique_ptr<Backend> owned_;  // none where the caller keeps it
+
  protected:
-  backend::Backend& inner_;
+  Backend& inner_;
 };
 
-}  // namespace backstay::repo
+}  // namespace backstay::backend
