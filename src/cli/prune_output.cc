@@ -1,6 +1,8 @@
 #include "cli/prune_output.h"
 
 #include <fmt/format.h>
+#include <algorithm>
+#include <thread>
 
 #include <charconv>
 #include <string>
@@ -90,7 +92,11 @@ std::string prune_text(const engine::PruneReport& report, bool dry_run, double s
 }  // namespace
 
 Result<ExitCode> prune_and_show(Context& context, repo::Repository& repository,
-                                const engine::PruneOptions& options, std::string_view type) {
+                                const engine::PruneOptions& wanted, std::string_view type) {
+  engine::PruneOptions options = wanted;
+  options.threads = context.options.threads != 0
+                        ? context.options.threads
+                        : std::max(1U, std::thread::hardware_concurrency());
   Running running(context);
   const engine::PruneReport report = TRY(engine::prune(repository, options, running.activity()));
   running.finish();

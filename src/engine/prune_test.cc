@@ -123,45 +123,42 @@ TEST_F(PruneTest, DoesNotWaitForThoseThatBeganAfterwards) {
   expect_whole();
 }
 
-TEST_F(PruneTest, RescuesWhatAnOlderWriterCommittedAfterTheCondemnation) {
-  // A writer begins, refers to what only a forgotten snapshot had, and commits after prune has
-  // condemned it.
-  const auto writing = open();
-  auto writer = lease(*writing, "backup", repo::LeaseUse::kWriting);
-  const snapshot::Snapshot like_older = *writing->read_snapshot(*older_.id);
-  const auto contents = contents_of_stored(*older_.id);
-  clock_.advance(std::chrono::hours(1));
-  forget(older_);
-  // Renewed, so that it lives; the clock jumps, so that nothing counts as young.
-  ASSERT_EQ(problem(writer->renew()), "");
-  const PruneReport condemned = prune_well(thorough());
-  EXPECT_GT(condemned.bytes_waiting, 300'000U);
-  const auto committed = writing->commit_snapshot(like_older, *writer);
-  ASSERT_EQ(problem(committed), "");
-  ASSERT_EQ(problem(writer->release()), "");
-  EXPECT_TRUE(contents_of_stored(*committed) == contents);
+// A writer begins, refers to what only a forgotten snapshot had, and commits after prune has
+// condemned it.
+class PruneBesideALateCommit : public PruneTest {
+ protected:
+  void SetUp() override {
+    PruneTest::SetUp();
+    const auto writing = open();
+    auto writer = lease(*writing, "backup", repo::LeaseUse::kWriting);
+    const snapshot::Snapshot like_older = *writing->read_snapshot(*older_.id);
+    contents_ = contents_of_stored(*older_.id);
+    clock_.advance(std::chrono::hours(1));
+    forget(older_);
+    // Renewed, so that it lives; the clock jumps, so that nothing counts as young.
+    ASSERT_EQ(problem(writer->renew()), "");
+    EXPECT_GT(prune_well(thorough()).bytes_waiting, 300'000U);
+    const auto committed = writing->commit_snapshot(like_older, *writer);
+    ASSERT_EQ(problem(committed), "");
+    committed_ = *committed;
+    ASSERT_EQ(problem(writer->release()), "");
+  }
 
+  snapshot::SnapshotId committed_;
+  std::map<std::string, Bytes> contents_;
+};
+
+TEST_F(PruneBesideALateCommit, RescuesWhatWasCondemned) {
+  EXPECT_TRUE(contents_of_stored(committed_) == contents_);
   const PruneReport rescued = prune_well(thorough());
   EXPECT_GT(rescued.packs_repacked, 0U);
   EXPECT_EQ(rescued.bytes_waiting, 0U);
-  EXPECT_TRUE(contents_of_stored(*committed) == contents);
+  EXPECT_TRUE(contents_of_stored(committed_) == contents_);
   expect_whole();
   expect_holds_the_tree(newer_);
 }
 
-TEST_F(PruneTest, KeepsCondemnedPacksWhoseRunsAreLostWhileSomethingIsMissed) {
-  const auto writing = open();
-  auto writer = lease(*writing, "backup", repo::LeaseUse::kWriting);
-  const snapshot::Snapshot like_older = *writing->read_snapshot(*older_.id);
-  const auto contents = contents_of_stored(*older_.id);
-  clock_.advance(std::chrono::hours(1));
-  forget(older_);
-  ASSERT_EQ(problem(writer->renew()), "");
-  EXPECT_GT(prune_well(thorough()).bytes_waiting, 300'000U);
-  const auto committed = writing->commit_snapshot(like_older, *writer);
-  ASSERT_EQ(problem(committed), "");
-  ASSERT_EQ(problem(writer->release()), "");
-
+TEST_F(PruneBesideALateCommit, KeepsCondemnedPacksWhoseRunsAreLostWhileSomethingIsMissed) {
   // What named the condemned packs, which are needed now, is lost.
   for (const std::string& name : names("index/")) remove(name);
   const std::size_t packs_before = packs();
@@ -170,9 +167,9 @@ TEST_F(PruneTest, KeepsCondemnedPacksWhoseRunsAreLostWhileSomethingIsMissed) {
   EXPECT_TRUE(!report || report->chunks_missing > 0) << "it stops, or says so";
   const auto reader = open_past_faults();
   reader->recover_when_needed([](const repo::RecoveredPacks&) {});
-  const auto found = contents_of(*reader, *reader->read_snapshot(*committed));
+  const auto found = contents_of(*reader, *reader->read_snapshot(committed_));
   ASSERT_EQ(problem(found), "") << "readers look into directories";
-  EXPECT_TRUE(*found == contents);
+  EXPECT_TRUE(*found == contents_);
 }
 
 TEST_F(PruneTest, GoesOnPastALeaseThatIsDeadAndItsOwnerCommitsNothing) {
@@ -262,10 +259,31 @@ TEST_F(PruneTest, LeavesStraysToAWriterThatRuns) {
   EXPECT_EQ(prune_well().packs_dropped, 0U);
 }
 
-TEST_F(PruneTest, FreesBeforeItCopiesWhenTheStoreIsFull) {
+TEST_F(PruneTest, StoresAgainTheSameWithThreadsOfItsOwn) {
+  forget(older_);
+  const auto before = memory_.objects();
+  const PruneReport alone = prune_well(thorough());
+  memory_.set_objects(before);
+  PruneOptions options = thorough();
+  options.threads = 3;
+  const PruneReport together = prune_well(options);
+  EXPECT_GT(together.packs_repacked, 0U);
+  EXPECT_EQ(together.packs_repacked, alone.packs_repacked);
+  EXPECT_EQ(together.bytes_freed, alone.bytes_freed);
+  expect_whole();
+  expect_holds_the_tree(newer_);
+}
+
+class PruneOfAFullStore : public PruneTest, public testing::WithParamInterface<std::size_t> {};
+
+INSTANTIATE_TEST_SUITE_P(Threads, PruneOfAFullStore, testing::Values(0, 2));
+
+TEST_P(PruneOfAFullStore, FreesBeforeItCopies) {
   forget(older_);
   faults_.limit_space(8 * 1024);
-  const auto report = try_prune(thorough());
+  PruneOptions options = thorough();
+  options.threads = GetParam();
+  const auto report = try_prune(options);
   EXPECT_EQ(code_of(report), "no_space");
   EXPECT_LT(stored_bytes(), 700'000U);
   faults_.limit_space(~0ULL);

@@ -373,7 +373,7 @@ Result<PruneRun::Copied> PruneRun::copy(const std::vector<std::uint32_t>& packs)
   if (packs.empty()) return copied;
   for (const std::uint32_t number : packs)
     activity_.progress.bytes_total += table_.packs()[number].pack.size_bytes;
-  Repacker repacker(repository_, *liveness_, options_.uploads);
+  Repacker repacker(repository_, *liveness_, options_.uploads, options_.threads);
   std::vector<std::uint32_t> whole;
   for (const std::uint32_t number : packs) {
     if (out_of_time()) {

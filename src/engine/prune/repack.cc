@@ -9,25 +9,7 @@
 
 namespace backstay::engine::prune_stages {
 
-namespace {
-
 using repo::PackKind;
-
-repo::StoreSession::Options store_options(const repo::Repository& repository, std::size_t uploads) {
-  repo::StoreSession::Options options;
-  options.compression = repository.config().compression;
-  options.pack_bytes = repository.config().pack_bytes;
-  options.uploads = uploads;
-  return options;
-}
-
-}  // namespace
-
-Repacker::Repacker(repo::Repository& repository, const repo::Liveness& liveness,
-                   std::size_t uploads)
-    : repository_(repository),
-      liveness_(liveness),
-      session_(repository, store_options(repository, uploads), repo::StoreSession::Mode::kStore) {}
 
 Result<void> Repacker::copy(std::uint32_t number, const repo::PackUse& use) {
   const repo::Index::Pack& pack = use.pack;
@@ -83,9 +65,12 @@ Result<void> Repacker::copy_frame(const repo::FrameLocation& at, const NeededChu
     raw += ref.length;
   }
   if (all_here && raw == at.raw_length) {
-    repo::RawFrame whole{.kind = at.pack_kind, .bytes = **frame, .chunks = {}};
-    for (const auto& [ref, offset] : needed) whole.chunks.push_back(ref);
-    return store(whole);
+    auto whole = std::make_unique<Restorage::Item>(
+        Restorage::Item{.frame = {.kind = at.pack_kind, .bytes = **frame, .chunks = {}},
+                        .shared = *frame,
+                        .own = {}});
+    for (const auto& [ref, offset] : needed) whole->frame.chunks.push_back(ref);
+    return restorage_.add(std::move(whole));
   }
   for (std::size_t i = 0; i < needed.size(); ++i) {
     Gathered& gathered = at.pack_kind == PackKind::kData ? data_ : meta_;
@@ -99,22 +84,21 @@ Result<void> Repacker::copy_frame(const repo::FrameLocation& at, const NeededChu
   return {};
 }
 
-Result<void> Repacker::store(const repo::RawFrame& frame) {
-  auto added = session_.add(frame, encoder_);
-  broken_ = broken_ || !added;
-  return added;
-}
-
 Result<void> Repacker::flush(PackKind kind) {
   Gathered gathered = std::exchange(kind == PackKind::kData ? data_ : meta_, {});
   if (gathered.chunks.empty()) return {};
-  return store({.kind = kind, .bytes = gathered.bytes, .chunks = std::move(gathered.chunks)});
+  auto item = std::make_unique<Restorage::Item>(
+      Restorage::Item{.frame = {.kind = kind, .bytes = {}, .chunks = std::move(gathered.chunks)},
+                      .shared = {},
+                      .own = std::move(gathered.bytes)});
+  item->frame.bytes = item->own;
+  return restorage_.add(std::move(item));
 }
 
 Result<void> Repacker::finish() {
   TRY(flush(PackKind::kData));
   TRY(flush(PackKind::kMeta));
-  return session_.flush();
+  return restorage_.finish();
 }
 
 }  // namespace backstay::engine::prune_stages

@@ -7,16 +7,18 @@
 #include <vector>
 
 #include "engine/activity.h"
+#include "engine/prune/restorage.h"
 #include "repo/liveness.h"
 #include "repo/repository.h"
-#include "repo/store_session.h"
 
 namespace backstay::engine::prune_stages {
 
 // Copies pack after pack. Every frame is decoded and every chunk compared with its id on the way.
 class Repacker {
  public:
-  Repacker(repo::Repository& repository, const repo::Liveness& liveness, std::size_t uploads);
+  Repacker(repo::Repository& repository, const repo::Liveness& liveness, std::size_t uploads,
+           std::size_t threads)
+      : repository_(repository), liveness_(liveness), restorage_(repository, uploads, threads) {}
 
   // All that is needed of the pack is on its way. Damage of the pack, and what of it cannot be had,
   // is a failure of that pack alone: corruption, not_found.
@@ -25,21 +27,19 @@ class Repacker {
   Result<void> finish();
 
   [[nodiscard]] std::uint64_t bytes_read() const { return bytes_read_; }
-  [[nodiscard]] std::uint64_t bytes_stored() const { return session_.totals().bytes_stored; }
+  [[nodiscard]] std::uint64_t bytes_stored() const { return restorage_.bytes_stored(); }
   // True when the failure was that of the store, so that nothing can be copied any more.
-  [[nodiscard]] bool broken() const { return broken_; }
+  [[nodiscard]] bool broken() const { return restorage_.broken(); }
 
  private:
   // With their offsets in the frame.
   using NeededChunks = std::vector<std::pair<chunk::ChunkRef, std::uint32_t>>;
   Result<void> copy_frame(const repo::FrameLocation& at, const NeededChunks& needed);
-  Result<void> store(const repo::RawFrame& frame);
   Result<void> flush(repo::PackKind kind);
 
   repo::Repository& repository_;
   const repo::Liveness& liveness_;
-  repo::StoreSession session_;
-  repo::FrameEncoder encoder_;
+  Restorage restorage_;
   // Chunks of frames that are partly needed, until they make a frame.
   struct Gathered {
     Bytes bytes;
@@ -49,7 +49,6 @@ class Repacker {
   Gathered data_;
   Gathered meta_;
   std::uint64_t bytes_read_ = 0;
-  bool broken_ = false;
 };
 
 }  // namespace backstay::engine::prune_stages
