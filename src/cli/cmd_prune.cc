@@ -21,7 +21,8 @@ Command prune_command() {
           "used in part by storing again what is needed of them, checked on the way. Backups, "
           "restores and other prunes go on meanwhile, from any machine: packs that an operation "
           "may still need, because it began before, wait for a later prune. What runs and is "
-          "waited for is listed; leases of operations that died are ended.\n\n"
+          "waited for is listed; leases of operations that died are ended. It steps back for other "
+          "programs, as with --nice.\n\n"
           "It can be interrupted at any time, and the next one goes on. While a snapshot, its tree "
           "or the index cannot be read, nothing is freed.",
       .examples = {{"backstay prune", "Free what is free"},

@@ -16,6 +16,7 @@
 #include "cli/running.h"
 #include "cli/table.h"
 #include "cli/text_layout.h"
+#include "io/priority.h"
 #include "json/json.h"
 
 namespace backstay::cli {
@@ -93,6 +94,8 @@ std::string prune_text(const engine::PruneReport& report, bool dry_run, double s
 
 Result<ExitCode> prune_and_show(Context& context, repo::Repository& repository,
                                 const engine::PruneOptions& wanted, std::string_view type) {
+  // What is lost is nobody's time: it is never urgent, and a backup beside it often is.
+  static_cast<void>(io::lower_priority());
   engine::PruneOptions options = wanted;
   options.threads = context.options.threads != 0
                         ? context.options.threads

@@ -11,7 +11,7 @@
 namespace backstay::io {
 namespace {
 
-constexpr int kNice = 10;
+constexpr int kNice = 19;
 // As in linux/ioprio.h, which is not C++.
 constexpr int kThisThread = 1;
 constexpr int kIdleClass = 3 << 13;
@@ -19,13 +19,8 @@ constexpr int kIdleClass = 3 << 13;
 }  // namespace
 
 Result<void> lower_priority() {
-  // -1 is a priority too, so only errno tells a failure. 0 is the calling thread.
-  errno = 0;
-  const int now = ::getpriority(PRIO_PROCESS, 0);
-  if (errno != 0) return fail_io(errno, "reading the priority");
-  if (now < kNice && ::setpriority(PRIO_PROCESS, 0, kNice) != 0) {
-    return fail_io(errno, "lowering the priority");
-  }
+  // 0 is the calling thread.
+  if (::setpriority(PRIO_PROCESS, 0, kNice) != 0) return fail_io(errno, "lowering the priority");
   if (::syscall(SYS_ioprio_set, kThisThread, 0, kIdleClass) != 0) {
     return fail(ErrorCode::kUnsupported, "the disk priority cannot be lowered here");
   }

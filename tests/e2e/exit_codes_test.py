@@ -168,7 +168,7 @@ class ExitCodes(program.ProgramTest):
         process.communicate()
         self.assertEqual(process.returncode, 0)
         # The thread that watches for signals was there before and has nothing to do.
-        self.assertEqual(sorted(nice)[-len(nice) + 1:], [max(own, 10)] * (len(nice) - 1))
+        self.assertEqual(sorted(nice)[-len(nice) + 1:], [max(own, 19)] * (len(nice) - 1))
 
     def test_the_environment_gives_repository_and_password(self):
         self.init()
