@@ -29,6 +29,10 @@ Result<void> Backend::adopt(std::string_view /*name*/) {
   return {};
 }
 
+Result<void> Backend::adopt_names(std::string_view prefix) {
+  return validate_prefix(prefix);
+}
+
 Result<void> Backend::retain(std::string_view name, Timestamp /*until*/) {
   return fail(
       ErrorCode::kUnsupported,

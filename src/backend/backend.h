@@ -56,6 +56,9 @@ class Backend {
   // What another process put, perhaps a moment before it died, is durable with its name after the
   // next barrier(). Stores where whatever is seen is durable have nothing to do.
   virtual Result<void> adopt(std::string_view name);
+  // Which objects are directly in the folder `prefix` and which are not any more, whoever put or
+  // removed them, is durable after the next barrier(), as it was listed before this call or later.
+  virtual Result<void> adopt_names(std::string_view prefix);
 
   // The whole object; invalid_argument when it is larger than `size_max`.
   virtual Result<Bytes> get(std::string_view name, std::uint64_t size_max) = 0;

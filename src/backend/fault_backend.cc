@@ -137,6 +137,11 @@ Result<void> FaultBackend::barrier() {
   });
 }
 
+Result<void> FaultBackend::adopt_names(std::string_view prefix) {
+  TRY(reading(fmt::format("adopt names of {}", prefix)));
+  return inner_.adopt_names(prefix);
+}
+
 Result<void> FaultBackend::adopt(std::string_view name) {
   TRY(reading(fmt::format("adopt {}", name)));
   return inner_.adopt(name);

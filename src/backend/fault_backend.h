@@ -56,6 +56,7 @@ class FaultBackend final : public Backend {
   Result<void> put(std::string_view name, std::span<const ByteView> pieces) override;
   Result<void> barrier() override;
   Result<void> adopt(std::string_view name) override;
+  Result<void> adopt_names(std::string_view prefix) override;
   Result<Bytes> get(std::string_view name, std::uint64_t size_max) override;
   Result<void> get_range(std::string_view name, std::uint64_t offset, MutableByteView out) override;
   Result<ObjectInfo> head(std::string_view name) override;

@@ -24,6 +24,7 @@ class ForwardingBackend : public Backend {
   }
   Result<void> barrier() override { return inner_.barrier(); }
   Result<void> adopt(std::string_view name) override { return inner_.adopt(name); }
+  Result<void> adopt_names(std::string_view prefix) override { return inner_.adopt_names(prefix); }
   Result<Bytes> get(std::string_view name, std::uint64_t size_max) override {
     return inner_.get(name, size_max);
   }

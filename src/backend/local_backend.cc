@@ -152,6 +152,17 @@ Result<void> LocalBackend::adopt(std::string_view name) {
   return {};
 }
 
+Result<void> LocalBackend::adopt_names(std::string_view prefix) {
+  TRY(validate_prefix(prefix));
+  const std::string folder = prefix.empty() ? root_ : path_of(prefix.substr(0, prefix.size() - 1));
+  const auto info = io::file_info(folder);
+  if (!info && info.error().code() == ErrorCode::kNotFound) return {};
+  if (!info) return std::unexpected(info.error().clone());
+  const MutexLock lock(mutex_);
+  unsynced_folders_.insert(folder);
+  return {};
+}
+
 // One barrier at a time: a second one must not find the list empty and return while the first still
 // syncs what is on it.
 Result<void> LocalBackend::barrier() {

@@ -274,6 +274,44 @@ TEST_F(PruneTest, StoresAgainTheSameWithThreadsOfItsOwn) {
   expect_holds_the_tree(newer_);
 }
 
+TEST_F(PruneTest, MakesDurableWhatItGoesByBeforeItFreesAnything) {
+  class Watching final : public backend::ForwardingBackend {
+   public:
+    using ForwardingBackend::ForwardingBackend;
+    Result<void> adopt_names(std::string_view prefix) override {
+      adopted_ = adopted_ || prefix == "snapshots/";
+      return inner_.adopt_names(prefix);
+    }
+    Result<void> barrier() override {
+      durable_ = adopted_;
+      return inner_.barrier();
+    }
+    Result<void> remove(std::string_view name) override {
+      if (name.starts_with("data/") || name.starts_with("meta/")) {
+        EXPECT_TRUE(durable_) << name;
+        ++removed;
+      }
+      return inner_.remove(name);
+    }
+    int removed = 0;
+
+   private:
+    bool adopted_ = false;
+    bool durable_ = false;
+  };
+  forget(older_);
+  clock_.advance(std::chrono::seconds(60));
+  auto watching = std::make_unique<Watching>(memory_);
+  const Watching& watched = *watching;
+  auto repository = repo::Repository::open(std::move(watching), repo::test_credential(), {},
+                                           {.clock = clock_, .rng = rng_});
+  ASSERT_EQ(problem(repository), "");
+  Watch watch;
+  Activity activity = watch.activity();
+  ASSERT_EQ(problem(prune(**repository, thorough(), activity)), "");
+  EXPECT_GT(watched.removed, 0);
+}
+
 class PruneOfAFullStore : public PruneTest, public testing::WithParamInterface<std::size_t> {};
 
 INSTANTIATE_TEST_SUITE_P(Threads, PruneOfAFullStore, testing::Values(0, 2));

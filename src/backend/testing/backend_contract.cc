@@ -328,6 +328,15 @@ TEST_P(BackendContract, HasOneClockThatDoesNotGoBack) {
   EXPECT_EQ(names_below("").size(), 5U) << "asking for the time must leave no object";
 }
 
+TEST_P(BackendContract, TakesTheNamesOfAnyFolderOver) {
+  ASSERT_TRUE(put("snapshots/3f", "x").has_value());
+  for (const std::string_view prefix : {"snapshots/", "data/3f/", ""}) {
+    EXPECT_TRUE(backend().adopt_names(prefix).has_value()) << prefix;
+  }
+  EXPECT_FALSE(backend().adopt_names("../").has_value());
+  EXPECT_TRUE(backend().barrier().has_value());
+}
+
 TEST_P(BackendContract, TakesABarrierAtAnyTime) {
   EXPECT_TRUE(backend().barrier().has_value());
   ASSERT_TRUE(put("data/3f/a", "x").has_value());

@@ -223,6 +223,15 @@ bool PruneRun::is_unneeded(std::uint32_t number) const {
   return table_.packs()[number].places_needed == 0 || copied_.contains(number);
 }
 
+// A power cut must not bring back a snapshot that was forgotten, nor take away a generation or an
+// index run, that this collection goes by.
+Result<void> PruneRun::keep_what_others_did() {
+  for (const std::string_view folder : {"snapshots/", "generations/", "leases/", "index/"}) {
+    TRY(store_.adopt_names(folder));
+  }
+  return store_.barrier();
+}
+
 // Removes what may go by the leases and snapshots that were listed last.
 Result<void> PruneRun::free() {
   const std::uint64_t oldest = oldest_lease();
@@ -234,13 +243,13 @@ Result<void> PruneRun::free() {
     const bool may_go = use.condemned_in != 0 && use.condemned_in <= oldest &&
                         is_unneeded(number) && !may_hold_missing;
     if (!may_go || !use.stored) continue;
+    if (!std::exchange(removed, true)) TRY(keep_what_others_did());
     const std::string name = repo::object_name(repo::object_kind(use.pack.kind), use.pack.id);
     TRY_DOING("removing " + name, store_.remove(name));
     if (use.marked) TRY(repo::remove_mark(store_, use.pack.id));
     use.stored = use.present = false;
     ++report_.packs_removed;
     report_.bytes_freed += use.pack.size_bytes;
-    removed = true;
   }
   if (removed) TRY(store_.barrier());
   return {};

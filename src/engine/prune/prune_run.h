@@ -45,6 +45,7 @@ class PruneRun {
   Result<Round> condemn(const std::vector<std::uint32_t>& packs);
   [[nodiscard]] repo::Generation next_generation() const;
   Result<Round> free_after_condemning();
+  Result<void> keep_what_others_did();
   Result<void> free();
   Result<void> tidy();
   Result<void> remove_stale_marks();
