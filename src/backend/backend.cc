@@ -44,6 +44,24 @@ Result<std::optional<Timestamp>> Backend::retention(std::string_view name) {
   return std::nullopt;
 }
 
+Result<void> Backend::set_append_only(AppendOnly /*mode*/) {
+  return std::unexpected(
+      Error(ErrorCode::kUnsupported, describe() + " has no append-only mode")
+          .with_hint("Give clients credentials of the store that cannot delete, or lock objects."));
+}
+
+Result<Keeping> Backend::keeping() {
+  Keeping found;
+  const bool by_store = capabilities().append_only;
+  TRY(list("", [&](const ObjectInfo& info) -> Result<void> {
+    if (may_go_from_append_only(info.name)) return {};
+    ++found.objects;
+    if (by_store) ++found.by_store;
+    return {};
+  }));
+  return found;
+}
+
 bool may_go_from_append_only(std::string_view name) {
   return name.starts_with("leases/");
 }

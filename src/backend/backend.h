@@ -28,12 +28,22 @@ struct ObjectInfo {
   Timestamp modified;  // by the store's clock
 };
 
+// Whether a store keeps all that it has.
+enum class AppendOnly : std::uint8_t { kOff, kOn };
+
+// What keeps objects in a store that has object lock or is append-only.
+struct Keeping {
+  std::uint64_t objects = 0;   // all but those that an append-only store lets go
+  std::uint64_t by_store = 0;  // of them, those that no program of a client can remove
+};
+
 // What a store can promise, as data. Later backends add to it what they are probed for.
 struct Capabilities {
   bool conditional_create = false;     // of two creates of one name exactly one succeeds
   bool server_time = false;            // ObjectInfo::modified and store_time() come from one clock
   std::uint64_t object_bytes_max = 0;  // 0: no limit known
   bool object_lock = false;            // retain() is kept to
+  bool lock_by_store = false;          // and not only by programs that heed it
   bool append_only = false;            // nothing goes but what may_go_from_append_only() lets go
 };
 
@@ -86,6 +96,14 @@ class Backend {
   // Until when the object is retained, also when that time has passed; nothing when it never was,
   // and in a store without object lock. not_found.
   virtual Result<std::optional<Timestamp>> retention(std::string_view name);
+
+  // Turns append-only mode on or off, for all that have the store open. On also brings what a
+  // client could remove by other programs under the store's own protection, where this process may
+  // do that; done again, it goes on with what came since. permission_denied for who does not own
+  // the store; unsupported where the store has no such mode of its own.
+  virtual Result<void> set_append_only(AppendOnly mode);
+  // Looks at all objects.
+  virtual Result<Keeping> keeping();
 
   // The store's clock, for the age of leases.
   virtual Result<Timestamp> store_time() = 0;

@@ -216,6 +216,15 @@ Result<std::optional<Timestamp>> FaultBackend::retention(std::string_view name) 
   return inner_.retention(name);
 }
 
+Result<void> FaultBackend::set_append_only(AppendOnly mode) {
+  return changing("set_append_only", [&] { return inner_.set_append_only(mode); });
+}
+
+Result<Keeping> FaultBackend::keeping() {
+  TRY(reading("keeping"));
+  return inner_.keeping();
+}
+
 Result<Timestamp> FaultBackend::store_time() {
   TRY(reading("store_time"));
   return inner_.store_time();

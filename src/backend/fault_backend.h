@@ -65,6 +65,8 @@ class FaultBackend final : public Backend {
   Result<void> remove(std::string_view name) override;
   Result<void> retain(std::string_view name, Timestamp until) override;
   Result<std::optional<Timestamp>> retention(std::string_view name) override;
+  Result<void> set_append_only(AppendOnly mode) override;
+  Result<Keeping> keeping() override;
   Result<Timestamp> store_time() override;
   [[nodiscard]] Capabilities capabilities() const override { return inner_.capabilities(); }
   [[nodiscard]] std::string describe() const override { return inner_.describe(); }

@@ -44,6 +44,10 @@ class ForwardingBackend : public Backend {
   Result<std::optional<Timestamp>> retention(std::string_view name) override {
     return inner_.retention(name);
   }
+  Result<void> set_append_only(backend::AppendOnly mode) override {
+    return inner_.set_append_only(mode);
+  }
+  Result<backend::Keeping> keeping() override { return inner_.keeping(); }
   Result<Timestamp> store_time() override { return inner_.store_time(); }
   [[nodiscard]] Capabilities capabilities() const override { return inner_.capabilities(); }
   [[nodiscard]] std::string describe() const override { return inner_.describe(); }

@@ -6,6 +6,7 @@
 #include <array>
 #include <cerrno>
 
+#include "backend/local_retention.h"
 #include "base/try.h"
 #include "io/file.h"
 
@@ -77,6 +78,9 @@ Result<std::unique_ptr<LocalBackend>> LocalBackend::open(std::string root) {
   return std::unique_ptr<LocalBackend>(new LocalBackend(std::move(root)));
 }
 
+LocalBackend::LocalBackend(std::string root)
+    : root_(std::move(root)), keeps_attributes_(keeps_attributes(root_)) {}
+
 Result<std::unique_ptr<LocalBackend>> LocalBackend::create(std::string root) {
   root = without_trailing_slashes(std::move(root));
   std::set<std::string> above;
@@ -119,8 +123,10 @@ Result<void> LocalBackend::create(std::string_view name, const CreateFile& creat
     TRY(make_folders_for(name));
     created = create_file(path);
   }
-  if (created) touch_folder_of(name);
-  return created;
+  if (!created) return created;
+  touch_folder_of(name);
+  keep_if_append_only(name);
+  return {};
 }
 
 // Never the root: where that is gone, a disk is not mounted.
@@ -167,10 +173,16 @@ Result<void> LocalBackend::adopt_names(std::string_view prefix) {
 // syncs what is on it.
 Result<void> LocalBackend::barrier() {
   std::set<std::string> folders = TRY(begin_barrier());
+  bool attributes = false;
+  {
+    const MutexLock lock(mutex_);
+    attributes = std::exchange(attributes_unsynced_, false);
+  }
   Result<void> synced;
+  if (attributes) synced = io::sync_file_system(root_);
   for (const std::string& folder : folders) {
-    synced = io::sync_directory(folder);
     if (!synced) break;
+    synced = io::sync_directory(folder);
   }
   end_barrier(synced);
   return synced;
@@ -301,6 +313,7 @@ Result<void> LocalBackend::remove(std::string_view name) {
   const auto info = io::file_info(path, io::Links::kStay);
   // A folder is no object, so there is nothing of that name.
   if (info && info->is_directory) return {};
+  if (info) TRY(allow_removal(name, path));
   TRY(io::remove_file(path));
   descriptors_.forget(path);
   if (info) touch_folder_of(name);
@@ -315,7 +328,12 @@ Result<Timestamp> LocalBackend::store_time() {
 }
 
 Capabilities LocalBackend::capabilities() const {
-  return {.conditional_create = true, .server_time = true, .object_bytes_max = 0};
+  return {.conditional_create = true,
+          .server_time = true,
+          .object_bytes_max = 0,
+          .object_lock = keeps_attributes_,
+          .lock_by_store = keeps_attributes_ && makes_immutable(),
+          .append_only = is_append_only()};
 }
 
 }  // namespace backstay::backend

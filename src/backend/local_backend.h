@@ -20,6 +20,11 @@ namespace backstay::backend {
 // above a folder that was touched for the first time. Files are 0600 and folders 0700. What is not
 // an object is not listed: names of another kind (editors' backups, "lost+found"), links, devices.
 // Only the root and the folder that list() starts from may be links.
+//
+// Append-only mode is a file in the root (docs/format.md section 10.4), which every process looks
+// for before it removes anything. What it and retention keep is immutable where this process may
+// make it so (local_retention.h). The store's clock is that of the file system: on a disk of this
+// machine, this machine's.
 class LocalBackend final : public Backend {
  public:
   // `root` must be a folder (not_found otherwise).
@@ -39,12 +44,16 @@ class LocalBackend final : public Backend {
   Result<void> list(std::string_view prefix,
                     const std::function<Result<void>(const ObjectInfo&)>& each) override;
   Result<void> remove(std::string_view name) override;
+  Result<void> retain(std::string_view name, Timestamp until) override;
+  Result<std::optional<Timestamp>> retention(std::string_view name) override;
+  Result<void> set_append_only(AppendOnly mode) override;
+  Result<Keeping> keeping() override;
   Result<Timestamp> store_time() override;
   [[nodiscard]] Capabilities capabilities() const override;
   [[nodiscard]] std::string describe() const override { return root_; }
 
  private:
-  explicit LocalBackend(std::string root) : root_(std::move(root)) {}
+  explicit LocalBackend(std::string root);
 
   [[nodiscard]] std::string path_of(std::string_view name) const;
   template <typename CreateFile>  // from a path
@@ -52,6 +61,15 @@ class LocalBackend final : public Backend {
   Result<void> make_folders_for(std::string_view name);
   Result<void> list_folder(const std::string& folder, std::vector<std::string>& folders_below,
                            const std::function<Result<void>(const ObjectInfo&)>& each) const;
+  [[nodiscard]] bool is_append_only() const;
+  [[nodiscard]] bool makes_immutable() const EXCLUDES(mutex_);
+  void keep_if_append_only(std::string_view name) const;
+  Result<void> allow_removal(std::string_view name, const std::string& path);
+  Result<void> require_owner() const;
+  Result<void> make_marker();
+  Result<void> remove_marker();
+  Result<void> protect_all();
+  Result<void> unprotect_all();
   [[nodiscard]] Error judge_read(Error error) const;
   [[nodiscard]] Error judge_access(Error error) const;
   [[nodiscard]] bool answers() const;
@@ -60,14 +78,17 @@ class LocalBackend final : public Backend {
   void end_barrier(const Result<void>& synced) EXCLUDES(mutex_);
 
   const std::string root_;
+  const bool keeps_attributes_;
   DescriptorCache descriptors_;
-  Mutex mutex_;
+  mutable Mutex mutex_;
   CondVar barrier_ended_;
   // Folders whose names may not be durable yet.
   std::set<std::string> unsynced_folders_ GUARDED_BY(mutex_);
   // Folders that are below durable ones, or will be after the next barrier.
   std::set<std::string> known_folders_ GUARDED_BY(mutex_);
   bool in_barrier_ GUARDED_BY(mutex_) = false;
+  bool attributes_unsynced_ GUARDED_BY(mutex_) = false;
+  mutable std::optional<bool> makes_immutable_ GUARDED_BY(mutex_);
   std::optional<Error> sync_failure_ GUARDED_BY(mutex_);
 };
 

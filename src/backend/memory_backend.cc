@@ -91,7 +91,8 @@ Result<void> MemoryBackend::remove(std::string_view name) {
   if (found == objects_.end()) return {};
   const std::optional<Timestamp> until = found->second.retained_until;
   if (until && clock_.now() < *until) return refuse_retained(describe(), name, *until);
-  if (append_only_ && !may_go_from_append_only(name)) return refuse_append_only(describe(), name);
+  if (append_only_ == AppendOnly::kOn && !may_go_from_append_only(name))
+    return refuse_append_only(describe(), name);
   objects_.erase(found);
   return {};
 }
@@ -124,7 +125,8 @@ Capabilities MemoryBackend::capabilities() const {
           .server_time = true,
           .object_bytes_max = 0,
           .object_lock = true,
-          .append_only = append_only_};
+          .lock_by_store = true,
+          .append_only = append_only_ == AppendOnly::kOn};
 }
 
 MemoryBackend::Objects MemoryBackend::objects() const {
@@ -134,9 +136,10 @@ MemoryBackend::Objects MemoryBackend::objects() const {
   return copy;
 }
 
-void MemoryBackend::set_append_only(bool append_only) {
+Result<void> MemoryBackend::set_append_only(AppendOnly mode) {
   const MutexLock lock(mutex_);
-  append_only_ = append_only;
+  append_only_ = mode;
+  return {};
 }
 
 void MemoryBackend::set_objects(Objects objects) {

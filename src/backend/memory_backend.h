@@ -25,6 +25,7 @@ class MemoryBackend final : public Backend {
   Result<void> remove(std::string_view name) override;
   Result<void> retain(std::string_view name, Timestamp until) override;
   Result<std::optional<Timestamp>> retention(std::string_view name) override;
+  Result<void> set_append_only(AppendOnly mode) override;
   Result<Timestamp> store_time() override;
   [[nodiscard]] Capabilities capabilities() const override;
   [[nodiscard]] std::string describe() const override { return "memory"; }
@@ -34,7 +35,6 @@ class MemoryBackend final : public Backend {
   using Objects = std::map<std::string, Bytes, std::less<>>;
   [[nodiscard]] Objects objects() const;
   void set_objects(Objects objects);
-  void set_append_only(bool append_only);
 
  private:
   struct Stored {
@@ -45,7 +45,7 @@ class MemoryBackend final : public Backend {
   const Clock& clock_;
   mutable Mutex mutex_;
   std::map<std::string, Stored, std::less<>> objects_ GUARDED_BY(mutex_);
-  bool append_only_ GUARDED_BY(mutex_) = false;
+  AppendOnly append_only_ GUARDED_BY(mutex_) = AppendOnly::kOff;
 };
 
 }  // namespace backstay::backend

@@ -44,7 +44,7 @@ TEST(MemoryBackend, LetsOnlyLeasesGoWhenItIsAppendOnly) {
   for (const char* const name : {"leases/a-0000000000", "snapshots/a", "generations/b"}) {
     ASSERT_TRUE(backend.put(name, as_bytes("x")).has_value());
   }
-  backend.set_append_only(true);
+  ASSERT_TRUE(backend.set_append_only(AppendOnly::kOn).has_value());
   EXPECT_TRUE(backend.capabilities().append_only);
   EXPECT_TRUE(backend.remove("leases/a-0000000000").has_value());
   EXPECT_TRUE(backend.remove("snapshots/not-there").has_value());

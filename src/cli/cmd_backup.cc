@@ -1,19 +1,23 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <chrono>
 #include <memory>
 
 #include "base/try.h"
 #include "cli/commands.h"
 #include "cli/compression_option.h"
 #include "cli/console.h"
+#include "cli/duration.h"
 #include "cli/output_json.h"
 #include "cli/output_text.h"
 #include "cli/running.h"
 #include "cli/session.h"
 #include "cli/snapshot_choice.h"
 #include "cli/source_paths.h"
+#include "cli/store_lock.h"
 #include "engine/backup.h"
+#include "engine/notes.h"
 #include "io/machine.h"
 #include "io/stream.h"
 #include "json/json.h"
@@ -34,6 +38,7 @@ struct BackupArguments {
   std::vector<std::string> command;
   std::vector<std::string> tags;
   std::string parent;
+  std::chrono::seconds lock_for{0};
   Patterns excludes;
   source::FileSourceOptions source;
   engine::BackupOptions engine;
@@ -165,21 +170,50 @@ void sort_trailing_words(BackupArguments& arguments) {
   arguments.command.clear();
 }
 
+// Who may not read cannot tell what the snapshot needs; better said before the work than after.
+Result<void> refuse_lock_without_full_key(const BackupArguments& arguments,
+                                          const repo::Repository& repository) {
+  if (arguments.lock_for.count() == 0 || !repository.keyring().is_write_only()) return {};
+  return std::unexpected(
+      Error(ErrorCode::kWrongKey, "the key is write-only: it cannot lock what it stores")
+          .with_hint("Leave out --lock-for, and lock with 'backstay hold --lock' and a full key."));
+}
+
+// A new snapshot is held and locked like any other.
+Result<void> lock_new(Context& context, repo::Repository& repository,
+                      const snapshot::SnapshotId& id, std::chrono::seconds span) {
+  const auto now = TRY(engine::time_of_store(repository));
+  Timestamp until = now.value_or(context.clock.now());
+  until.seconds += span.count();
+  const repo::Hold hold{
+      .until = until,
+      .reason = "backup --lock-for",
+      .author = {.time = context.clock.now(), .host = io::hostname(), .user = io::user_name()},
+      .locked = true};
+  TRY(engine::hold(repository, {id}, hold, fence_wait(context)));
+  return lock_in_store_and_tell(context, repository, {id}, until);
+}
+
 Result<ExitCode> run_backup(Context& context, BackupArguments& arguments) {
   sort_trailing_words(arguments);
   TRY(refuse_contradictions(arguments));
   const auto repository = TRY(open_repository(context, KeyUse::kWriting));
+  TRY(refuse_lock_without_full_key(arguments, *repository));
   TRY(complete(context, arguments, *repository));
   Running running(context);
   const engine::OpenSource open_source = TRY(choose_source(context, arguments, *repository));
   const engine::BackupReport report =
       TRY(engine::backup(*repository, open_source, arguments.engine, running.activity()));
   running.finish();
+  Result<void> locked;
+  if (report.id && arguments.lock_for.count() > 0)
+    locked = lock_new(context, *repository, *report.id, arguments.lock_for);
   if (context.console.json()) {
     context.console.print_json(backup_summary(report, running.seconds()));
   } else if (!context.options.quiet) {
     context.console.print(backup_text(report, arguments.engine.dry_run, running.seconds()));
   }
+  TRY_DOING("locking the snapshot, which is stored", std::move(locked));
   const bool partial = report.snapshot.stats.errors > 0 || running.reported() > 0;
   return partial ? ExitCode::kPartial : ExitCode::kDone;
 }
@@ -224,6 +258,13 @@ std::vector<Option> backup_options(BackupArguments& to) {
       text("--description", "TEXT", to.engine.description, "keep this text with the snapshot"),
   };
   append_source_options(options, to);
+  options.push_back({.names = "--lock-for",
+                     .value = "SPAN",
+                     .help = "nobody forgets the snapshot for so long (30d): as hold --lock",
+                     .set = [&to](std::string_view given) -> Result<void> {
+                       to.lock_for = TRY(parse_duration(given));
+                       return {};
+                     }});
   options.push_back(text("--parent", "SNAP", to.parent, "compare with this snapshot"));
   options.push_back(flag("-n,--dry-run", to.engine.dry_run, "read and compare, store nothing"));
   options.push_back(flag("--skip-if-unchanged", to.engine.skip_if_unchanged,

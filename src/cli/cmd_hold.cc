@@ -7,6 +7,7 @@
 #include "cli/console.h"
 #include "cli/session.h"
 #include "cli/snapshot_choice.h"
+#include "cli/store_lock.h"
 #include "cli/text_layout.h"
 #include "engine/notes.h"
 #include "io/machine.h"
@@ -59,6 +60,7 @@ Result<ExitCode> run_hold(Context& context, const HoldArguments& arguments) {
     json::put_text(line, "reason", made.reason);
     context.console.print_json(line);
   }
+  if (made.locked) TRY(lock_in_store_and_tell(context, *repository, ids, *made.until));
   return ExitCode::kDone;
 }
 
@@ -86,25 +88,28 @@ Result<ExitCode> run_release(Context& context, const HoldArguments& arguments) {
 
 Command hold_command() {
   const auto arguments = std::make_shared<HoldArguments>();
-  return {.name = "hold",
-          .summary = "Keep snapshots from being forgotten",
-          .description =
-              "A held snapshot is not removed by forget, neither by rules nor by name, until the "
-              "time is over or it is released. The time is that of the repository's store. There "
-              "may be several holds on one snapshot; each of them binds.\n\n"
-              "With --lock nobody can release the hold before its time: forget and release refuse "
-              "and say until when, and prune keeps all that the snapshot needs. Who can remove "
-              "files of the repository by other means is not stopped by it.",
-          .examples = {{"backstay hold 1a2b3c4d --until 2027-05-01 --reason 'audit'",
-                        "Hold one for a while"},
-                       {"backstay hold latest --until 2027-05-01 --lock", "A retention lock"},
-                       {"backstay hold latest", "Hold the newest until it is released"}},
-          .arguments = {snapshots_argument(arguments->snapshots, Arity::kAtLeastOne)},
-          .options = {text("--until", "TIME", arguments->until,
-                           "RFC 3339, 2027-05-01 10:30 or 2027-05-01; else until it is released"),
-                      text("--reason", "TEXT", arguments->reason, "said by snapshots and forget"),
-                      flag("--lock", arguments->lock, "not to be released before that time")},
-          .run = [arguments](Context& context) { return run_hold(context, *arguments); }};
+  return {
+      .name = "hold",
+      .summary = "Keep snapshots from being forgotten",
+      .description =
+          "A held snapshot is not removed by forget, neither by rules nor by name, until the "
+          "time is over or it is released. The time is that of the repository's store. There "
+          "may be several holds on one snapshot; each of them binds.\n\n"
+          "With --lock nobody can release the hold before its time: forget and release refuse "
+          "and say until when, and prune keeps all that the snapshot needs. Where the store has "
+          "object lock, it keeps all of that, too, whatever program asks: a folder on a file "
+          "system with extended attributes, and as root the kernel enforces it. Elsewhere, who "
+          "can remove files of the repository by other means is not stopped.",
+      .examples = {{"backstay hold 1a2b3c4d --until 2027-05-01 --reason 'audit'",
+                    "Hold one for a while"},
+                   {"backstay hold latest --until 2027-05-01 --lock", "A retention lock"},
+                   {"backstay hold latest", "Hold the newest until it is released"}},
+      .arguments = {snapshots_argument(arguments->snapshots, Arity::kAtLeastOne)},
+      .options = {text("--until", "TIME", arguments->until,
+                       "RFC 3339, 2027-05-01 10:30 or 2027-05-01; else until it is released"),
+                  text("--reason", "TEXT", arguments->reason, "said by snapshots and forget"),
+                  flag("--lock", arguments->lock, "not to be released before that time")},
+      .run = [arguments](Context& context) { return run_hold(context, *arguments); }};
 }
 
 Command release_command() {

@@ -19,6 +19,7 @@ namespace {
 struct InitArguments {
   std::optional<crypto::Suite> suite;
   bool write_only = false;
+  bool append_only = false;
   repo::Compression compression;
   std::uint64_t kdf_memory = 0;
 };
@@ -66,12 +67,20 @@ void print_repository(Console& console, const repo::Repository& repository,
     line["encryption"] = crypto::to_string(config.suite);
     line["compression"] = repo::to_string(config.compression);
     line["write_only"] = !recovery_words.empty();
+    line["append_only"] = repository.store().capabilities().append_only;
     if (!recovery_words.empty()) line["recovery_key"] = recovery_words;
     console.print_json(line);
     return;
   }
   console.print(
       fmt::format("created repository {} at {}\n", config.id.hex(), repository.store().describe()));
+  const backend::Capabilities can = repository.store().capabilities();
+  if (can.append_only) {
+    console.print(can.lock_by_store
+                      ? "it is append-only: the kernel keeps every object from being removed\n"
+                      : "it is append-only: backstay removes nothing; who may write its files can "
+                        "still remove them by other means\n");
+  }
   if (!recovery_words.empty()) {
     console.print(recovery_words + "\n");
     console.note(
@@ -93,6 +102,10 @@ Result<ExitCode> run_init(Context& context, const InitArguments& arguments) {
   }
   const crypto::Secret recovery_key = crypto::Secret::random(context.rng);
   const auto repository = TRY(make_repository(context, arguments, recovery_key));
+  if (arguments.append_only) {
+    TRY_DOING("making the new repository append-only ('backstay append-only on' does it, too)",
+              repository->store().set_append_only(backend::AppendOnly::kOn));
+  }
   print_repository(context.console, *repository,
                    arguments.write_only ? crypto::to_words(recovery_key) : "");
   return ExitCode::kDone;
@@ -165,7 +178,9 @@ Command init_command() {
                   kdf_option(arguments->kdf_memory),
                   flag("--write-only", arguments->write_only,
                        "what is given opens the repository for backups alone; a recovery key that "
-                       "can read is printed once")},
+                       "can read is printed once"),
+                  flag("--append-only", arguments->append_only,
+                       "nothing is removed from it before 'backstay append-only off'")},
       .run = [arguments](Context& context) { return run_init(context, *arguments); }};
 }
 

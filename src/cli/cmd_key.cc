@@ -13,6 +13,7 @@
 #include "cli/passphrase.h"
 #include "cli/session.h"
 #include "crypto/words.h"
+#include "engine/store_lock.h"
 #include "io/machine.h"
 #include "json/json.h"
 
@@ -100,6 +101,7 @@ Result<ExitCode> change_passphrase(Context& context, const KeyArguments& argumen
   const auto current = std::ranges::find_if(slots, &repo::KeySlotEntry::opened_this_session);
   const bool replaces = current != slots.end() && current->info.kind == repo::SlotKind::kPassphrase;
   const repo::Credential credential = TRY(new_passphrase(context, arguments));
+  if (replaces) TRY(engine::require_removals(*repository, "key change-password"));
   const repo::ObjectId id = TRY(repository->add_key_slot(
       new_slot(context, repo::SlotKind::kPassphrase, replaces ? current->info.label : ""),
       credential));

@@ -19,6 +19,12 @@ struct StatsArguments {
   SnapshotChoice choice;
 };
 
+// Nothing where everything may go.
+std::string keeping_text(const backend::Backend& store) {
+  if (!store.capabilities().append_only) return {};
+  return "append-only: nothing is removed ('backstay append-only status' says who sees to it)\n";
+}
+
 Result<ExitCode> run_stats(Context& context, const StatsArguments& arguments) {
   const auto repository = TRY(open_repository(context));
   std::optional<FoundSnapshot> of;
@@ -34,7 +40,7 @@ Result<ExitCode> run_stats(Context& context, const StatsArguments& arguments) {
   if (context.console.json())
     context.console.print_json(stats_line(report, shown));
   else
-    context.console.print(stats_text(report, shown));
+    context.console.print(stats_text(report, shown) + keeping_text(repository->store()));
   if (running.reported() > 0) return ExitCode::kDamage;
   return of ? of->done() : ExitCode::kDone;
 }

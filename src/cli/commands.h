@@ -7,6 +7,7 @@
 namespace backstay::cli {
 
 Command init_command();
+Command append_only_command();
 Command backup_command();
 Command restore_command();
 Command snapshots_command();

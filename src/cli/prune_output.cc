@@ -51,6 +51,10 @@ json::Json prune_summary(const engine::PruneReport& report, std::string_view typ
   line["packs_damaged"] = report.packs_damaged;
   line["packs_removed"] = report.packs_removed;
   line["bytes_freed"] = report.bytes_freed;
+  line["packs_locked"] = report.packs_locked;
+  line["bytes_locked"] = report.bytes_locked;
+  line["locked_until"] =
+      report.locked_until ? json::Json(format_rfc3339(*report.locked_until)) : json::Json(nullptr);
   line["packs_waiting"] = report.packs_waiting;
   line["bytes_waiting"] = report.bytes_waiting;
   line["bytes_read"] = report.bytes_read;
@@ -82,6 +86,12 @@ std::string prune_text(const engine::PruneReport& report, bool dry_run, double s
     facts.push_back(
         {"later", fmt::format("{} in {}, by a prune when what runs now has ended",
                               bytes(report.bytes_waiting), counted(report.packs_waiting, "pack"))});
+  }
+  if (report.packs_locked > 0) {
+    facts.push_back(
+        {"locked",
+         fmt::format("{} in {}, kept by the store until {} at most", bytes(report.bytes_locked),
+                     counted(report.packs_locked, "pack"), format_local(*report.locked_until))});
   }
   facts.push_back({"stays unused", "about " + bytes(report.bytes_unused)});
   facts.push_back({"time", format_duration(seconds)});

@@ -9,6 +9,7 @@
 #include "base/try.h"
 #include "engine/forget_fence.h"
 #include "engine/notes.h"
+#include "engine/store_lock.h"
 #include "io/machine.h"
 #include "repo/lease.h"
 
@@ -286,6 +287,7 @@ Result<ForgetReport> forget(repo::Repository& repository, const ForgetOptions& o
             .with_hint("Name snapshots, or give rules such as --keep-daily 7 --keep-weekly 4; with "
                        "--dry-run nothing is removed."));
   }
+  if (!options.dry_run) TRY(require_removals(repository, "forget"));
   // The lease comes before anything is read: who stores a hold later waits for it.
   LeasePtr lease;
   if (!options.dry_run) {

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/try.h"
+#include "engine/store_lock.h"
 
 namespace backstay::engine {
 
@@ -64,6 +65,7 @@ Result<void> hold(repo::Repository& repository, const std::vector<snapshot::Snap
 
 Result<std::map<snapshot::SnapshotId, std::uint64_t>> release(
     repo::Repository& repository, const std::vector<snapshot::SnapshotId>& snapshots) {
+  TRY(require_removals(repository, "release"));
   const std::optional<Timestamp> now = TRY(time_of_store(repository));
   std::map<snapshot::SnapshotId, std::uint64_t> released;
   for (const snapshot::SnapshotId& id : snapshots) released[id] = 0;

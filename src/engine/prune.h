@@ -41,6 +41,11 @@ struct PruneReport {
   std::uint64_t bytes_read = 0;      // of packs; of a dry run, about
   std::uint64_t bytes_written = 0;   // all objects; of a dry run, about
 
+  // Not needed, or not wholly, and kept because the store's object lock does not let them go.
+  std::uint64_t packs_locked = 0;
+  std::uint64_t bytes_locked = 0;
+  std::optional<Timestamp> locked_until;  // the last of them
+
   std::uint64_t packs_removed = 0;
   std::uint64_t bytes_freed = 0;  // of packs; of a dry run, what is to be freed, now or later
   std::uint64_t packs_waiting = 0;

@@ -157,6 +157,10 @@ Result<std::optional<Bytes>> xattr_value(NodeRef node, const std::string& name) 
   return fail(ErrorCode::kUnsupported, "the extended attribute " + quoted(name) + " is too large");
 }
 
+bool has_user_xattrs(int fd) {
+  return ::fgetxattr(fd, "user.backstay.probe", nullptr, 0) >= 0 || errno == ENODATA;
+}
+
 Result<void> set_xattr(NodeRef node, const std::string& name, ByteView value) {
   if (name.empty() || name.find('\0') != name.npos) {
     return fail(ErrorCode::kInvalidArgument, quoted(name) + " is not the name of an attribute");

@@ -36,6 +36,8 @@ Result<void> set_times(NodeRef node, std::optional<Timestamp> accessed, Timestam
 Result<std::vector<std::string>> xattr_names(NodeRef node);
 // Nothing when there is no such attribute.
 Result<std::optional<Bytes>> xattr_value(NodeRef node, const std::string& name);
+// Whether the file system of an open file or folder has attributes of users.
+[[nodiscard]] bool has_user_xattrs(int fd);
 Result<void> set_xattr(NodeRef node, const std::string& name, ByteView value);
 // An attribute that is not there counts as removed.
 Result<void> remove_xattr(NodeRef node, const std::string& name);

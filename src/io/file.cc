@@ -134,6 +134,13 @@ Result<void> sync_directory(const std::string& path) {
   return fail_io(errno, "syncing folder " + path);
 }
 
+Result<void> sync_file_system(const std::string& path) {
+  const Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!fd) return fail_io(errno, "opening " + path);
+  if (::syncfs(fd.get()) != 0) return fail_io(errno, "syncing the file system of " + path);
+  return {};
+}
+
 Result<void> sync_file(int fd) {
   if (::fdatasync(fd) == 0 || errno == EINVAL || errno == EOPNOTSUPP) return {};
   return fail_io(errno, "syncing");

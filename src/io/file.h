@@ -70,6 +70,8 @@ Result<std::vector<std::string>> list_directory(const std::string& path);
 Result<void> remove_file(const std::string& path);
 Result<void> remove_tree(const std::string& path);
 Result<void> sync_directory(const std::string& path);
+// All that was changed on the file system that holds `path`, attributes too, is on the disk.
+Result<void> sync_file_system(const std::string& path);
 // The bytes of an open file are on the disk when it returns, whoever wrote them.
 Result<void> sync_file(int fd);
 // Writes the pieces to a new file `path` that must not exist (kAlreadyExists), mode 0600. The name

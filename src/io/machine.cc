@@ -32,6 +32,10 @@ std::string user_name() {
   return found->pw_name;
 }
 
+std::uint32_t effective_user() {
+  return ::geteuid();
+}
+
 bool is_superuser() {
   return ::geteuid() == 0;
 }

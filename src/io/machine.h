@@ -13,6 +13,7 @@ namespace backstay::io {
 // The name of the effective user, or the number where no name is known.
 [[nodiscard]] std::string user_name();
 [[nodiscard]] bool is_superuser();
+[[nodiscard]] std::uint32_t effective_user();
 [[nodiscard]] std::uint64_t process_id();
 Result<std::string> current_directory();
 

@@ -20,6 +20,8 @@ Result<void> mark_damaged(backend::Backend& store, const RepositoryId& repositor
 }
 
 Result<void> remove_mark(backend::Backend& store, const ObjectId& pack) {
+  // Where nothing goes, the pack is relied on no more, and that is all.
+  if (store.capabilities().append_only) return {};
   return store.remove(object_name(ObjectKind::kDamageMark, pack));
 }
 

@@ -237,10 +237,15 @@ static Result<std::vector<ListedRun>> list_runs(backend::Backend& store) {
 }
 
 // Runs that another one supersedes hold nothing that it has not. Gives all that is superseded.
-static std::unordered_set<ObjectId> drop_superseded(RunSet& runs) {
+static std::unordered_set<ObjectId> superseded_by(const RunSet& runs) {
   std::unordered_set<ObjectId> superseded;
   for (const RunPtr& run : runs)
     superseded.insert(run->supersedes().begin(), run->supersedes().end());
+  return superseded;
+}
+
+static std::unordered_set<ObjectId> drop_superseded(RunSet& runs) {
+  std::unordered_set<ObjectId> superseded = superseded_by(runs);
   std::erase_if(runs, [&](const RunPtr& run) { return superseded.contains(run->id()); });
   return superseded;
 }
@@ -268,7 +273,7 @@ Index::State::Listing Index::State::take_in(const std::vector<ListedRun>& listed
   return listing;
 }
 
-Result<void> Index::load(const DamagedRun& damaged) {
+Result<void> Index::load(const DamagedRun& damaged, Superseded how) {
   std::map<ObjectId, RunPtr> known;
   const auto live = state_->current();
   for (const RunPtr& run : *live) known.emplace(run->id(), run);
@@ -278,7 +283,8 @@ Result<void> Index::load(const DamagedRun& damaged) {
     listed = TRY(list_runs(state_->store));
     listing = state_->take_in(listed, known);
   }
-  const std::unordered_set<ObjectId> superseded = drop_superseded(listing.runs);
+  const std::unordered_set<ObjectId> superseded =
+      how == Superseded::kIgnored ? drop_superseded(listing.runs) : superseded_by(listing.runs);
   for (const auto& [id, error] : listing.failures) {
     if (!is_damage(error.code()) && error.code() != ErrorCode::kNotFound) {
       return std::unexpected(error.clone().with_context("reading index run " + id.short_hex()));

@@ -40,8 +40,11 @@ class Index {
   void condemn(std::uint64_t generation, const std::vector<ObjectId>& packs);
 
   using DamagedRun = std::function<void(const ObjectId&, const Error&)>;
+  // Whether runs that others supersede, and that are still there, serve too: for who misses a
+  // chunk, because whoever may write runs can say of any that his own takes its place.
+  enum class Superseded : std::uint8_t { kIgnored, kTakenToo };
   // Lists the runs and takes in those that are new; forgets those that are gone.
-  Result<void> load(const DamagedRun& damaged);
+  Result<void> load(const DamagedRun& damaged, Superseded how = Superseded::kIgnored);
 
   // Packs that are lost or damaged: what they hold counts as not stored (section 8.5). Before other
   // threads start.

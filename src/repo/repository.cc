@@ -281,14 +281,30 @@ Result<std::vector<snapshot::SnapshotId>> Repository::list_snapshots() {
   return ids;
 }
 
+// In an append-only store nothing was freed that a snapshot needs, and what is locked was confirmed
+// before: there nobody hides a snapshot by saying that its lease was ended.
+static bool store_vouches_for(backend::Backend& store, const ObjectId& snapshot) {
+  const backend::Capabilities can = store.capabilities();
+  if (can.append_only || !can.object_lock) return can.append_only;
+  const auto until = store.retention(object_name(ObjectKind::kSnapshot, snapshot));
+  if (!until || !*until) return false;
+  const auto now = store.store_time();
+  return now && *now < **until;
+}
+
 // The highest generation has all that was ever ended.
-bool Repository::counts(const snapshot::SnapshotId& id, const snapshot::Snapshot& snapshot) const {
+bool Repository::was_committed(const snapshot::SnapshotId& id,
+                               const snapshot::Snapshot& snapshot) const {
   if (!snapshot.lease || state_->generations.empty()) return true;
   const Generation& highest = state_->generations.back();
   const LeaseId lease{snapshot.lease->bytes};
   const ObjectId object{id.bytes};
   return std::ranges::find(highest.ended_leases, lease) == highest.ended_leases.end() ||
          std::ranges::find(highest.kept_snapshots, object) != highest.kept_snapshots.end();
+}
+
+bool Repository::counts(const snapshot::SnapshotId& id, const snapshot::Snapshot& snapshot) const {
+  return was_committed(id, snapshot) || store_vouches_for(*state_->backend, ObjectId{id.bytes});
 }
 
 Result<std::vector<StoredSnapshot>> Repository::snapshots(const DamagedSnapshot& damaged) {
@@ -328,7 +344,7 @@ Result<snapshot::SnapshotId> Repository::commit_snapshot(snapshot::Snapshot snap
   if (confirmed) {
     TRY_DOING("confirming snapshot " + id.short_hex() + ", which was stored",
               refresh_generations());
-    if (counts(id, snapshot)) return id;
+    if (was_committed(id, snapshot)) return id;
     confirmed = fail(ErrorCode::kConflict, "a collection took the lease for ended");
   }
   if (confirmed.error().code() != ErrorCode::kConflict) {
@@ -453,7 +469,7 @@ Result<void> Repository::State::scan_once(Repository& repository) {
   }
   const auto recover = [&]() -> Result<RecoveredPacks> {
     // A collection may have moved what is missing (docs/format.md section 8.7).
-    TRY(index->load([](const ObjectId&, const Error&) {}));
+    TRY(index->load([](const ObjectId&, const Error&) {}, Index::Superseded::kTakenToo));
     const PackSurvey survey = TRY(survey_packs(*backend, *index));
     return repository.recover_now(survey);
   };

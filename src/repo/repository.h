@@ -104,6 +104,9 @@ class Repository final : public chunk::ChunkReader {
   // As it was committed, whatever became of its tags.
   Result<snapshot::Snapshot> read_snapshot(const snapshot::SnapshotId& id);
   // False when its lease was ended before it was committed (docs/format.md section 8.3).
+  [[nodiscard]] bool was_committed(const snapshot::SnapshotId& id,
+                                   const snapshot::Snapshot& snapshot) const;
+  // The same, or the store vouches for it: because it is append-only, or keeps it locked.
   [[nodiscard]] bool counts(const snapshot::SnapshotId& id,
                             const snapshot::Snapshot& snapshot) const;
   // The commit. Everything that it refers to was made durable before (docs/format.md section 8.1).

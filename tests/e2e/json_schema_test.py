@@ -270,6 +270,18 @@ class JsonLines(program.ProgramTest):
                          ("repair", "packs_summary"), ("repair", "lost"), ("repair", "snapshot"),
                          ("repair", "snapshots_summary"))
 
+    def test_locks_and_append_only_repositories(self):
+        self.lines_of(0, "init", "--append-only")
+        (self.source / "file").write_text("x")
+        lines = self.lines_of(0, "backup", "--lock-for", "1h", self.source)
+        self.lines_of(0, "hold", "--lock", "--until", "2999-01-01", "latest")
+        for what in ("status", "on", "off"):
+            self.lines_of(0, "append-only", what)
+        self.assert_seen(("append-only", "append_only"))
+        # Where the file system has no extended attributes there is no lock to tell of.
+        if any(line["type"] == "locked" for line in lines):
+            self.assert_seen(("backup", "locked"), ("hold", "locked"))
+
     def test_every_failure_ends_with_an_error_line(self):
         failures = {
             "init": ["--encryption", "rot13"], "backup": [], "restore": ["latest"],
@@ -277,7 +289,8 @@ class JsonLines(program.ProgramTest):
             "check": [], "prune": [], "import": ["restic"], "repair": ["packs"],
             "key": ["list"], "cache": ["nothing"], "lease": ["list"], "self-test": ["more"],
             "forget": [], "tag": ["latest"], "hold": ["latest"], "release": ["latest"],
-            "version": ["more"], "completion": ["csh"], "help": ["nothing"]}
+            "append-only": ["status"], "version": ["more"],
+            "completion": ["csh"], "help": ["nothing"]}
         self.assertEqual(sorted(failures), sorted(SCHEMAS))
         for command, arguments in failures.items():
             result = self.run_any("--json", command, *arguments)

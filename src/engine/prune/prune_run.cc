@@ -8,6 +8,7 @@
 
 #include "base/try.h"
 #include "engine/prune/mark.h"
+#include "engine/store_lock.h"
 #include "io/machine.h"
 #include "repo/damage_mark.h"
 
@@ -204,7 +205,7 @@ Result<void> PruneRun::mark() {
   return {};
 }
 
-void PruneRun::plan() {
+Result<void> PruneRun::plan() {
   const repo::Config& config = repository_.config();
   repo::PruneLimits limits{.unused_share_max = options_.unused_share_max,
                            .repack_bytes_max = options_.repack_bytes_max};
@@ -215,6 +216,7 @@ void PruneRun::plan() {
   // A chunk that is missed may be in a pack that no run names.
   const auto strays = report_.chunks_missing == 0 ? repo::Strays::kMayGo : repo::Strays::kStay;
   plan_ = repo::plan_prune(table_, limits, strays);
+  return leave_locked_packs();
 }
 
 // ---- steps 3 to 5
@@ -242,7 +244,7 @@ Result<void> PruneRun::free() {
     const bool may_hold_missing = !use.in_index && report_.chunks_missing > 0;
     const bool may_go = use.condemned_in != 0 && use.condemned_in <= oldest &&
                         is_unneeded(number) && !may_hold_missing;
-    if (!may_go || !use.stored) continue;
+    if (!may_go || !use.stored || TRY(is_locked(number))) continue;
     if (!std::exchange(removed, true)) TRY(keep_what_others_did());
     const std::string name = repo::object_name(repo::object_kind(use.pack.kind), use.pack.id);
     TRY_DOING("removing " + name, store_.remove(name));
@@ -432,11 +434,15 @@ Result<bool> PruneRun::missed_because_late() {
 
 Result<PruneRun::Round> PruneRun::round() {
   copied_.clear();
+  locked_.clear();
+  store_time_.reset();
+  report_.packs_locked = report_.bytes_locked = 0;
+  report_.locked_until.reset();
   condemned_any_ = false;
   TRY(observe());
   TRY(mark());
   if (TRY(missed_because_late())) return Round::kAgain;
-  plan();
+  TRY(plan());
   report_plan();
   if (options_.dry_run) return Round::kDone;
 
@@ -540,8 +546,9 @@ void PruneRun::report_end() {
   report_.packs_waiting = 0;
   report_.bytes_waiting = 0;
   std::uint64_t latest = 0;
-  for (const repo::PackUse& use : table_.packs()) {
-    if (use.condemned_in == 0 || !use.stored) continue;
+  for (std::uint32_t number = 0; number < table_.packs().size(); ++number) {
+    const repo::PackUse& use = table_.packs()[number];
+    if (use.condemned_in == 0 || !use.stored || locked_.contains(number)) continue;
     ++report_.packs_waiting;
     report_.bytes_waiting += use.pack.size_bytes;
     latest = std::max(latest, use.condemned_in);
@@ -553,6 +560,7 @@ void PruneRun::report_end() {
 
 Result<PruneReport> PruneRun::run() {
   if (!options_.dry_run) {
+    TRY(require_removals(repository_, "prune"));
     TRY(take_lease());
     TRY(end_dead_leases());
   }

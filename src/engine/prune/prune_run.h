@@ -35,7 +35,9 @@ class PruneRun {
   void leave_young_packs();
   Result<void> mark();
   Result<bool> missed_because_late();
-  void plan();
+  Result<void> plan();
+  Result<void> leave_locked_packs();
+  Result<bool> is_locked(std::uint32_t number);
   Result<Round> round();
   Result<Round> empty_packs();
   Result<Copied> copy(const std::vector<std::uint32_t>& packs);
@@ -81,6 +83,8 @@ class PruneRun {
   std::unique_ptr<repo::Liveness> liveness_;
   repo::PrunePlan plan_;
   std::unordered_set<std::uint32_t> copied_;  // packs of the table
+  std::unordered_set<std::uint32_t> locked_;  // packs that the store does not let go
+  std::optional<Timestamp> store_time_;       // of this round
   bool condemned_any_ = false;                // in this round
   bool looked_again_ = false;                 // for what is missed
   bool emptied_ = false;                      // phases that change what is there are through

@@ -127,6 +127,9 @@ static Result<HandOver> replace(repo::Repository& repository, const Succession& 
       TRY_DOING("carrying holds along", carry_holds(repository, old, succession.made));
   TRY(repository.store().barrier());
   if (succession.what == OldSnapshot::kKeep) return HandOver{};
+  if (repository.store().capabilities().append_only) {
+    return HandOver{.outcome = HandedOver::kStays, .why = "the repository is append-only"};
+  }
   if (!before.tags_known) {
     return HandOver{.outcome = HandedOver::kStays, .why = "a change of its tags cannot be read"};
   }
