@@ -52,17 +52,29 @@ class DamageCatalogue : public RepairFixture {
     EXPECT_EQ(memory_.objects(), before);
     EXPECT_FALSE(try_check().has_value());
   }
-  void go_through(const Case& one) {
+  // Does it dry, and then indeed: both say the same, and the dry one changes nothing.
+  template <typename Mend>
+  void do_twice(const char* what, const Mend& mend) {
+    const auto before = memory_.objects();
+    const std::string would = told(mend(RepairMode::kDryRun));
+    EXPECT_TRUE(memory_.objects() == before) << "a dry run of repair " << what;
+    const auto done = mend(RepairMode::kRepair);
+    EXPECT_EQ(problem(done), "");
+    EXPECT_EQ(told(done), would) << what;
+  }
+  // `checked`: after a check, which marks what is damaged; repairs must not rely on that.
+  void go_through(const Case& one, bool checked) {
     const Readable before = readable();
-    expect_named(one);
+    if (checked) expect_named(one);
     const auto damaged = memory_.objects();
     EXPECT_EQ(mend_all(RepairMode::kDryRun), "");
     EXPECT_TRUE(memory_.objects() == damaged) << "a dry run changed something";
-    EXPECT_EQ(problem(mend_index(RepairMode::kRepair, true)), "");
+    do_twice("index", [this](RepairMode mode) { return mend_index(mode, true); });
     EXPECT_EQ(missing_in(readable(), before), "") << "after repair index";
-    EXPECT_EQ(problem(mend_packs(RepairMode::kRepair)), "");
+    do_twice("packs", [this](RepairMode mode) { return mend_packs(mode); });
     EXPECT_EQ(missing_in(readable(), before), "") << "after repair packs";
-    EXPECT_EQ(problem(mend_snapshots(RepairMode::kRepair)), "");
+    do_twice("snapshots", [this](RepairMode mode) { return mend_snapshots(mode); });
+    if (!checked) return go_on_unchecked(before, damaged);
     // A snapshot of which nothing can be read stays as it is.
     const bool all_mended = std::ranges::none_of(mended_, [](const RepairedSnapshot& mended) {
       return mended.outcome == SnapshotOutcome::kNothingLeft;
@@ -79,6 +91,13 @@ class DamageCatalogue : public RepairFixture {
     expect_heals();
     memory_.set_objects(damaged);
     expect_heals();
+  }
+  // Also snapshots alone, as somebody may who is in a hurry.
+  void go_on_unchecked(const Readable& before, const backend::MemoryBackend::Objects& damaged) {
+    EXPECT_EQ(missing_in(readable(), before), "") << "after repair snapshots";
+    memory_.set_objects(damaged);
+    do_twice("snapshots alone", [this](RepairMode mode) { return mend_snapshots(mode); });
+    EXPECT_EQ(missing_in(readable(), before), "") << "after repair snapshots alone";
   }
   void expect_heals() {
     const BackupReport report = backup_well();
@@ -97,9 +116,12 @@ class DamageCatalogue : public RepairFixture {
     ASSERT_FALSE(cases.empty());
     for (const Case& one : cases) {
       SCOPED_TRACE(one.name);
-      memory_.set_objects(whole_);
-      one.damage();
-      one.opens ? go_through(one) : expect_closed();
+      for (const bool checked : {true, false}) {
+        SCOPED_TRACE(checked ? "checked" : "not checked");
+        memory_.set_objects(whole_);
+        one.damage();
+        one.opens ? go_through(one, checked) : expect_closed();
+      }
     }
   }
 };
@@ -195,6 +217,21 @@ TEST_F(DamageCatalogue, OfDataPacks) {
            [&] {
              flip_frame(place_of("/home/user/large"));
              for (const std::string& name : names("index/")) remove(name);
+           },
+       .named = "index"},
+      {.name = "flipped, and the index run that names it missing",
+       .damage =
+           [&] {
+             flip_frame(place_of("/home/user/large"));
+             remove(run_naming(pack, true));
+           },
+       .named = "index"},
+      {.name = "flipped, and the index run that names it flipped",
+       .damage =
+           [&] {
+             const std::string run = run_naming(pack, true);
+             flip_frame(place_of("/home/user/large"));
+             flip(run, 200);
            },
        .named = "index"},
       {.name = "cut, and an index run flipped that does not name it",

@@ -69,7 +69,8 @@ Result<Bearings> take_bearings(repo::Repository& repository, RepairMode mode,
   const bool dry_run = mode == RepairMode::kDryRun;
   found.lease = dry_run ? TRY(restoring::take_read_lease(repository, "repair", activity))
                         : TRY(take_repair_lease(repository, author, use));
-  backup_stages::SettleOptions settle{.dry_run = dry_run, .damaged_runs = {}};
+  backup_stages::SettleOptions settle{
+      .dry_run = dry_run, .damaged_runs = {}, .condemned_too = true};
   TRY_DOING("loading the index",
             repository.load_index([&](const repo::ObjectId& id, const Error& error) {
               if (error.code() == ErrorCode::kCorruption) settle.damaged_runs.push_back(id);
@@ -83,6 +84,8 @@ Result<Bearings> take_bearings(repo::Repository& repository, RepairMode mode,
                            backup_stages::adopt_packs(repository, found.survey, settle));
   found.taken_in = std::move(adopted.packs);
   found.runs_replaced = adopted.runs_replaced;
+  found.survey.marked.insert(found.survey.marked.end(), adopted.damaged.begin(),
+                             adopted.damaged.end());
   for (const auto& [id, error] : found.taken_in.unreadable) {
     if (repo::is_damage(error.code()) || error.code() == ErrorCode::kNotFound) continue;
     return std::unexpected(error.clone().with_context("reading pack " + id.short_hex() +

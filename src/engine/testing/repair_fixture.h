@@ -155,6 +155,43 @@ class RepairFixture : public BackupFixture {
                             {.mode = mode, .snapshots = {}, .keep = keep, .author = {}}, events,
                             activity);
   }
+  // What a dry run and the real one must say alike.
+  static std::string told(const Result<IndexRepairReport>& report) {
+    if (!report) return problem(report);
+    std::string text;
+    for (const auto* list :
+         {&report->damaged_runs, &report->strange_runs, &report->packs_unreadable}) {
+      for (const ObjectTrouble& one : *list) text += one.object + ": " + one.what + "\n";
+      text += "--\n";
+    }
+    for (const std::uint64_t number :
+         {report->runs_replaced, report->packs_taken_in, report->chunks_taken_in,
+          report->packs_compared, report->packs_completed, report->packs_missing})
+      text += std::to_string(number) + " ";
+    return text;
+  }
+  static std::string told(const Result<PackRepairReport>& report) {
+    if (!report) return problem(report);
+    std::string text;
+    for (const RepairedPack& pack : report->packs) {
+      text += pack.object + " " + std::string(to_string(pack.outcome)) + " " + pack.what;
+      for (const std::uint64_t number :
+           {pack.frames, pack.frames_damaged, pack.chunks_saved, pack.bytes_saved,
+            pack.chunks_elsewhere, pack.chunks_lost})
+        text += " " + std::to_string(number);
+      text += pack.directory_readable ? "\n" : " closed\n";
+    }
+    return text;
+  }
+  static std::string told(const Result<SnapshotRepairReport>& report) {
+    if (!report) return problem(report);
+    std::string text;
+    for (const std::uint64_t number : {report->whole, report->replaced, report->kept, report->left,
+                                       report->files_lost, report->stretches_lost})
+      text += std::to_string(number) + " ";
+    for (const SnapshotId& id : report->damaged) text += id.short_hex() + " ";
+    return text;
+  }
   std::string mend_all(RepairMode mode) {
     std::string trouble = problem(mend_index(mode, true));
     trouble += problem(mend_packs(mode));
