@@ -103,7 +103,7 @@ std::string repaired_pack_text(const engine::RepairedPack& pack, bool dry_run) {
   std::string out = printable(pack.object) + ": ";
   switch (pack.outcome) {
     case engine::PackOutcome::kWhole:
-      return out + "whole\n";
+      return out + (pack.what.empty() ? "whole" : printable(pack.what) + "; left as it is") + "\n";
     case engine::PackOutcome::kMissing:
       return out + "missing: there is nothing to save\n";
     case engine::PackOutcome::kSalvaged:

@@ -238,7 +238,8 @@ Result<bool> read_packs(CheckRun& run, const std::vector<repo::Index::Pack>& all
     if (!run.states.lost.contains(pack.id)) {
       const auto verdict = TRY(check_pack(run.repository, pack, run.log));
       bytes += verdict.bytes;
-      damaged = verdict.damaged;
+      if (verdict.state != check_stages::PackState::kStrange)
+        damaged = verdict.state == check_stages::PackState::kDamaged;
     }
     run.activity.progress.bytes_done += pack.size_bytes;
     const MutexLock lock(mutex);

@@ -60,7 +60,7 @@ struct PackRepairOptions {
   RepairAuthor author;
 };
 enum class PackOutcome : std::uint8_t {
-  kWhole,     // its bytes match its name: nothing to do, and no mark any more
+  kWhole,     // nothing to do, and no mark any more; unless it needs a newer program, see `what`
   kMissing,   // there is nothing to save from
   kSalvaged,  // what was whole and nowhere else is in new packs
 };

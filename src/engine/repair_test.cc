@@ -36,6 +36,41 @@ TEST_F(Repair, OfPacksSavesWhatIsWholeAndNowhereElse) {
   EXPECT_EQ(missing_in(readable(), before), "");
 }
 
+TEST_F(Repair, OfPacksKnowsThoseOfWriteOnlyClients) {
+  const auto info = [] {
+    repo::SlotInfo slot;
+    slot.argon2 = repo::kCheapArgon2;
+    slot.write_only = true;
+    return slot;
+  }();
+  ASSERT_EQ(problem(open()->add_key_slot(info, {.passphrase = "w", .recovery_key = {}})), "");
+  const auto before = names("data/");
+  tree_.add_file("/of/the/client", noise(90'000, 55));
+  {
+    auto writer = repo::Repository::open(
+        std::make_unique<backend::FaultBackend>(static_cast<backend::Backend&>(faults_)),
+        {.passphrase = "w", .recovery_key = {}}, {}, {clock_, rng_});
+    ASSERT_EQ(problem(writer), "");
+    Watch watch;
+    ASSERT_EQ(problem(back_up(**writer, tree_, backup_options(), watch)), "");
+  }
+  std::string pack;
+  for (const std::string& name : names("data/")) {
+    const auto size = [&](const std::string& one) {
+      return one.empty() ? 0 : memory_.objects().at(one).size();
+    };
+    if (std::ranges::find(before, name) == before.end() && size(name) > size(pack)) pack = name;
+  }
+  ASSERT_FALSE(pack.empty());
+  replace(pack, [](Bytes& b) { b[300] ^= 1; });
+  const auto report = mend_packs(RepairMode::kRepair, {pack});
+  ASSERT_EQ(problem(report), "");
+  const RepairedPack& repaired = report->packs.front();
+  EXPECT_TRUE(repaired.directory_readable);
+  EXPECT_EQ(repaired.frames_damaged, 1U);
+  EXPECT_GT(repaired.chunks_saved, 0U);
+}
+
 TEST_F(Repair, OfAPackWhoseDirectoryIsLostSavesWhatTheIndexKnows) {
   const std::string pack = pack_with("/home/user/large");
   replace(pack, [](Bytes& b) { b[b.size() - 40] ^= 1; });
@@ -83,6 +118,44 @@ TEST_F(Repair, OfAWholePackTakesItsMarkAway) {
   ASSERT_EQ(problem(report), "");
   EXPECT_EQ(report->packs.front().outcome, PackOutcome::kWhole);
   EXPECT_EQ(memory_.objects(), whole_);
+}
+
+// Its bytes match its name, and a frame holds something else than its directory says.
+TEST_F(Repair, OfAPackThatLiesKeepsItsMark) {
+  chunk::ChunkId victim;
+  {
+    const auto repository = open();
+    const auto snapshot = repository->read_snapshot(second_);
+    const auto entry = snapshot::find_entry(*repository, snapshot->tree,
+                                            snapshot::key_from_path("/home/user/large"));
+    victim = (*entry)->content.extents.front().id;
+    repo::StoreSession session(*repository, {}, repo::StoreSession::Mode::kStore);
+    repo::FrameEncoder encoder;
+    const Bytes other = noise(3000, 77);
+    ASSERT_EQ(problem(session.add({.kind = repo::PackKind::kData,
+                                   .bytes = other,
+                                   .chunks = {{.id = victim, .length = 3000}}},
+                                  encoder)),
+              "");
+    ASSERT_EQ(problem(session.flush()), "");
+  }
+  std::string liar;
+  for (const std::string& name : names("data/")) {
+    if (!whole_.contains(name)) liar = name;
+  }
+  ASSERT_TRUE(try_check().has_value());
+  ASSERT_EQ(names("damaged/").size(), 1U);
+  const auto report = mend_packs(RepairMode::kRepair);
+  ASSERT_EQ(problem(report), "");
+  ASSERT_EQ(report->packs.size(), 1U);
+  EXPECT_EQ(report->packs.front().object, liar);
+  EXPECT_EQ(report->packs.front().outcome, PackOutcome::kSalvaged);
+  EXPECT_EQ(report->packs.front().chunks_elsewhere, 1U);
+  EXPECT_EQ(names("damaged/").size(), 1U);
+  // Named by hand it is found out without a check.
+  for (const std::string& name : names("damaged/")) remove(name);
+  ASSERT_EQ(problem(mend_packs(RepairMode::kRepair, {liar})), "");
+  EXPECT_EQ(names("damaged/").size(), 1U);
 }
 
 TEST_F(Repair, TakesNoDiskThatDoesNotAnswerForADamage) {

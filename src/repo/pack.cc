@@ -104,7 +104,7 @@ Result<std::uint32_t> directory_length(ByteView trailer, std::uint64_t pack_size
   const std::uint32_t length = load_le<std::uint32_t>(trailer.data());
   const std::uint64_t room = pack_size - kHeaderSize - kPackTrailerSize;
   if (as_text(trailer.subspan(8)) != kPackMagic || load_le<std::uint32_t>(&trailer[4]) != 0 ||
-      length < crypto::kTagSize || length > room) {
+      length < crypto::kTagSize || length > room || length > kPackDirectoryMax) {
     return fail(ErrorCode::kCorruption, "the pack's trailer is damaged");
   }
   return length;
@@ -149,21 +149,37 @@ Result<PackDirectory> open_directory(ByteView header, ByteView sealed_directory,
 PackEntries index_entries(const PackDirectory& directory, const ObjectId& pack, PackKind kind,
                           std::uint64_t size_bytes) {
   PackEntries entries{.pack = pack, .kind = kind, .size_bytes = size_bytes, .chunks = {}};
-  std::uint32_t frame_offset = directory.prefix_size;
-  for (const FrameRecord& frame : directory.frames) {
+  std::size_t number = 0;
+  for (const FrameLocation& at : frame_locations(directory, pack, kind)) {
     std::uint32_t offset_in_frame = 0;
-    for (const chunk::ChunkRef& ref : frame.chunks) {
+    for (const chunk::ChunkRef& ref : directory.frames[number++].chunks) {
       entries.chunks.push_back({.id = prefix_of(ref.id),
-                                .frame_offset = frame_offset,
-                                .sealed_length = frame.sealed_length,
-                                .raw_length = frame.raw_length,
-                                .codec = frame.codec,
+                                .frame_offset = at.offset,
+                                .sealed_length = at.sealed_length,
+                                .raw_length = at.raw_length,
+                                .codec = at.codec,
                                 .offset_in_frame = offset_in_frame});
       offset_in_frame += ref.length;
     }
-    frame_offset += frame.sealed_length;
   }
   return entries;
+}
+
+std::vector<FrameLocation> frame_locations(const PackDirectory& directory, const ObjectId& pack,
+                                           PackKind kind) {
+  std::vector<FrameLocation> places;
+  places.reserve(directory.frames.size());
+  std::uint32_t offset = directory.prefix_size;
+  for (const FrameRecord& frame : directory.frames) {
+    places.push_back({.pack = pack,
+                      .pack_kind = kind,
+                      .offset = offset,
+                      .sealed_length = frame.sealed_length,
+                      .raw_length = frame.raw_length,
+                      .codec = frame.codec});
+    offset += frame.sealed_length;
+  }
+  return places;
 }
 
 struct FrameDecoder::State {

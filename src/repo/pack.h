@@ -17,6 +17,7 @@
 namespace backstay::repo {
 
 inline constexpr std::size_t kPackTrailerSize = 16;
+inline constexpr std::uint32_t kPackDirectoryMax = 256 * 1024 * 1024;  // sealed
 
 struct FrameRecord {
   std::uint32_t sealed_length = 0;
@@ -54,6 +55,10 @@ Result<std::uint32_t> directory_length(ByteView trailer, std::uint64_t pack_size
 // What a pack with this directory brings into the index.
 [[nodiscard]] PackEntries index_entries(const PackDirectory& directory, const ObjectId& pack,
                                         PackKind kind, std::uint64_t size_bytes);
+
+// Where the frames of a pack with this directory are, in its order.
+[[nodiscard]] std::vector<FrameLocation> frame_locations(const PackDirectory& directory,
+                                                         const ObjectId& pack, PackKind kind);
 
 // Decrypts and decodes one frame. `sealed` is what stands at `offset` of the pack.
 class FrameDecoder {

@@ -163,8 +163,8 @@ void tell(const AdoptedPacks& all, const repo::PackSurvey& survey, Activity& act
         fmt::format("{} that no index run names: what they hold is used again", packs_text(used)));
   }
   for (const repo::ObjectId& id : all.damaged) {
-    activity.note(fmt::format("pack {}, which no index run names, is damaged: nothing new relies on it",
-                              id.short_hex()));
+    activity.note(fmt::format(
+        "pack {}, which no index run names, is damaged: nothing new relies on it", id.short_hex()));
   }
   for (const auto& [id, error] : adopted.unreadable) {
     if (error.code() == ErrorCode::kNotFound || is_marked(id)) continue;

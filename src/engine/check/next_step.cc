@@ -47,7 +47,7 @@ constexpr std::array<std::pair<std::string_view, std::string_view>, 13> kNextSte
 std::string next_step(const Damage& damage) {
   if (damage.object == "index") {
     const bool in_packs = damage.what.find("their packs say where") != std::string::npos;
-    return in_packs ? "Run 'backstay repair index'."
+    return in_packs ? "Run 'backstay repair index --read-packs'."
                     : "Run a backup of the source, which stores again what it still has; then "
                       "'backstay repair snapshots'.";
   }

@@ -3,10 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <functional>
 #include <utility>
 
 #include "base/try.h"
 #include "repo/pack.h"
+#include "repo/pack_recovery.h"
 
 namespace backstay::engine::check_stages {
 
@@ -15,53 +17,97 @@ namespace {
 using repo::FrameLocation;
 using repo::Index;
 
-// Decodes every frame and compares every chunk with its id.
-Result<void> check_frames(repo::Repository& repository, const Index::Pack& pack, ByteView stored,
-                          const repo::PackView& view) {
-  repo::FrameDecoder decoder;
-  std::uint32_t offset = view.directory.prefix_size;
-  for (const repo::FrameRecord& frame : view.directory.frames) {
-    const FrameLocation location{.pack = pack.id,
-                                 .pack_kind = pack.kind,
-                                 .offset = offset,
-                                 .sealed_length = frame.sealed_length,
-                                 .raw_length = frame.raw_length,
-                                 .codec = frame.codec};
-    const Bytes raw = TRY_DOING(fmt::format("frame at {}", offset),
-                                decoder.decode(stored.subspan(offset, frame.sealed_length),
-                                               location, view.header.suite, view.key));
-    std::uint32_t offset_in_frame = 0;
-    for (const chunk::ChunkRef& ref : frame.chunks) {
-      TRY_DOING(fmt::format("frame at {}", offset),
-                repository.chunk_in_frame(raw, offset_in_frame, ref));
-      const auto known = repository.index().find(ref.id);
-      if (!known) {
-        return fail(ErrorCode::kCorruption, "the index does not know chunk " + ref.id.short_hex());
-      }
-      if (known->frame.pack == pack.id &&
-          (known->frame != location || known->offset_in_frame != offset_in_frame)) {
-        return fail(ErrorCode::kCorruption,
-                    "the index has another place for chunk " + ref.id.short_hex());
-      }
-      offset_in_frame += ref.length;
-    }
-    offset += frame.sealed_length;
-  }
-  return {};
+// Larger packs are read twice, in pieces and frame by frame, instead of into memory.
+constexpr std::uint64_t kInMemoryMax = 64 * 1024 * 1024;
+
+// Where a pack's frames come from.
+using ReadFrame = std::function<Result<Bytes>(const FrameLocation&)>;
+
+// Nothing when the index knows this place of the chunk.
+std::string trouble_of_index(const Index& index, const chunk::ChunkId& id, const FrameLocation& at,
+                             std::uint32_t offset_in_frame) {
+  const auto places = index.find_all(id);
+  const bool known = std::ranges::any_of(places, [&](const repo::ChunkLocation& place) {
+    return place.frame == at && place.offset_in_frame == offset_in_frame;
+  });
+  if (known) return {};
+  const bool elsewhere = std::ranges::any_of(
+      places, [&](const repo::ChunkLocation& place) { return place.frame.pack == at.pack; });
+  if (!elsewhere && !places.empty()) return {};  // another pack has it, and that will do
+  return (elsewhere ? "has another place for chunk " : "does not know chunk ") + id.short_hex();
 }
 
-Result<std::uint64_t> check_pack_bytes(repo::Repository& repository, const Index::Pack& pack,
-                                       const std::string& name) {
-  const StoredObject object{
-      .kind = repo::object_kind(pack.kind), .name = name, .size_bytes = pack.size_bytes};
-  const Bytes stored = TRY(read_verified(repository.store(), object));
+// Decodes every frame and compares every chunk with its id. Gives what is wrong with the index.
+Result<std::string> examine_frames(repo::Repository& repository, const Index::Pack& pack,
+                                   const repo::PackDirectory& directory, const ReadFrame& read) {
+  std::string trouble;
+  std::size_t number = 0;
+  for (const FrameLocation& at : repo::frame_locations(directory, pack.id, pack.kind)) {
+    const std::string frame = fmt::format("frame at {}", at.offset);
+    const Bytes raw = TRY_DOING(frame, read(at));
+    std::uint32_t offset_in_frame = 0;
+    for (const chunk::ChunkRef& ref : directory.frames[number].chunks) {
+      TRY_DOING(frame, repository.chunk_in_frame(raw, offset_in_frame, ref));
+      if (trouble.empty())
+        trouble = trouble_of_index(repository.index(), ref.id, at, offset_in_frame);
+      offset_in_frame += ref.length;
+    }
+    ++number;
+  }
+  return trouble;
+}
+
+Result<std::string> examine_in_memory(repo::Repository& repository, const Index::Pack& pack,
+                                      ByteView stored) {
   const repo::PackView view =
       TRY(repo::open_pack(stored, pack.kind, repository.keyring(), repository.config().id));
-  TRY(check_frames(repository, pack, stored, view));
-  return stored.size();
+  repo::FrameDecoder decoder;
+  return examine_frames(repository, pack, view.directory, [&](const FrameLocation& at) {
+    return decoder.decode(stored.subspan(at.offset, at.sealed_length), at, view.header.suite,
+                          view.key);
+  });
+}
+
+Result<std::string> examine_in_place(repo::Repository& repository, const Index::Pack& pack) {
+  const repo::PackDirectory directory = TRY(
+      repo::read_directory(repository.store(), repository.keyring(), repository.config().id, pack));
+  return examine_frames(repository, pack, directory, [&](const FrameLocation& at) -> Result<Bytes> {
+    return *TRY(repository.read_frame(at));
+  });
 }
 
 }  // namespace
+
+Result<PackVerdict> examine_pack(repo::Repository& repository, const Index::Pack& pack) {
+  const StoredObject object{.kind = repo::object_kind(pack.kind),
+                            .name = repo::object_name(repo::object_kind(pack.kind), pack.id),
+                            .size_bytes = pack.size_bytes};
+  const bool in_memory = pack.size_bytes <= kInMemoryMax;
+  bool named_well = false;
+  const auto examine = [&]() -> Result<PackVerdict> {
+    Bytes stored;
+    if (in_memory)
+      stored = TRY(read_verified(repository.store(), object));
+    else
+      TRY(verify_stored(repository.store(), object));
+    named_well = true;
+    std::string trouble = in_memory ? TRY(examine_in_memory(repository, pack, stored))
+                                    : TRY(examine_in_place(repository, pack));
+    return PackVerdict{.state = PackState::kWhole,
+                       .bytes = pack.size_bytes,
+                       .what = {},
+                       .index_trouble = std::move(trouble)};
+  };
+  auto verdict = examine();
+  if (verdict) return verdict;
+  const Error& error = verdict.error();
+  if (!repo::is_damage(error.code())) return verdict;
+  const bool strange = named_well && error.code() != ErrorCode::kCorruption;
+  return PackVerdict{.state = strange ? PackState::kStrange : PackState::kDamaged,
+                     .bytes = 0,
+                     .what = error.describe(),
+                     .index_trouble = {}};
+}
 
 // Leaves out what is fresh, and puts first what was not verified for longest.
 static std::uint64_t take_turns(std::vector<Index::Pack>& packs, const Freshness& freshness) {
@@ -111,19 +157,25 @@ ChosenPacks choose_packs(std::vector<Index::Pack> packs, const ReadData& wanted,
   return chosen;
 }
 
-Result<PackVerdict> check_pack(repo::Repository& repository, const Index::Pack& pack,
+Result<PackVerdict> check_pack(repo::Repository& repository, const repo::Index::Pack& pack,
                                DamageLog& log) {
   const std::string name = repo::object_name(repo::object_kind(pack.kind), pack.id);
-  auto checked = check_pack_bytes(repository, pack, name);
-  if (checked) return PackVerdict{.bytes = *checked, .damaged = false};
-  const ErrorCode code = checked.error().code();
-  if (code != ErrorCode::kNotFound && !repo::is_damage(code))
-    return std::unexpected(std::move(checked).error());
-  const std::string what =
-      code == ErrorCode::kNotFound ? "the pack is missing" : checked.error().describe();
-  log.add(name, what);
-  log.explain(name, what);
-  return PackVerdict{.bytes = 0, .damaged = true};
+  auto examined = examine_pack(repository, pack);
+  if (!examined && examined.error().code() == ErrorCode::kNotFound) {
+    examined = PackVerdict{.state = PackState::kDamaged,
+                           .bytes = 0,
+                           .what = "the pack is missing",
+                           .index_trouble = {}};
+  }
+  if (!examined) return examined;
+  if (!examined->index_trouble.empty()) {
+    log.add("index", fmt::format("the index {}: it is in {}, and their packs say where chunks are",
+                                 examined->index_trouble, name));
+  }
+  if (examined->what.empty()) return examined;
+  log.add(name, examined->what);
+  log.explain(name, examined->what);
+  return examined;
 }
 
 }  // namespace backstay::engine::check_stages

@@ -2,7 +2,9 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "engine/check.h"
@@ -29,12 +31,24 @@ struct ChosenPacks {
 [[nodiscard]] ChosenPacks choose_packs(std::vector<repo::Index::Pack> packs, const ReadData& wanted,
                                        Rng& rng, const std::optional<Freshness>& freshness);
 
-struct PackVerdict {
-  std::uint64_t bytes = 0;  // that were read
-  bool damaged = false;
+// What a pack that was read whole turned out to be.
+enum class PackState : std::uint8_t {
+  kWhole,
+  kDamaged,
+  kStrange,  // its bytes match its name, and a later version or another key would be needed
 };
-// Reads one pack whole and adds what is wrong to `log`. A failure means that the store could not be
-// asked.
+struct PackVerdict {
+  PackState state = PackState::kWhole;
+  std::uint64_t bytes = 0;    // that were read
+  std::string what;           // of a pack that is not whole
+  std::string index_trouble;  // of one that is: what the index does not know of it
+};
+// Every byte of a pack: its name, its directory, its frames, and that each chunk is what its id
+// says. What check and repair both mean by a damaged pack. not_found when it is not there; other
+// failures mean that the store could not be asked.
+Result<PackVerdict> examine_pack(repo::Repository& repository, const repo::Index::Pack& pack);
+
+// Adds what examine_pack() finds to `log`; a pack that is not there is damaged.
 Result<PackVerdict> check_pack(repo::Repository& repository, const repo::Index::Pack& pack,
                                DamageLog& log);
 

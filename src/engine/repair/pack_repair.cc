@@ -4,11 +4,11 @@
 #include <map>
 
 #include "base/try.h"
+#include "engine/check/pack_check.h"
 #include "engine/repair.h"
 #include "engine/repair/bearings.h"
 #include "engine/repair/pack_salvage.h"
 #include "repo/damage_mark.h"
-#include "repo/pack_recovery.h"
 
 namespace backstay::engine {
 
@@ -102,26 +102,30 @@ class PackRepair {
       activity_.progress.set_current(repairing::name_of(pack));
       RepairedPack result;
       result.object = repairing::name_of(pack);
-      const auto read =
-          repo::verify_name(repository_.store(), repo::object_kind(pack.kind), pack.id);
-      if (read) {
-        result.outcome = PackOutcome::kWhole;
-        TRY(take_mark_from(pack.id));
-      } else if (read.error().code() == ErrorCode::kNotFound) {
+      const auto verdict = check_stages::examine_pack(repository_, as_it_is(pack));
+      if (!verdict && verdict.error().code() != ErrorCode::kNotFound)
+        return std::unexpected(verdict.error().clone().with_context("reading " + result.object));
+      result.what = verdict ? verdict->what : "the pack is missing";
+      if (!verdict) {
         result.outcome = PackOutcome::kMissing;
-        result.what = "the pack is missing";
-      } else if (repo::is_damage(read.error().code())) {
-        result.what = read.error().describe();
-        damaged_.push_back(found_.present.contains(pack.id) ? found_.present.at(pack.id) : pack);
+      } else if (verdict->state == check_stages::PackState::kDamaged) {
+        damaged_.push_back(as_it_is(pack));
         results_.push_back(std::move(result));
         continue;
       } else {
-        return std::unexpected(read.error().clone().with_context("reading " + result.object));
+        result.outcome = PackOutcome::kWhole;
+        if (verdict->state == check_stages::PackState::kWhole) TRY(take_mark_from(pack.id));
       }
       activity_.progress.bytes_done += pack.size_bytes;
       report_.packs.push_back(std::move(result));
     }
     return {};
+  }
+
+  // With the length that it has, whatever the index says.
+  [[nodiscard]] repo::Index::Pack as_it_is(const repo::Index::Pack& pack) const {
+    const auto there = found_.present.find(pack.id);
+    return there == found_.present.end() ? pack : there->second;
   }
 
   Result<void> take_mark_from(const ObjectId& pack) {

@@ -4,6 +4,7 @@
 #include <map>
 
 #include "base/try.h"
+#include "repo/pack_recovery.h"
 
 namespace backstay::engine::repairing {
 
@@ -19,35 +20,18 @@ chunk::ChunkId widened(const repo::IdPrefix& prefix) {
 
 Result<std::vector<KnownFrame>> frames_by_directory(const repo::Repository& repository,
                                                     const repo::Index::Pack& pack) {
-  if (pack.size_bytes < repo::kHeaderSize + repo::kPackTrailerSize)
-    return fail(ErrorCode::kCorruption, "the pack is cut short");
-  const std::string name = repo::object_name(repo::object_kind(pack.kind), pack.id);
-  backend::Backend& store = repository.store();
-  Bytes header(repo::kHeaderSize);
-  TRY(store.get_range(name, 0, header));
-  Bytes trailer(repo::kPackTrailerSize);
-  TRY(store.get_range(name, pack.size_bytes - trailer.size(), trailer));
-  Bytes sealed(TRY(repo::directory_length(trailer, pack.size_bytes)));
-  TRY(store.get_range(name, pack.size_bytes - trailer.size() - sealed.size(), sealed));
-  const repo::PackDirectory directory = TRY(repo::open_directory(
-      header, sealed, pack.size_bytes, pack.kind, repository.keyring(), repository.config().id));
+  const repo::PackDirectory directory = TRY(
+      repo::read_directory(repository.store(), repository.keyring(), repository.config().id, pack));
   std::vector<KnownFrame> frames;
-  std::uint32_t offset = repo::kHeaderSize;
-  for (const repo::FrameRecord& record : directory.frames) {
-    KnownFrame& frame = frames.emplace_back();
-    frame.at = {.pack = pack.id,
-                .pack_kind = pack.kind,
-                .offset = offset,
-                .sealed_length = record.sealed_length,
-                .raw_length = record.raw_length,
-                .codec = record.codec};
+  std::size_t number = 0;
+  for (const repo::FrameLocation& at : repo::frame_locations(directory, pack.id, pack.kind)) {
+    KnownFrame& frame = frames.emplace_back(KnownFrame{.at = at, .chunks = {}});
     std::uint32_t in_frame = 0;
-    for (const chunk::ChunkRef& ref : record.chunks) {
+    for (const chunk::ChunkRef& ref : directory.frames[number++].chunks) {
       frame.chunks.push_back(
           {.id = repo::prefix_of(ref.id), .offset = in_frame, .length = ref.length});
       in_frame += ref.length;
     }
-    offset += record.sealed_length;
   }
   return frames;
 }

@@ -175,9 +175,8 @@ class RepairFixture : public BackupFixture {
     std::string text;
     for (const RepairedPack& pack : report->packs) {
       text += pack.object + " " + std::string(to_string(pack.outcome)) + " " + pack.what;
-      for (const std::uint64_t number :
-           {pack.frames, pack.frames_damaged, pack.chunks_saved, pack.bytes_saved,
-            pack.chunks_elsewhere, pack.chunks_lost})
+      for (const std::uint64_t number : {pack.frames, pack.frames_damaged, pack.chunks_saved,
+                                         pack.bytes_saved, pack.chunks_elsewhere, pack.chunks_lost})
         text += " " + std::to_string(number);
       text += pack.directory_readable ? "\n" : " closed\n";
     }
