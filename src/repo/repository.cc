@@ -335,6 +335,22 @@ Result<std::vector<StoredSnapshot>> Repository::snapshots(const DamagedSnapshot&
   return found;
 }
 
+// Of a lease that was lost. Where a collection ended it, the collection decides whether the
+// snapshot counts, and a forget may rely on what it says: only what it said does not count is
+// removed. Else somebody removed the lease, and nothing protects what the snapshot refers to.
+Result<bool> Repository::is_to_be_taken_back(const snapshot::SnapshotId& id,
+                                             const snapshot::Snapshot& snapshot,
+                                             const Lease& lease) {
+  const auto listed = TRY(list_leases(*state_->backend, state_->config.id));
+  const bool undecided = std::ranges::any_of(
+      listed, [&](const ListedLease& one) { return one.record.id == lease.id() && one.ended; });
+  TRY(look_at_generations());
+  const bool decided = !state_->generations.empty() &&
+                       std::ranges::find(state_->generations.back().ended_leases, lease.id()) !=
+                           state_->generations.back().ended_leases.end();
+  return decided ? !counts(id, snapshot) : !undecided;
+}
+
 Result<snapshot::SnapshotId> Repository::commit_snapshot(snapshot::Snapshot snapshot,
                                                          Lease& lease) {
   snapshot.lease = snapshot::CommitLease{lease.id().bytes};
@@ -351,9 +367,10 @@ Result<snapshot::SnapshotId> Repository::commit_snapshot(snapshot::Snapshot snap
     return std::unexpected(std::move(confirmed).error().with_context(
         "confirming snapshot " + id.short_hex() + ", which was stored"));
   }
-  // Whether it counts or not, nobody was told of it yet.
-  TRY_DOING("taking back a snapshot whose lease was ended",
-            state_->backend->remove(object_name(ObjectKind::kSnapshot, ObjectId{id.bytes})));
+  if (TRY(is_to_be_taken_back(id, snapshot, lease))) {
+    TRY_DOING("taking back a snapshot whose lease was ended",
+              state_->backend->remove(object_name(ObjectKind::kSnapshot, ObjectId{id.bytes})));
+  }
   return std::unexpected(std::move(confirmed).error().with_context("committing the snapshot"));
 }
 
@@ -491,18 +508,27 @@ Result<std::optional<ChunkLocation>> Repository::locate(const chunk::ChunkId& id
 
 Result<Bytes> Repository::read_elsewhere(const chunk::ChunkRef& ref, const FrameLocation& bad,
                                          Error error) {
+  // The failure to tell is that of the place that was known; but where a place could not be asked,
+  // it is that one's: what it would have said is not known.
+  const auto is_unanswered = [](const Error& one) {
+    return !is_damage(one.code()) && one.code() != ErrorCode::kNotFound;
+  };
   const auto from_any = [&]() -> std::optional<Bytes> {
     for (const ChunkLocation& at : state_->index->find_all(ref.id)) {
       if (at.frame == bad) continue;
-      if (auto bytes = read_at(ref, at)) return std::move(*bytes);
+      auto bytes = read_at(ref, at);
+      if (bytes) return std::move(*bytes);
+      if (is_unanswered(bytes.error()) && !is_unanswered(error)) error = std::move(bytes).error();
     }
     return std::nullopt;
   };
   if (auto bytes = from_any()) return std::move(*bytes);
-  // The failure to tell is that of the place that was known.
-  if (state_->scan_once(*this)) {
-    if (auto bytes = from_any()) return std::move(*bytes);
+  auto scanned = state_->scan_once(*this);
+  if (!scanned) {
+    if (!is_unanswered(error)) error = std::move(scanned).error();
+    return std::unexpected(std::move(error));
   }
+  if (auto bytes = from_any()) return std::move(*bytes);
   return std::unexpected(std::move(error));
 }
 

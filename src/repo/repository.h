@@ -110,7 +110,7 @@ class Repository final : public chunk::ChunkReader {
   [[nodiscard]] bool counts(const snapshot::SnapshotId& id,
                             const snapshot::Snapshot& snapshot) const;
   // The commit. Everything that it refers to was made durable before (docs/format.md section 8.1).
-  // conflict when the lease was ended: nothing was committed then.
+  // conflict when the lease was ended: nothing was committed then, or what a collection decides on.
   Result<snapshot::SnapshotId> commit_snapshot(snapshot::Snapshot snapshot, Lease& lease);
   // For who is alone with the repository: tests, and imports into a new one.
   Result<snapshot::SnapshotId> commit_snapshot(const snapshot::Snapshot& snapshot);
@@ -162,6 +162,8 @@ class Repository final : public chunk::ChunkReader {
   struct State;
   Result<void> look_at_generations();
   Result<snapshot::SnapshotId> store_snapshot(const snapshot::Snapshot& snapshot);
+  Result<bool> is_to_be_taken_back(const snapshot::SnapshotId& id,
+                                   const snapshot::Snapshot& snapshot, const Lease& lease);
   Result<StoredSnapshot> read_stored(const snapshot::SnapshotId& id);
   Result<std::unique_ptr<Lease>> take_key_lease();
   Result<Bytes> read_at(const chunk::ChunkRef& ref, const ChunkLocation& at);

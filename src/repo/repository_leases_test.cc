@@ -80,12 +80,25 @@ TEST_F(RepositoryWithLeases, CommitsUnderALeaseThatStands) {
   EXPECT_EQ(repository_->read_snapshot(*id)->lease->bytes, held->id().bytes);
 }
 
-TEST_F(RepositoryWithLeases, TakesBackWhatWasCommittedUnderALeaseThatWasEnded) {
+TEST_F(RepositoryWithLeases, TakesBackWhatWasCommittedUnderALeaseThatIsGone) {
+  const auto held = lease();
+  for (const std::string& name : names("leases/")) ASSERT_EQ(problem(memory_.remove(name)), "");
+  EXPECT_EQ(code_of(repository_->commit_snapshot(snapshot_of(1), *held)), "conflict");
+  EXPECT_TRUE(names("snapshots/").empty());
+}
+
+// Else a forget that chose this one, because the collection counted it, would have chosen nothing.
+TEST_F(RepositoryWithLeases, LeavesToTheCollectionThatEndedItsLeaseWhatItCommitted) {
   const auto held = lease();
   ASSERT_TRUE(*end_lease(memory_, repository_->config().id, listed().front()));
-  const auto id = repository_->commit_snapshot(snapshot_of(1), *held);
-  EXPECT_EQ(code_of(id), "conflict");
-  EXPECT_TRUE(names("snapshots/").empty());
+  EXPECT_EQ(code_of(repository_->commit_snapshot(snapshot_of(1), *held)), "conflict");
+  ASSERT_EQ(names("snapshots/").size(), 1U);
+  const auto id = repo::parse_object_name(ObjectKind::kSnapshot, names("snapshots/").front());
+  generate(2, {}, {held->id()}, {*id});
+  EXPECT_EQ(code_of(repository_->commit_snapshot(snapshot_of(2), *held)), "conflict");
+  EXPECT_EQ(names("snapshots/").size(), 1U);
+  open_again_ = open();
+  EXPECT_EQ(counted(), 1U);
 }
 
 TEST_F(RepositoryWithLeases, TakesBackWhatAGenerationSaysDoesNotCount) {
