@@ -51,25 +51,42 @@ Result<void> TreeWalker::seek(std::string_view key) {
 }
 
 Result<PageReader> TreeWalker::read(const UnopenedPage& unopened) {
-  const auto corruption = [](std::string_view problem) {
-    return record_corruption("tree page", problem);
-  };
-  if (unopened.ref.length > kPageBytesMax) return corruption("it is longer than 16 MiB");
+  if (unopened.ref.length > kPageBytesMax)
+    return record_corruption("tree page", "it is longer than 16 MiB");
   PageReader page = TRY(PageReader::open(TRY(pages_.read(unopened.ref))));
-  if (page.level() != unopened.level) return corruption("its level is not what its parent says");
-  if (page.entries() != unopened.entries)
-    return corruption("it holds another number of entries than its parent says");
-  if (unopened.is_root) return page;
-  if (page.compare_next(unopened.first_key) != 0) {
-    return corruption("its first key is not what its parent says");
+  PageFacts facts{.level = page.level(),
+                  .entries = page.entries(),
+                  .first_key = {},
+                  .last_key = page.last_key()};
+  if (!page.at_end()) {
+    page.advance();
+    facts.first_key = page.key();
+    page.rewind();
   }
-  if (reaches_into_next_page(page)) return corruption("its keys reach into the next page");
+  TRY(agrees(facts));
+  opened_ = std::move(facts);
   return page;
 }
 
-bool TreeWalker::reaches_into_next_page(const PageReader& page) const {
+Result<void> TreeWalker::agrees(const PageFacts& facts) const {
+  const auto corruption = [](std::string_view problem) {
+    return record_corruption("tree page", problem);
+  };
+  if (facts.level != unopened_->level) return corruption("its level is not what its parent says");
+  if (facts.entries != unopened_->entries)
+    return corruption("it holds another number of entries than its parent says");
+  if (unopened_->is_root) return {};
+  if (facts.first_key != unopened_->first_key) {
+    return corruption("its first key is not what its parent says");
+  }
+  if (reaches_into_next_page(facts.last_key))
+    return corruption("its keys reach into the next page");
+  return {};
+}
+
+bool TreeWalker::reaches_into_next_page(std::string_view last_key) const {
   for (auto above = path_.rbegin(); above != path_.rend(); ++above) {
-    if (!above->at_end()) return above->compare_next(page.last_key()) <= 0;
+    if (!above->at_end()) return above->compare_next(last_key) <= 0;
   }
   return false;
 }

@@ -25,6 +25,14 @@ struct UnopenedPage {
   bool is_root = false;
 };
 
+// What a page says of itself, and its parent and neighbours must agree with.
+struct PageFacts {
+  std::uint8_t level = 0;
+  std::uint64_t entries = 0;
+  std::string first_key;
+  std::string last_key;
+};
+
 // Holds one page a level. open() checks a page against its parent: level, first key, number of
 // entries, and that no key reaches into the next page. Not thread-safe.
 class TreeWalker {
@@ -38,6 +46,11 @@ class TreeWalker {
   // While at_page(). When open() fails the walker still stands before the page.
   [[nodiscard]] const UnopenedPage& page() const { return *unopened_; }
   Result<void> open();
+  // Of the page that was opened last.
+  [[nodiscard]] const PageFacts& opened() const { return opened_; }
+  // What open() would say of this page: for who has opened the same page before, perhaps below
+  // another parent, and steps over it.
+  [[nodiscard]] Result<void> agrees(const PageFacts& facts) const;
   void skip_page();
 
   // While at_item().
@@ -56,7 +69,7 @@ class TreeWalker {
 
  private:
   Result<PageReader> read(const UnopenedPage& unopened);
-  [[nodiscard]] bool reaches_into_next_page(const PageReader& page) const;
+  [[nodiscard]] bool reaches_into_next_page(std::string_view last_key) const;
   void settle();
   void stand_before_child();
   void go_back_to_common_page(std::string_view key);
@@ -66,6 +79,7 @@ class TreeWalker {
   TreeRoot root_;
   std::vector<PageReader> path_;  // from the root downwards; the last one is a leaf while at_item()
   std::optional<UnopenedPage> unopened_;
+  PageFacts opened_;
 };
 
 }  // namespace backstay::snapshot

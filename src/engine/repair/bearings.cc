@@ -55,22 +55,16 @@ Result<std::unique_ptr<repo::Lease>> take_repair_lease(repo::Repository& reposit
   record.host = author.host;
   record.user = author.user;
   record.process = io::process_id();
-  return repository.take_lease(std::move(record), use);
+  auto lease = TRY(repository.take_lease(std::move(record), use));
+  TRY(repository.refresh_generations());
+  return lease;
 }
 
-Result<Bearings> take_bearings(repo::Repository& repository, RepairMode mode,
-                               const RepairAuthor& author, repo::LeaseUse use, Activity& activity) {
-  if (repository.keyring().is_write_only()) {
-    return std::unexpected(
-        Error(ErrorCode::kPermissionDenied, "this key cannot read what is stored")
-            .with_hint("Repair with a passphrase or key that can."));
-  }
-  Bearings found;
-  const bool dry_run = mode == RepairMode::kDryRun;
-  found.lease = dry_run ? TRY(restoring::take_read_lease(repository, "repair", activity))
-                        : TRY(take_repair_lease(repository, author, use));
+Result<void> look_again(repo::Repository& repository, RepairMode mode, Bearings& found) {
+  found.damaged_runs.clear();
+  found.present.clear();
   backup_stages::SettleOptions settle{
-      .dry_run = dry_run, .damaged_runs = {}, .condemned_too = true};
+      .dry_run = mode == RepairMode::kDryRun, .damaged_runs = {}, .condemned_too = true};
   TRY_DOING("loading the index",
             repository.load_index([&](const repo::ObjectId& id, const Error& error) {
               if (error.code() == ErrorCode::kCorruption) settle.damaged_runs.push_back(id);
@@ -93,6 +87,23 @@ Result<Bearings> take_bearings(repo::Repository& repository, RepairMode mode,
   }
   repository.index().distrust(found.survey.lost);
   repository.index().distrust(found.survey.marked);
+  return {};
+}
+
+Result<Bearings> take_bearings(repo::Repository& repository, RepairMode mode,
+                               const RepairAuthor& author, repo::LeaseUse use, Activity& activity) {
+  if (repository.keyring().is_write_only()) {
+    return std::unexpected(
+        Error(ErrorCode::kPermissionDenied, "this key cannot read what is stored")
+            .with_hint("Repair with a passphrase or key that can."));
+  }
+  Bearings found;
+  const bool dry_run = mode == RepairMode::kDryRun;
+  found.lease = dry_run ? TRY(restoring::take_read_lease(repository, "repair", activity))
+                        : TRY(take_repair_lease(repository, author, use));
+  // It would not be done, so it is not shown either.
+  if (dry_run) TRY(repository.refresh_generations());
+  TRY(look_again(repository, mode, found));
   return found;
 }
 

@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <optional>
 #include <set>
+#include <utility>
 
 #include "base/try.h"
 #include "engine/forget_fence.h"
@@ -44,14 +46,14 @@ Result<repo::StoredSnapshot> with_tags(repo::Repository& repository, const Snaps
 
 Result<void> carry_tags(repo::Repository& repository, const repo::StoredSnapshot& old,
                         const Succession& succession, const RepairAuthor& author) {
-  const auto tags = TRY(with_tags(repository, succession.made)).snapshot.tags;
+  const auto tags = TRY(with_tags(repository, succession.made.id)).snapshot.tags;
   repo::TagChange change{
       .replaces = succession.fresh,
       .removed = {},
       .added = old.snapshot.tags,
       .author = {.time = repository.world().clock.now(), .host = author.host, .user = author.user}};
   if (repo::apply_change(change, tags) == tags) return {};
-  TRY(repo::store_tag_change(repository, succession.made, change));
+  TRY(repo::store_tag_change(repository, succession.made.id, change));
   return {};
 }
 
@@ -60,11 +62,18 @@ struct CarriedHolds {
   std::set<std::string> objects;
   bool all = true;      // false: one cannot be read
   bool locked = false;  // one binds that nobody may remove before its time
+
+  [[nodiscard]] std::optional<std::string> why_it_stays() const {
+    if (!all) return "it is held by a hold that cannot be read";
+    if (locked) return "it is locked until its time is over";
+    return std::nullopt;
+  }
 };
+// `made`: the snapshot that gets those that bind; nothing: they are only looked at.
 Result<CarriedHolds> carry_holds(repo::Repository& repository, const SnapshotId& old,
-                                 const SnapshotId& made) {
+                                 const std::optional<SnapshotId>& made,
+                                 std::optional<Timestamp> now) {
   CarriedHolds carried;
-  const auto now = TRY(time_of_store(repository));
   const auto holds = TRY(repo::list_holds(repository));
   for (const repo::StoredHold& one : holds) {
     if (one.snapshot != old) continue;
@@ -75,10 +84,11 @@ Result<CarriedHolds> carry_holds(repo::Repository& repository, const SnapshotId&
     carried.objects.insert(one.object);
     if (now && !one.binds(*now)) continue;
     carried.locked = carried.locked || one.hold.locked;
+    if (!made) continue;
     const bool there = std::ranges::any_of(holds, [&](const repo::StoredHold& other) {
-      return other.snapshot == made && other.readable && other.hold == one.hold;
+      return other.snapshot == *made && other.readable && other.hold == one.hold;
     });
-    if (!there) TRY(repo::store_hold(repository, made, one.hold));
+    if (!there) TRY(repo::store_hold(repository, *made, one.hold));
   }
   return carried;
 }
@@ -106,16 +116,17 @@ Result<void> remove_notes(repo::Repository& repository, const SnapshotId& old) {
 
 }  // namespace
 
-// The user has forgotten the old one while the new one was made: that is meant for both.
-static Result<HandOver> follow(repo::Repository& repository, const Succession& succession,
-                               const repo::Lease& lease) {
-  HandOver result{.outcome = HandedOver::kForgotten, .why = "it was forgotten meanwhile"};
-  if (!succession.fresh || !TRY(may_be_removed(repository, succession.made, lease, {})))
-    return result;
-  TRY(repository.store().remove(object_of(succession.made)));
-  TRY(repository.store().barrier());
-  TRY(remove_notes(repository, succession.made));
-  return result;
+// What is about to be relied on: that the new one is there and counts, and that nobody takes it for
+// settled, and forgets it in favour of the old one.
+static Result<void> make_sure_of(repo::Repository& repository, const Succession& succession) {
+  TRY(repository.refresh_generations());
+  TRY(succession.lease->verify());
+  TRY(succession.lease->ask());
+  if (!repository.counts(succession.made.id, succession.made.snapshot))
+    return fail(ErrorCode::kConflict, "a collection took the lease for ended");
+  TRY_DOING("looking for snapshot " + succession.made.id.short_hex(),
+            repository.store().head(object_of(succession.made.id)));
+  return {};
 }
 
 static Result<HandOver> replace(repo::Repository& repository, const Succession& succession,
@@ -124,7 +135,8 @@ static Result<HandOver> replace(repo::Repository& repository, const Succession& 
   const SnapshotId& old = succession.old;
   TRY_DOING("carrying tags along", carry_tags(repository, before, succession, author));
   const CarriedHolds holds =
-      TRY_DOING("carrying holds along", carry_holds(repository, old, succession.made));
+      TRY_DOING("carrying holds along",
+                carry_holds(repository, old, succession.made.id, TRY(time_of_store(repository))));
   TRY(repository.store().barrier());
   if (succession.what == OldSnapshot::kKeep) return HandOver{};
   if (repository.store().capabilities().append_only) {
@@ -133,21 +145,22 @@ static Result<HandOver> replace(repo::Repository& repository, const Succession& 
   if (!before.tags_known) {
     return HandOver{.outcome = HandedOver::kStays, .why = "a change of its tags cannot be read"};
   }
-  if (!holds.all) {
-    return HandOver{.outcome = HandedOver::kStays,
-                    .why = "it is held by a hold that cannot be read"};
-  }
-  if (holds.locked) {
-    return HandOver{.outcome = HandedOver::kStays, .why = "it is locked until its time is over"};
-  }
+  if (auto why = holds.why_it_stays())
+    return HandOver{.outcome = HandedOver::kStays, .why = std::move(*why)};
   if (!TRY(may_be_removed(repository, old, lease, holds.objects))) {
     return HandOver{.outcome = HandedOver::kStays,
                     .why = "it was held meanwhile; run the command again"};
   }
+  TRY(make_sure_of(repository, succession));
   TRY_DOING("removing snapshot " + old.short_hex(), repository.store().remove(object_of(old)));
   TRY(repository.store().barrier());
   TRY_DOING("removing what is said about it", remove_notes(repository, old));
   return HandOver{};
+}
+
+Result<std::optional<std::string>> why_it_stays(repo::Repository& repository, const SnapshotId& id,
+                                                Timestamp now) {
+  return TRY(carry_holds(repository, id, std::nullopt, now)).why_it_stays();
 }
 
 Result<HandOver> hand_over(repo::Repository& repository, const Succession& succession,
@@ -157,8 +170,12 @@ Result<HandOver> hand_over(repo::Repository& repository, const Succession& succe
   const auto before = with_tags(repository, succession.old);
   if (!before && before.error().code() != ErrorCode::kNotFound)
     return std::unexpected(before.error().clone());
-  HandOver result = before ? TRY(replace(repository, succession, *before, *lease, author))
-                           : TRY(follow(repository, succession, *lease));
+  // Forgotten, or replaced by another repair: which one cannot be told, so the new one stays.
+  HandOver result{.outcome = HandedOver::kForgotten,
+                  .why =
+                      "it was removed meanwhile, by a forget or another repair; the new one "
+                      "stays: look with 'backstay snapshots' which are wanted"};
+  if (before) result = TRY(replace(repository, succession, *before, *lease, author));
   TRY(lease->release());
   return result;
 }

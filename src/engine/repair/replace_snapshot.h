@@ -2,9 +2,11 @@
 // 8.8).
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "engine/repair.h"
+#include "repo/lease.h"
 #include "repo/repository.h"
 
 namespace backstay::engine::repairing {
@@ -13,15 +15,18 @@ enum class OldSnapshot : std::uint8_t { kRemove, kKeep };
 
 struct Succession {
   snapshot::SnapshotId old;
-  snapshot::SnapshotId made;  // committed
+  const repo::StoredSnapshot& made;  // committed
+  // Under which it was committed, and which is still held: as long as it is listed, a forget leaves
+  // the new one in place and counts it for nothing. Null where the old one stays.
+  const repo::Lease* lease = nullptr;
   OldSnapshot what = OldSnapshot::kRemove;
-  // Committed by this run a moment ago: nobody has said anything about it yet.
+  // Nobody has said anything about the new one yet.
   bool fresh = true;
 };
 enum class HandedOver : std::uint8_t {
   kDone,
   kStays,      // see `why`
-  kForgotten,  // the old one was removed meanwhile; so was the new one, if it was fresh
+  kForgotten,  // the old one was removed meanwhile; the new one stays
 };
 struct HandOver {
   HandedOver outcome = HandedOver::kDone;
@@ -31,5 +36,10 @@ struct HandOver {
 // together with what is said about it. May be cut anywhere and done again.
 Result<HandOver> hand_over(repo::Repository& repository, const Succession& succession,
                            const RepairAuthor& author);
+
+// Why it cannot be removed as things are, or nothing: its holds say so. `now` is by the store's
+// clock.
+Result<std::optional<std::string>> why_it_stays(repo::Repository& repository,
+                                                const snapshot::SnapshotId& id, Timestamp now);
 
 }  // namespace backstay::engine::repairing

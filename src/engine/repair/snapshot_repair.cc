@@ -1,8 +1,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 
 #include "base/try.h"
+#include "engine/notes.h"
 #include "engine/repair.h"
 #include "engine/repair/bearings.h"
 #include "engine/repair/replace_snapshot.h"
@@ -63,7 +65,8 @@ class SnapshotRepair {
         options_(options),
         events_(events),
         activity_(activity),
-        trees_(repository, activity) {}
+        chunks_(repository, found_.present),
+        trees_(repository, chunks_, activity) {}
 
   Result<SnapshotRepairReport> run() {
     // Snapshots before the index, as every reader.
@@ -73,17 +76,13 @@ class SnapshotRepair {
       activity_.report(repo::object_name(repo::ObjectKind::kSnapshot, repo::ObjectId{id.bytes}),
                        error);
     }));
-    auto found = TRY(repairing::take_bearings(repository_, options_.mode, options_.author,
-                                              repo::LeaseUse::kReading, activity_));
-    // Later, perhaps, and it may know where things are.
-    for (const auto& [id, error] : found.damaged_runs) {
-      if (error.code() != ErrorCode::kCorruption)
-        return std::unexpected(error.clone().with_context("reading index run " + id.short_hex()));
-    }
-    if (found.lease) TRY(found.lease->release());
+    found_ = TRY(repairing::take_bearings(repository_, options_.mode, options_.author,
+                                          repo::LeaseUse::kReading, activity_));
+    TRY(refuse_strange_runs());
+    if (found_.lease) TRY(found_.lease->release());
     lease_ = std::move(lease);
     for (const StoredSnapshot& original : snapshots_) {
-      if (wanted(original.id)) TRY(repair(original));
+      if (wanted(original.id) && !removed_.contains(original.id)) TRY(repair(original));
     }
     if (lease_) TRY(lease_->release());
     return std::move(report_);
@@ -100,12 +99,39 @@ class SnapshotRepair {
     return repairing::take_repair_lease(repository_, options_.author, repo::LeaseUse::kReading);
   }
 
+  // Of a later version, perhaps, and they may know where things are.
+  Result<void> refuse_strange_runs() const {
+    for (const auto& [id, error] : found_.damaged_runs) {
+      if (error.code() != ErrorCode::kCorruption)
+        return std::unexpected(error.clone().with_context("reading index run " + id.short_hex()));
+    }
+    return {};
+  }
+
+  // What is lost of it is asked for twice, the second time with a new list of runs and packs.
+  Result<bool> is_whole(const snapshot::TreeRoot& tree) {
+    constexpr int kTries = 3;
+    for (int tries = 0; tries < kTries; ++tries) {
+      if (TRY(trees_.is_whole(tree))) return true;
+      TRY(trees_.salvage(tree, nullptr, [](const std::string&, bool, const Error&) {}));
+      if (!chunks_.has_news()) return false;
+      TRY(repairing::look_again(repository_, options_.mode, found_));
+      TRY(refuse_strange_runs());
+      if (TRY(chunks_.confirm())) return false;
+    }
+    return std::unexpected(
+        Error(ErrorCode::kUnavailable, "what can be read changes from one moment to the next")
+            .with_hint("Look at the disk, its cable and this machine's memory."));
+  }
+
   Result<void> repair(const StoredSnapshot& original) {
     activity_.progress.set_current("snapshot " + original.id.short_hex());
-    if (TRY(trees_.is_whole(original.snapshot.tree))) {
+    chunks_.settle(false);
+    if (TRY(is_whole(original.snapshot.tree))) {
       ++report_.whole;
       return {};
     }
+    chunks_.settle(true);
     RepairedSnapshot result;
     result.original = original;
     LossRecord losses(original.snapshot);
@@ -134,7 +160,10 @@ class SnapshotRepair {
       result.outcome = SnapshotOutcome::kRefused;
       result.what = "a change of its tags cannot be read";
     } else if (dry_run()) {
-      result.outcome = options_.keep ? SnapshotOutcome::kKept : SnapshotOutcome::kReplaced;
+      auto why =
+          TRY(repairing::why_it_stays(repository_, original.id, repository_.world().clock.now()));
+      result.what = why.value_or("");
+      result.outcome = options_.keep || why ? SnapshotOutcome::kKept : SnapshotOutcome::kReplaced;
     } else {
       TRY(pages.flush());
       TRY(session.flush());
@@ -149,46 +178,81 @@ class SnapshotRepair {
     return {};
   }
 
-  // One that an earlier repair, which was cut, has made of this one.
-  [[nodiscard]] std::optional<SnapshotId> made_before(const Snapshot& made) const {
+  // Those that earlier repairs have made of this one, and that look the same.
+  [[nodiscard]] std::vector<SnapshotId> made_before(const StoredSnapshot& original,
+                                                    const Snapshot& made) const {
+    std::vector<SnapshotId> found;
     for (const StoredSnapshot& other : snapshots_) {
       const auto& repaired = other.snapshot.repaired;
-      if (repaired && repaired->from == made.repaired->from && other.snapshot.tree == made.tree)
-        return other.id;
+      if (other.id != original.id && repaired && repaired->from == made.repaired->from &&
+          other.snapshot.tree == made.tree)
+        found.push_back(other.id);
     }
-    return std::nullopt;
+    return found;
   }
 
   Result<void> replace(const StoredSnapshot& original, const Snapshot& made,
                        RepairedSnapshot& result) {
-    result.made = made_before(made);
-    const bool fresh = !result.made.has_value();
-    if (fresh) {
-      // The next lease begins before this one is used up, so that there is none of which packs that
-      // may be needed are unprotected.
-      auto next =
-          TRY(repairing::take_repair_lease(repository_, options_.author, repo::LeaseUse::kReading));
-      result.made = TRY(repository_.commit_snapshot(made, *lease_));
-      TRY(lease_->release());
-      lease_ = std::move(next);
+    const auto now = TRY(time_of_store(repository_));
+    auto why = TRY(repairing::why_it_stays(repository_, original.id,
+                                           now.value_or(repository_.world().clock.now())));
+    result.outcome = SnapshotOutcome::kKept;
+    const std::vector<SnapshotId> earlier = made_before(original, made);
+    // Where nothing is removed, one that is there will do. Where something is, it takes one whose
+    // commit nobody but this run has in hand: who made the other one may take it back, and a forget
+    // may have chosen between the two (docs/format.md section 8.8).
+    if ((options_.keep || why) && !earlier.empty()) {
+      result.made = earlier.front();
+      result.what = why.value_or("");
+      return options_.keep ? Result<void>() : carry_to(original, earlier.front());
     }
-    if (options_.keep && !fresh) {
-      result.outcome = SnapshotOutcome::kKept;
-      return {};
-    }
-    auto handed = TRY(repairing::hand_over(
-        repository_,
-        {.old = original.id,
-         .made = *result.made,
-         .what = options_.keep ? repairing::OldSnapshot::kKeep : repairing::OldSnapshot::kRemove,
-         .fresh = fresh},
-        options_.author));
+    // The next lease begins before this one is used up, so that there is none of which packs that
+    // may be needed are unprotected.
+    auto next =
+        TRY(repairing::take_repair_lease(repository_, options_.author, repo::LeaseUse::kReading));
+    StoredSnapshot fresh{.id = TRY(repository_.commit_snapshot(made, *lease_)), .snapshot = made};
+    fresh.snapshot.lease = snapshot::CommitLease{lease_->id().bytes};
+    result.made = fresh.id;
+    TRY(take_places(original, earlier, fresh, result));
+    TRY(lease_->release());
+    lease_ = std::move(next);
+    return {};
+  }
+
+  Result<void> carry_to(const StoredSnapshot& original, const SnapshotId& made) {
+    const StoredSnapshot other{.id = made, .snapshot = {}};
+    TRY(repairing::hand_over(repository_,
+                             {.old = original.id,
+                              .made = other,
+                              .lease = nullptr,
+                              .what = repairing::OldSnapshot::kKeep,
+                              .fresh = false},
+                             options_.author));
+    return {};
+  }
+
+  // That of the damaged one, and of what repairs that were cut have left.
+  Result<void> take_places(const StoredSnapshot& original, const std::vector<SnapshotId>& earlier,
+                           const StoredSnapshot& fresh, RepairedSnapshot& result) {
+    const auto hand_over = [&](const SnapshotId& old, bool first) {
+      return repairing::hand_over(
+          repository_,
+          {.old = old,
+           .made = fresh,
+           .lease = lease_.get(),
+           .what = options_.keep ? repairing::OldSnapshot::kKeep : repairing::OldSnapshot::kRemove,
+           .fresh = first},
+          options_.author);
+    };
+    auto handed = TRY(hand_over(original.id, true));
     result.what = std::move(handed.why);
-    const bool done = handed.outcome == repairing::HandedOver::kDone && !options_.keep;
-    result.outcome = done ? SnapshotOutcome::kReplaced : SnapshotOutcome::kKept;
-    if (handed.outcome == repairing::HandedOver::kForgotten) {
+    if (handed.outcome == repairing::HandedOver::kForgotten)
       result.outcome = SnapshotOutcome::kRefused;
-      if (fresh) result.made.reset();
+    if (handed.outcome != repairing::HandedOver::kDone || options_.keep) return {};
+    result.outcome = SnapshotOutcome::kReplaced;
+    for (const SnapshotId& other : earlier) {
+      TRY(hand_over(other, false));
+      removed_.insert(other);
     }
     return {};
   }
@@ -213,9 +277,12 @@ class SnapshotRepair {
   const SnapshotRepairOptions& options_;
   const SnapshotRepairEvents& events_;
   Activity& activity_;
+  repairing::Bearings found_;
+  repairing::LossReader chunks_;
   repairing::TreeSalvage trees_;
   std::unique_ptr<repo::Lease> lease_;
   std::vector<StoredSnapshot> snapshots_;
+  std::set<SnapshotId> removed_;  // that earlier repairs had made
   SnapshotRepairReport report_;
 };
 
