@@ -146,7 +146,8 @@ std::optional<repo::StoredSnapshot> choose_parent(
   if (options.type == BackupType::kFull) return std::nullopt;
   for (auto it = snapshots.rbegin(); it != snapshots.rend(); ++it) {
     // Else whoever has a write-only key could say what this machine's files hold.
-    if (!it->by_full_key) continue;
+    const auto& repaired = it->snapshot.repaired;
+    if (!it->by_full_key || (repaired && repaired->from_write_only)) continue;
     if (it->snapshot.started.seconds > now.seconds + kClocksDifferBySeconds) continue;
     const bool wanted =
         options.type == BackupType::kIncremental || it->snapshot.type == BackupType::kFull;

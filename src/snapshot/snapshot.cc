@@ -62,7 +62,7 @@ constexpr RecordShape kCountsShape{
 constexpr RecordShape kErrorShape{
     .name = "snapshot: error", .last = 2, .bytes = FieldSet(1, 2), .repeated = {}};
 constexpr RecordShape kRepairedShape{
-    .name = "snapshot: repair", .last = 5, .bytes = FieldSet(1), .repeated = {}};
+    .name = "snapshot: repair", .last = 6, .bytes = FieldSet(1), .repeated = {}};
 constexpr RecordShape kNameShape{
     .name = "snapshot: name", .last = 2, .bytes = FieldSet(2), .repeated = {}};
 
@@ -116,6 +116,7 @@ Bytes encode_repaired(const Repaired& repaired) {
   writer.number(3, repaired.stretches_lost);
   writer.signed_number(4, repaired.time.seconds);
   writer.number(5, repaired.time.nanos);
+  if (repaired.from_write_only) writer.number(6, 1);
   return out;
 }
 
@@ -200,10 +201,13 @@ Result<Repaired> decode_repaired(ByteView record) {
       case 4:
         repaired.time.seconds = unzigzag(field.value_number);
         break;
-      default:
+      case 5:
         if (field.value_number > kSnapshotNanosMax)
           return record_corruption(kRepairedShape.name, "its time is absurd");
         repaired.time.nanos = static_cast<std::uint32_t>(field.value_number);
+        break;
+      default:
+        repaired.from_write_only = field.value_number != 0;
     }
   }
   if (!scan.seen().has(1)) return record_corruption(kRepairedShape.name, "it names no snapshot");

@@ -63,6 +63,8 @@ struct Repaired {
   std::uint64_t files_lost = 0;
   std::uint64_t stretches_lost = 0;  // of the tree: what was in them is not known
   Timestamp time;
+  // That one was sealed by a client that writes only: no backup compares with what it says.
+  bool from_write_only = false;
   friend bool operator==(const Repaired&, const Repaired&) = default;
 };
 

@@ -46,7 +46,8 @@ Snapshot as_repaired(const StoredSnapshot& original, const SalvagedTree& tree,
       .from = before ? before->from : original.id,
       .files_lost = tree.files_lost + (before ? before->files_lost : 0),
       .stretches_lost = tree.stretches_lost + (before ? before->stretches_lost : 0),
-      .time = now};
+      .time = now,
+      .from_write_only = !original.by_full_key || (before && before->from_write_only)};
   made.tree = tree.root;
   made.status = snapshot::Status::kPartial;
   made.stats.files_total = tree.files;
