@@ -17,12 +17,14 @@
 #include "engine/check/pack_damage.h"
 #include "engine/check/tree_check.h"
 #include "engine/check/verified_packs.h"
+#include "engine/restore/read_lease.h"
 #include "io/file.h"
 #include "io/machine.h"
 #include "repo/config.h"
 #include "repo/damage_mark.h"
 #include "repo/lease.h"
 #include "repo/pack_survey.h"
+#include "repo/snapshot_note.h"
 
 namespace backstay::engine {
 
@@ -46,20 +48,6 @@ bool is_pack(const StoredObject& object) {
   return object.kind == ObjectKind::kDataPack || object.kind == ObjectKind::kMetaPack;
 }
 
-// A check on a medium that cannot be written is still a check.
-std::unique_ptr<repo::Lease> take_lease(repo::Repository& repository, Activity& activity) {
-  repo::LeaseRecord record;
-  record.operation = "check";
-  record.host = io::hostname();
-  record.user = io::user_name();
-  record.process = io::process_id();
-  auto lease = repository.take_lease(std::move(record), repo::LeaseUse::kReading);
-  if (lease) return std::move(*lease);
-  activity.note("no lease could be taken (" + lease.error().describe() +
-                "): checking all the same");
-  return nullptr;
-}
-
 std::function<bool()> deadline(const CheckOptions& options, const Activity& activity) {
   const auto start = std::chrono::steady_clock::now();
   return [start, limit = options.max_duration, stop = activity.stop] {
@@ -75,6 +63,12 @@ Result<void> finish(CheckReport& report, bool complete, DamageLog& log, const Ac
   return {};
 }
 
+// A check that ends because the store cannot be asked says what it has found until then.
+void tell_of(DamageLog& log, const Activity& activity) {
+  for (const Damage& damage : log.take())
+    activity.report(damage.object, Error(ErrorCode::kCorruption, damage.what));
+}
+
 // What was verified is kept on the way, so that a check that is killed has not read in vain.
 class VerifiedKeeper {
  public:
@@ -84,15 +78,13 @@ class VerifiedKeeper {
         verified_(VerifiedPacks::load(std::move(path), clock.now())),
         saved_(std::chrono::steady_clock::now()) {}
 
-  [[nodiscard]] const VerifiedPacks& verified() const { return verified_; }
-  [[nodiscard]] std::optional<Freshness> freshness(const CheckOptions& options) const {
-    if (!options.max_age) return std::nullopt;
-    if (!verified_.remembers()) {
+  [[nodiscard]] Freshness freshness(const CheckOptions& options) const {
+    if (options.max_age && !verified_.remembers()) {
       activity_.note(
           "without a cache nothing is remembered from check to check: --max-age leaves nothing "
           "out");
     }
-    return Freshness{.verified = verified_, .max_age = *options.max_age, .now = clock_.now()};
+    return {.verified = verified_, .max_age = options.max_age, .now = clock_.now()};
   }
   void add(const repo::ObjectId& pack, bool damaged) {
     damaged ? verified_.forget(pack) : verified_.add(pack, clock_.now());
@@ -189,6 +181,26 @@ Result<void> check_small_objects(backend::Backend& store, const std::vector<Stor
   return {};
 }
 
+// What only a key tells: whether holds and changes of tags open, and are about the snapshots that
+// their names say; and whether every generation was made by who may make it.
+Result<void> check_with_key(repo::Repository& repository, const std::vector<StoredObject>& objects,
+                            DamageLog& log) {
+  for (const ObjectKind kind : {ObjectKind::kHold, ObjectKind::kTagChange}) {
+    for (const repo::ListedNote& note : TRY(repo::list_notes(repository.store(), kind))) {
+      TRY(judge(repo::verify_note(repository, kind, note),
+                {.kind = kind, .name = note.object, .size_bytes = 0}, log));
+    }
+  }
+  const auto& trouble = repository.generation_trouble();
+  if (!trouble) return {};
+  const std::string what = trouble->describe();
+  const auto named = std::ranges::find_if(objects, [&](const StoredObject& object) {
+    return object.kind == ObjectKind::kGeneration && what.find(object.name) != std::string::npos;
+  });
+  log.add(named == objects.end() ? std::string("generations/") : named->name, what);
+  return {};
+}
+
 // What the stages of one check share.
 struct CheckRun {
   repo::Repository& repository;
@@ -236,7 +248,8 @@ Result<bool> read_packs(CheckRun& run, const std::vector<repo::Index::Pack>& all
     run.activity.progress.set_current(name_of(pack));
     std::optional<bool> damaged;
     if (!run.states.lost.contains(pack.id)) {
-      const auto verdict = TRY(check_pack(run.repository, pack, run.log));
+      const auto verdict =
+          TRY_DOING("reading " + name_of(pack), check_pack(run.repository, pack, run.log));
       bytes += verdict.bytes;
       if (verdict.state != check_stages::PackState::kStrange)
         damaged = verdict.state == check_stages::PackState::kDamaged;
@@ -252,7 +265,6 @@ Result<bool> read_packs(CheckRun& run, const std::vector<repo::Index::Pack>& all
   auto complete =
       for_each_parallel(chosen.packs.size(), run.options.threads, run.stop_early, read_one);
   keeper.save(ids_of(all));
-  TRY(complete);
   check_stages::record_marks({.store = run.repository.store(),
                               .repository = run.repository.config().id,
                               .now = world.clock.now()},
@@ -260,6 +272,8 @@ Result<bool> read_packs(CheckRun& run, const std::vector<repo::Index::Pack>& all
   for (const auto& [pack, damaged] : read) {
     damaged ? run.repository.index().distrust({pack.id}) : run.repository.index().trust(pack.id);
   }
+  if (!complete) tell_of(run.log, run.activity);
+  TRY(complete);
   run.report.bytes_read = bytes;
   run.report.packs_left = chosen.packs.size() - run.report.packs_read;
   run.report.bytes_left = total - passed;
@@ -363,7 +377,8 @@ Result<CheckReport> check(repo::Repository& repository, const CheckOptions& opti
                .states = {},
                .closed = {},
                .report = {}};
-  const auto lease = take_lease(repository, activity);
+  // A check on a medium that cannot be written is still a check.
+  const auto lease = TRY(restoring::take_read_lease(repository, "check", activity));
 
   // Snapshots before the index, the index before the packs: a backup that commits meanwhile is not
   // seen half.
@@ -385,6 +400,7 @@ Result<CheckReport> check(repo::Repository& repository, const CheckOptions& opti
   run.states.marked.insert(survey.marked.begin(), survey.marked.end());
   const auto objects = TRY_DOING("listing the repository", list_objects(repository.store()));
   TRY(check_small_objects(repository.store(), objects, run.log, run.report, activity.stop));
+  TRY(check_with_key(repository, objects, run.log));
   check_presence(packs, objects, run.states, run.log);
   note_condemned(repository.index(), objects, run.states);
   TRY(take_in_strays(run, survey));
@@ -404,14 +420,17 @@ Result<CheckReport> check(repo::Repository& repository, const CheckOptions& opti
                 "chunks that snapshots refer to are in no index run: their packs say where they "
                 "are, and the next backup brings them into the index");
   }
-  const bool complete = TRY(read_packs(run, all_packs(run))) && run.report.structure_complete;
+  bool complete = TRY(read_packs(run, all_packs(run))) && run.report.structure_complete;
   if (run.report.structure_complete) {
     run.report.packs_replaced =
         check_stages::drop_replaced(all_packs(run), run.states, trees.needed(), run.log);
   }
   run.report.packs_unindexed = usable_strays(run, survey);
   if (!run.log.empty()) {
-    for (const repo::StoredSnapshot& snapshot : snapshots) TRY(trees.name_affected(snapshot));
+    // As much time again, so that a damage that was found in the last minute is named, too.
+    const auto enough = deadline(options, activity);
+    for (const repo::StoredSnapshot& snapshot : snapshots)
+      complete = TRY(trees.name_affected(snapshot, enough)) && complete;
   }
   run.report.pages = trees.pages();
   run.report.chunks = trees.chunks();
@@ -445,22 +464,19 @@ static void mark_damaged_packs(backend::Backend& store, const std::vector<Stored
 }
 
 // Packs last, those that were not verified for longest first. Returns how many are left out.
-static std::uint64_t put_in_turn(std::vector<StoredObject>& objects, const CheckOptions& options,
-                                 const VerifiedKeeper& keeper) {
-  const auto freshness = keeper.freshness(options);
-  if (!freshness) return 0;
+static std::uint64_t put_in_turn(std::vector<StoredObject>& objects, const Freshness& freshness) {
   const auto pack_of = [](const StoredObject& object) {
     return is_pack(object) ? repo::parse_object_name(object.kind, object.name)
                            : fail(ErrorCode::kInvalidArgument, "not a pack");
   };
   std::ranges::sort(objects, {}, [&](const StoredObject& object) {
     const auto pack = pack_of(object);
-    const std::int64_t rank = pack ? freshness->verified.verified_at(*pack).value_or(-1) : -2;
+    const std::int64_t rank = pack ? freshness.verified.verified_at(*pack).value_or(-1) : -2;
     return std::pair(rank, object.name);
   });
   return std::erase_if(objects, [&](const StoredObject& object) {
     const auto pack = pack_of(object);
-    return pack && freshness->verified.is_fresh(*pack, freshness->max_age, freshness->now);
+    return pack && freshness.is_fresh(*pack);
   });
 }
 
@@ -490,17 +506,21 @@ class NameCheck {
     const auto stop_early = deadline(options_, activity_);
     const auto all = TRY_DOING("listing the repository", list_objects(store_));
     std::vector<StoredObject> objects = all;
-    report_.packs_fresh = put_in_turn(objects, options_, keeper_);
+    report_.packs_fresh = put_in_turn(objects, keeper_.freshness(options_));
     std::uint64_t total = 0;
     for (const StoredObject& object : objects) total += object.size_bytes;
     activity_.progress.bytes_total += total;
     auto complete = for_each_parallel(objects.size(), options_.threads, stop_early,
                                       [&](std::size_t at) { return read_one(objects[at]); });
     keeper_.save(present_packs(all));
-    TRY(complete);
     mark_damaged_packs(store_, objects, log_, activity_);
+    if (!complete) tell_of(log_, activity_);
+    TRY(complete);
     report_.bytes_left = total - report_.bytes_read;
     report_.packs_left = packs_in(objects) - report_.packs_read;
+    // All but packs come first.
+    report_.structure_complete =
+        report_.objects_verified - report_.packs_read == objects.size() - packs_in(objects);
     report_.packs = packs_in(all);
     report_.snapshots = static_cast<std::uint64_t>(
         std::ranges::count(all, ObjectKind::kSnapshot, &StoredObject::kind));

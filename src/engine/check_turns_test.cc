@@ -5,6 +5,7 @@
 #include <set>
 
 #include "engine/check.h"
+#include "engine/check/pack_check.h"
 #include "engine/check/verified_packs.h"
 #include "engine/testing/backup_fixture.h"
 #include "io/file.h"
@@ -172,6 +173,50 @@ TEST_F(CheckTurns, TheTreesComeBeforeThePacks) {
   EXPECT_TRUE(all.structure_complete);
   EXPECT_EQ(all.packs_left, 0U);
   EXPECT_EQ(all.bytes_left, 0U);
+}
+
+TEST(ChoosePacks, TakesFirstWhatWasNotReadForLongestAlsoWithoutAnAge) {
+  constexpr Timestamp kNow{.seconds = 1'000'000, .nanos = 0};
+  std::vector<repo::Index::Pack> packs(3);
+  for (std::size_t i = 0; i < packs.size(); ++i)
+    packs[i].id.bytes[0] = static_cast<std::uint8_t>(i + 1);
+  io::TemporaryFolder folder;
+  VerifiedPacks verified = VerifiedPacks::load(folder / "verified", kNow);
+  verified.add(packs[0].id, kNow);
+  verified.add(packs[1].id, {.seconds = kNow.seconds - 10, .nanos = 0});
+  ReadData all;
+  all.mode = ReadData::Mode::kAll;
+  SeededRng rng(1);
+  const auto chosen = check_stages::choose_packs(
+      packs, all, rng, {.verified = verified, .max_age = {}, .now = kNow});
+  ASSERT_EQ(chosen.packs.size(), 3U);
+  EXPECT_EQ(chosen.packs[0].id, packs[2].id);
+  EXPECT_EQ(chosen.packs[1].id, packs[1].id);
+  EXPECT_EQ(chosen.packs[2].id, packs[0].id);
+}
+
+TEST_F(CheckTurns, WithoutAKeySmallObjectsComeFirstAndMissingThemIsSaid) {
+  CheckOptions options;
+  options.max_duration = std::chrono::seconds(0);
+  Watch watch;
+  Activity activity = watch.activity();
+  const auto report = check_names(faults_, options, activity);
+  ASSERT_EQ(problem(report), "");
+  EXPECT_FALSE(report->structure_complete);
+  options.max_duration.reset();
+  faults_.fail_reads(names("data/").front(), ErrorCode::kUnavailable);
+  EXPECT_EQ(code_of(check_names(faults_, options, activity)), "unavailable");
+}
+
+// One pack that is closed to this user does not hide the damage of another.
+TEST_F(CheckTurns, WhatWasFoundBeforeTheStoreFailedIsMarkedAndSaid) {
+  std::vector<std::string> all = names("data/");
+  replace(all.front(), [](Bytes& bytes) { bytes[repo::kHeaderSize + 1] ^= 1; });
+  faults_.fail_reads(all.back(), ErrorCode::kPermissionDenied);
+  ASSERT_NE(all.front(), all.back());
+  EXPECT_EQ(code_of(try_check(of_age({}))), "permission_denied");
+  EXPECT_EQ(names("damaged/").size(), 1U);
+  EXPECT_EQ(watch_->trouble_paths(), std::vector<std::string>{all.front()});
 }
 
 TEST_F(CheckTurns, EverythingThatIsTouchedIsTold) {

@@ -112,6 +112,14 @@ class DamageCatalogue : public RepairFixture {
       EXPECT_FALSE(is_file) << path;
     }
   }
+  // What was said about the second snapshot is said about the first one.
+  void rename_to_first(const char* prefix) {
+    const std::string name = names(prefix).front();
+    std::string other = name;
+    other.replace(other.find(second_.hex()), second_.hex().size(), first_.hex());
+    put(other, whole_.at(name));
+    remove(name);
+  }
   void run(const std::vector<Case>& cases) {
     ASSERT_FALSE(cases.empty());
     for (const Case& one : cases) {
@@ -212,6 +220,12 @@ TEST_F(DamageCatalogue, OfDataPacks) {
              flip(other, repo::kHeaderSize + 3);
            },
        .named = other},
+  });
+}
+
+TEST_F(DamageCatalogue, OfDataPacksAndTheIndex) {
+  const std::string pack = pack_with("/home/user/large");
+  run({
       {.name = "flipped, and all index runs missing",
        .damage =
            [&] {
@@ -309,6 +323,14 @@ TEST_F(DamageCatalogue, OfSnapshotsAndWhatIsSaidAboutThem) {
        .damage = [&] { flip(names("holds/").front(), 70); },
        .named = "holds/",
        .left = "holds/"},
+      {.name = "a hold under the name of another's",
+       .damage = [&] { rename_to_first("holds/"); },
+       .named = "holds/",
+       .left = "holds/"},
+      {.name = "a change of tags under the name of another's",
+       .damage = [&] { rename_to_first("tags/"); },
+       .named = "tags/",
+       .left = "tags/"},
       {.name = "a change of tags",
        .damage = [&] { flip(names("tags/").front(), 70); },
        .named = "tags/",

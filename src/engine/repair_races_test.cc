@@ -192,8 +192,16 @@ TEST_F(RepairRaces, APackThatIsListedAndNotFoundIsNotLost) {
 }
 
 TEST_F(RepairRaces, NothingIsDoneWhileAGenerationCannotBeRead) {
+  const repo::RepositoryId id = open_past_faults()->config().id;
   for (const auto& name : names("index/")) flip(name, 100);
-  put("generations/00000000000000000002", Bytes(80, 7));
+  // Whole by itself, and made by somebody without a key.
+  const std::string planted = "generations/00000000000000000002";
+  put(planted, repo::encode_plain_object(ObjectKind::kGeneration, id, Bytes{}));
+  const auto report = try_check();
+  ASSERT_EQ(problem(report), "");
+  EXPECT_TRUE(std::ranges::any_of(report->damages, [&](const Damage& damage) {
+    return damage.object == planted && !damage.next.empty();
+  }));
   const auto before = memory_.objects();
   for (const RepairMode mode : {RepairMode::kDryRun, RepairMode::kRepair}) {
     EXPECT_EQ(code_of(mend_snapshots(mode)), "corruption");

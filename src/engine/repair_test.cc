@@ -71,6 +71,53 @@ TEST_F(Repair, OfPacksKnowsThoseOfWriteOnlyClients) {
   EXPECT_GT(repaired.chunks_saved, 0U);
 }
 
+TEST_F(Repair, OfASnapshotOfAWriteOnlyClientIsNotComparedWith) {
+  repo::SlotInfo info;
+  info.argon2 = repo::kCheapArgon2;
+  info.write_only = true;
+  const repo::Credential client{.passphrase = "w", .recovery_key = {}};
+  ASSERT_EQ(problem(open()->add_key_slot(info, client)), "");
+  const auto before = names("data/");
+  tree_.add_file("/of/the/client", noise(90'000, 55));
+  clock_.advance(std::chrono::seconds(60));
+  {
+    auto writer = repo::Repository::open(
+        std::make_unique<backend::FaultBackend>(static_cast<backend::Backend&>(faults_)), client,
+        {}, {clock_, rng_});
+    ASSERT_EQ(problem(writer), "");
+    Watch watch;
+    ASSERT_EQ(problem(back_up(**writer, tree_, backup_options(), watch)), "");
+  }
+  for (const std::string& name : names("data/")) {
+    if (std::ranges::find(before, name) == before.end()) remove(name);
+  }
+  ASSERT_EQ(problem(mend_snapshots(RepairMode::kRepair)), "");
+  const auto all = listed();
+  const auto& made = all.back();
+  ASSERT_TRUE(made.snapshot.repaired);
+  EXPECT_TRUE(made.snapshot.repaired->from_write_only);
+  BackupOptions options = backup_options();
+  EXPECT_EQ(choose_parent(all, options, clock_.now())->id, second_);
+}
+
+TEST_F(Repair, OfASnapshotThatHidesEntriesTakesWhatARestoreWouldTake) {
+  {
+    const auto repository = open();
+    snapshot::Snapshot lying = *repository->read_snapshot(second_);
+    lying.tree.entries += 1;
+    lying.started.seconds += 1;
+    ASSERT_EQ(problem(repository->commit_snapshot(lying)), "");
+  }
+  const auto report = try_check();
+  ASSERT_EQ(problem(report), "");
+  ASSERT_EQ(report->damages.size(), 1U);
+  EXPECT_TRUE(report->damages.front().object.starts_with("tree of snapshot"));
+  EXPECT_TRUE(names("damaged/").empty());
+  ASSERT_EQ(problem(mend_snapshots(RepairMode::kRepair)), "");
+  ASSERT_EQ(mended_.size(), 1U);
+  EXPECT_EQ(mended_.front().outcome, SnapshotOutcome::kNothingLeft);
+}
+
 TEST_F(Repair, OfAPackWhoseDirectoryIsLostSavesWhatTheIndexKnows) {
   const std::string pack = pack_with("/home/user/large");
   replace(pack, [](Bytes& b) { b[b.size() - 40] ^= 1; });

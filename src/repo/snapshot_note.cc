@@ -220,6 +220,15 @@ Result<std::vector<ListedNote>> list_notes(backend::Backend& store, ObjectKind k
   return notes;
 }
 
+Result<void> verify_note(Repository& repository, ObjectKind kind, const ListedNote& note) {
+  const auto record = TRY(read_note(repository, kind, note));
+  if (kind == ObjectKind::kHold)
+    TRY(decode_hold(record, note.name));
+  else
+    TRY(decode_tag_change(record, note.name));
+  return {};
+}
+
 Result<std::vector<StoredHold>> list_holds(Repository& repository) {
   std::vector<StoredHold> holds;
   for (ListedNote& note : TRY(list_notes(repository.store(), ObjectKind::kHold))) {

@@ -62,6 +62,9 @@ struct ListedNote {
 // By snapshot, number and name. `kind` is kHold or kTagChange.
 Result<std::vector<ListedNote>> list_notes(backend::Backend& store, ObjectKind kind);
 
+// Whether it opens and is about the snapshot that its name says: corruption, not_found.
+Result<void> verify_note(Repository& repository, ObjectKind kind, const ListedNote& note);
+
 // Durable when they return the object's name.
 Result<std::string> store_hold(Repository& repository, const snapshot::SnapshotId& snapshot,
                                const Hold& hold);

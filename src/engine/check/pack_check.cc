@@ -109,15 +109,11 @@ Result<PackVerdict> examine_pack(repo::Repository& repository, const Index::Pack
                      .index_trouble = {}};
 }
 
-// Leaves out what is fresh, and puts first what was not verified for longest.
-static std::uint64_t take_turns(std::vector<Index::Pack>& packs, const Freshness& freshness) {
-  const std::size_t fresh = std::erase_if(packs, [&](const Index::Pack& pack) {
-    return freshness.verified.is_fresh(pack.id, freshness.max_age, freshness.now);
-  });
+// Those first that were not verified for longest; then by name, which is the order on disk.
+static void take_turns(std::vector<Index::Pack>& packs, const Freshness& freshness) {
   std::ranges::sort(packs, {}, [&](const Index::Pack& pack) {
     return std::pair(freshness.verified.verified_at(pack.id).value_or(-1), pack.id);
   });
-  return fresh;
 }
 
 static void cut_to(std::vector<Index::Pack>& packs, std::uint64_t budget) {
@@ -128,7 +124,7 @@ static void cut_to(std::vector<Index::Pack>& packs, std::uint64_t budget) {
 }
 
 ChosenPacks choose_packs(std::vector<Index::Pack> packs, const ReadData& wanted, Rng& rng,
-                         const std::optional<Freshness>& freshness) {
+                         const Freshness& freshness) {
   using Mode = ReadData::Mode;
   if (wanted.mode == Mode::kNone) return {};
   std::ranges::sort(packs, {}, &Index::Pack::id);
@@ -145,14 +141,15 @@ ChosenPacks choose_packs(std::vector<Index::Pack> packs, const ReadData& wanted,
           ? wanted.bytes
           : static_cast<std::uint64_t>(static_cast<double>(total) * wanted.percent / 100);
   ChosenPacks chosen;
-  if (freshness) {
-    chosen.fresh = take_turns(packs, *freshness);
-    if (some) cut_to(packs, budget);
+  chosen.fresh =
+      std::erase_if(packs, [&](const Index::Pack& pack) { return freshness.is_fresh(pack.id); });
+  if (freshness.max_age) {
+    take_turns(packs, freshness);
   } else if (some) {
     for (std::size_t i = packs.size(); i > 1; --i) std::swap(packs[i - 1], packs[rng.below(i)]);
-    cut_to(packs, budget);
-    std::ranges::sort(packs, {}, &Index::Pack::id);
   }
+  if (some) cut_to(packs, budget);
+  take_turns(packs, freshness);
   chosen.packs = std::move(packs);
   return chosen;
 }

@@ -15,21 +15,26 @@
 
 namespace backstay::engine::check_stages {
 
-// Which packs need not be read again yet.
+// What is remembered of earlier checks: who was not read for longest comes first, and who was read
+// within `max_age` not at all.
 struct Freshness {
   const VerifiedPacks& verified;
-  std::chrono::seconds max_age;
+  std::optional<std::chrono::seconds> max_age;
   Timestamp now;
+
+  [[nodiscard]] bool is_fresh(const repo::ObjectId& pack) const {
+    return max_age && verified.is_fresh(pack, *max_age, now);
+  }
 };
 
 struct ChosenPacks {
   std::vector<repo::Index::Pack> packs;  // in the order in which they are read
   std::uint64_t fresh = 0;               // so many more that are left out
 };
-// The packs that --read-data chooses, in order of their names (which is the order on disk); with
-// `freshness` those that are due, in the order of their turn.
+// The packs that --read-data chooses. A share of them is drawn at random, unless `freshness` says
+// which are due.
 [[nodiscard]] ChosenPacks choose_packs(std::vector<repo::Index::Pack> packs, const ReadData& wanted,
-                                       Rng& rng, const std::optional<Freshness>& freshness);
+                                       Rng& rng, const Freshness& freshness);
 
 // What a pack that was read whole turned out to be.
 enum class PackState : std::uint8_t {

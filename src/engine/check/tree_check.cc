@@ -87,51 +87,67 @@ std::string TreeCheck::blame_content(const snapshot::Entry& entry, std::string_v
   return "content of " + display(key);
 }
 
+// As a restore walks it: each page against its parent and its neighbours, also where the page
+// itself was looked at in an earlier snapshot.
 Result<bool> TreeCheck::check(const repo::StoredSnapshot& snapshot,
                               const std::function<bool()>& stop_early) {
-  // Pages are walked with a stack of our own, so that one damaged page does not hide its siblings.
-  struct Todo {
-    ChunkRef page;
-    std::uint8_t level = 0;
-  };
-  std::vector<Todo> todo{{snapshot.snapshot.tree.page, snapshot.snapshot.tree.level}};
-  while (!todo.empty()) {
+  snapshot::TreeWalker walker(repository_, snapshot.snapshot.tree);
+  while (!walker.at_end()) {
     if (stop_early()) return false;
-    const Todo next = todo.back();
-    todo.pop_back();
-    if (!seen_pages_.insert(next.page.id).second) continue;
-    ++pages_;
-    need(next.page.id);
-    Result<void> checked;
-    if (next.level == 0) {
-      checked = check_leaf(next.page);
-    } else {
-      auto page = repository_.read(next.page);
-      auto children =
-          page ? snapshot::decode_inner(*page, next.level)
-               : Result<std::vector<snapshot::PageChild>>(std::unexpected(std::move(page).error()));
-      if (!children)
-        checked = std::unexpected(std::move(children).error());
-      else
-        for (const auto& child : *children)
-          todo.push_back({child.page, static_cast<std::uint8_t>(next.level - 1)});
+    if (walker.at_item()) {
+      TRY(check_item(walker));
+      walker.step();
+      continue;
     }
-    if (checked) continue;
-    if (!is_tree_damage(checked.error().code())) return std::unexpected(std::move(checked).error());
-    std::string what;
-    const std::string object = blame_for(next.page.id, checked.error(), what);
-    log_.add(object, what);
+    const ChunkRef page = walker.page().ref;
+    const auto [known, fresh] = seen_pages_.try_emplace(page.id);
+    Result<void> checked;
+    if (!fresh && !known->second) {  // damaged, and named before
+      walker.skip_page();
+      continue;
+    }
+    if (fresh) {
+      ++pages_;
+      need(page.id);
+      checked = walker.open();
+      if (checked) known->second = walker.opened();
+    } else {
+      checked = walker.agrees(*known->second);
+    }
+    if (!checked) TRY(name_damage_of(page, snapshot.id, checked.error()));
+    if (!checked || !fresh) walker.skip_page();
   }
   return true;
 }
 
-Result<void> TreeCheck::check_leaf(const ChunkRef& page) {
-  const Bytes bytes = TRY(repository_.read(page));
-  for (const snapshot::TreeItem& item : TRY(snapshot::decode_leaf(bytes))) {
-    activity_.progress.files_done += 1;
-    if (item.entry.type == EntryType::kFile) TRY(check_content(item.entry, item.key));
-  }
+// The pack, where the page cannot be read; else the tree that does not hold together.
+Result<void> TreeCheck::name_damage_of(const ChunkRef& page, const snapshot::SnapshotId& snapshot,
+                                       const Error& error) {
+  if (!is_tree_damage(error.code())) return std::unexpected(error.clone());
+  std::string what = error.describe();
+  const bool readable = repository_.read(page).has_value();
+  const std::string object =
+      readable ? "tree of snapshot " + snapshot.hex() : blame_for(page.id, error, what);
+  log_.add(object, what);
   return {};
+}
+
+Result<void> TreeCheck::check_item(const snapshot::TreeWalker& walker) {
+  activity_.progress.files_done += 1;
+  const auto entry = snapshot::decode_entry(walker.record());
+  if (!entry) {
+    log_.add("content of " + display(walker.key()), entry.error().describe());
+    return {};
+  }
+  return entry->type == EntryType::kFile ? check_content(*entry, walker.key()) : Result<void>();
+}
+
+// A chunk's length stands with whoever refers to it: at least it lies in its frame.
+Result<void> TreeCheck::fits(const Extent& extent) const {
+  const auto at = repository_.index().find(extent.id);
+  if (!at || extent.length <= at->frame.raw_length - at->offset_in_frame) return {};
+  return fail(ErrorCode::kCorruption,
+              "chunk " + extent.id.short_hex() + " is shorter than the tree says");
 }
 
 Result<void> TreeCheck::check_content(const Entry& entry, const std::string& key) {
@@ -151,7 +167,7 @@ Result<void> TreeCheck::check_content(const Entry& entry, const std::string& key
                                   std::string what;
                                   const std::string object = blame(extent.id, what);
                                   if (!object.empty()) log_.add(object, what);
-                                  return {};
+                                  return fits(extent);
                                 });
   if (walked) return {};
   if (!is_tree_damage(walked.error().code())) return std::unexpected(walked.error().clone());
@@ -169,10 +185,12 @@ static std::string object_in(const Error& error, const DamageLog& log) {
   return error.code() == ErrorCode::kNotFound && log.contains(index) ? index : std::string();
 }
 
-Result<void> TreeCheck::name_affected(const repo::StoredSnapshot& stored) {
+Result<bool> TreeCheck::name_affected(const repo::StoredSnapshot& stored,
+                                      const std::function<bool()>& enough) {
   snapshot::TreeCursor cursor(repository_, stored.snapshot.tree);
   while (true) {
     if (activity_.stop.stop_requested()) return fail(ErrorCode::kCancelled, "interrupted");
+    if (enough()) return false;
     auto item = cursor.next();
     if (!item) {
       if (!is_tree_damage(item.error().code())) return std::unexpected(std::move(item).error());
@@ -183,10 +201,10 @@ Result<void> TreeCheck::name_affected(const repo::StoredSnapshot& stored) {
         log_.add(object, item.error().describe());
       }
       log_.affects({.object = object, .snapshot = stored.id, .path = first, .from_here_on = true});
-      if (!TRY(cursor.skip_damaged_page())) return {};
+      if (!TRY(cursor.skip_damaged_page())) return true;
       continue;
     }
-    if (!*item) return {};
+    if (!*item) return true;
     if ((*item)->entry.type == EntryType::kFile) name_affected_file(**item, stored.id);
   }
 }

@@ -3,13 +3,16 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
+#include <unordered_map>
 #include <unordered_set>
 #include <vector>
 
 #include "engine/check.h"
 #include "engine/check/damage_log.h"
 #include "repo/repository.h"
+#include "snapshot/tree_walker.h"
 
 namespace backstay::engine::check_stages {
 
@@ -26,8 +29,9 @@ class TreeCheck {
 
   // Names for every damage found until now, by this or other stages, what of the snapshot it
   // touches. Walks everything that is readable, so it is called only when there is damage. Ends
-  // with cancelled when the activity is stopped.
-  Result<void> name_affected(const repo::StoredSnapshot& snapshot);
+  // with cancelled when the activity is stopped; false when it was enough before the end.
+  Result<bool> name_affected(const repo::StoredSnapshot& snapshot,
+                             const std::function<bool()>& enough);
 
   // Packs without which something of the snapshots walked could not be had.
   [[nodiscard]] const std::unordered_set<repo::ObjectId>& needed() const { return needed_; }
@@ -36,8 +40,11 @@ class TreeCheck {
 
  private:
   void need(const chunk::ChunkId& id);
-  Result<void> check_leaf(const chunk::ChunkRef& page);
+  Result<void> check_item(const snapshot::TreeWalker& walker);
+  Result<void> name_damage_of(const chunk::ChunkRef& page, const snapshot::SnapshotId& snapshot,
+                              const Error& error);
   Result<void> check_content(const snapshot::Entry& entry, const std::string& path);
+  [[nodiscard]] Result<void> fits(const snapshot::Extent& extent) const;
   void name_affected_file(const snapshot::TreeItem& item, const snapshot::SnapshotId& snapshot);
   // The object to blame for a chunk that cannot be had, or nothing when the chunk is there. `what`
   // says what is wrong with it.
@@ -54,7 +61,8 @@ class TreeCheck {
   const std::unordered_set<repo::ObjectId>& bad_packs_;
   const std::unordered_set<repo::ObjectId>& strays_;  // known from their directories only
   std::unordered_set<repo::ObjectId> needed_;
-  std::unordered_set<chunk::ChunkId> seen_pages_;
+  // Those that could be opened, and what each says of itself; nothing of others.
+  std::unordered_map<chunk::ChunkId, std::optional<snapshot::PageFacts>> seen_pages_;
   std::uint64_t pages_ = 0;
   std::uint64_t chunks_ = 0;
 };

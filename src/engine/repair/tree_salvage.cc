@@ -70,8 +70,12 @@ Result<Bytes> LossReader::read(const ChunkRef& ref) {
 }
 
 Result<bool> LossReader::has(const ChunkRef& ref) {
-  // A pack that is trusted is there with its right length.
-  if (repository_.index().contains(ref.id) || readable_.contains({ref.id, ref.length})) return true;
+  // A pack that is trusted is there with its right length; the chunk's stands in the tree alone.
+  if (readable_.contains({ref.id, ref.length})) return true;
+  if (repository_.index().contains(ref.id)) {
+    const auto at = repository_.index().find(ref.id);
+    if (at && ref.length <= at->frame.raw_length - at->offset_in_frame) return true;
+  }
   const auto bytes = read(ref);
   if (!bytes && !is_loss(bytes.error().code())) return std::unexpected(bytes.error().clone());
   if (bytes) readable_.insert({ref.id, ref.length});
