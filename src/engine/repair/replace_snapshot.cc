@@ -20,6 +20,8 @@ namespace {
 using repo::ObjectKind;
 using snapshot::SnapshotId;
 
+constexpr const char* kAppendOnly = "the repository is append-only";
+
 std::string object_of(const SnapshotId& id) {
   return repo::object_name(ObjectKind::kSnapshot, repo::ObjectId{id.bytes});
 }
@@ -139,9 +141,8 @@ static Result<HandOver> replace(repo::Repository& repository, const Succession& 
                 carry_holds(repository, old, succession.made.id, TRY(time_of_store(repository))));
   TRY(repository.store().barrier());
   if (succession.what == OldSnapshot::kKeep) return HandOver{};
-  if (repository.store().capabilities().append_only) {
-    return HandOver{.outcome = HandedOver::kStays, .why = "the repository is append-only"};
-  }
+  if (repository.store().capabilities().append_only)
+    return HandOver{.outcome = HandedOver::kStays, .why = kAppendOnly};
   if (!before.tags_known) {
     return HandOver{.outcome = HandedOver::kStays, .why = "a change of its tags cannot be read"};
   }
@@ -160,6 +161,7 @@ static Result<HandOver> replace(repo::Repository& repository, const Succession& 
 
 Result<std::optional<std::string>> why_it_stays(repo::Repository& repository, const SnapshotId& id,
                                                 Timestamp now) {
+  if (repository.store().capabilities().append_only) return kAppendOnly;
   return TRY(carry_holds(repository, id, std::nullopt, now)).why_it_stays();
 }
 
