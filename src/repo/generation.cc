@@ -65,12 +65,8 @@ static const KeyEpoch& newest_of(const Keyring& keyring, std::optional<KeyEpoch>
 }
 
 static Result<crypto::VerifyingKey> signer_of(const Keyring& keyring, std::uint64_t epoch) {
-  const auto known = std::ranges::find(keyring.epochs, epoch, &KeyEpoch::number);
-  if (known != keyring.epochs.end()) return known->signer;
-  if (keyring.late != nullptr && std::in_range<std::uint32_t>(epoch)) {
-    const auto found = TRY(keyring.late->find(static_cast<std::uint32_t>(epoch)));
-    if (found) return found->signer;
-  }
+  const std::optional<KeyEpoch> found = TRY(keyring.epoch(epoch));
+  if (found) return found->signer;
   return fail(ErrorCode::kCorruption, "the generation was signed in an epoch that nobody has");
 }
 
