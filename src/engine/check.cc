@@ -189,6 +189,16 @@ Result<void> check_small_objects(backend::Backend& store, const std::vector<Stor
   return {};
 }
 
+// An epoch that two objects begin: one of them is somebody's who should have no key.
+Result<void> check_epochs(const repo::Repository& repository, DamageLog& log) {
+  for (const repo::ForkedEpoch& fork : TRY(repository.forked_key_epochs())) {
+    for (const std::string& name : fork.objects)
+      log.add(name, fmt::format("key epoch {} was begun twice, with different keys (a fork)",
+                                fork.number));
+  }
+  return {};
+}
+
 // What the stages of one check share.
 struct CheckRun {
   repo::Repository& repository;
@@ -384,6 +394,7 @@ Result<CheckReport> check(repo::Repository& repository, const CheckOptions& opti
   run.states.marked.insert(survey.marked.begin(), survey.marked.end());
   const auto objects = TRY_DOING("listing the repository", list_objects(repository.store()));
   TRY(check_small_objects(repository.store(), objects, run.log, run.report, activity.stop));
+  TRY_DOING("looking at key epochs", check_epochs(repository, run.log));
   check_presence(packs, objects, run.states, run.log);
   note_condemned(repository.index(), objects, run.states);
   TRY(take_in_strays(run, survey));
