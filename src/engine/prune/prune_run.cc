@@ -233,6 +233,11 @@ Result<void> PruneRun::keep_what_others_did() {
   return store_.barrier();
 }
 
+// What is missed may be in a pack that no run names.
+bool PruneRun::may_hold_missing(const repo::PackUse& use) const {
+  return !use.in_index && report_.chunks_missing > 0;
+}
+
 Result<void> PruneRun::remove_pack(repo::PackUse& use) {
   const std::string name = repo::object_name(repo::object_kind(use.pack.kind), use.pack.id);
   TRY_DOING("removing " + name, store_.remove(name));
@@ -252,10 +257,8 @@ Result<PruneRun::Round> PruneRun::free() {
   std::vector<std::uint32_t> unverified;
   for (std::uint32_t number = 0; number < table_.packs().size(); ++number) {
     const repo::PackUse& use = table_.packs()[number];
-    // What is missed may be in a pack that no run names.
-    const bool may_hold_missing = !use.in_index && report_.chunks_missing > 0;
     const bool may_go = use.condemned_in != 0 && use.condemned_in <= oldest &&
-                        is_unneeded(number) && !may_hold_missing;
+                        is_unneeded(number) && !may_hold_missing(use);
     if (!may_go || !use.stored || TRY(is_locked(number))) continue;
     going.push_back(number);
     if (!verified_.contains(number)) unverified.push_back(number);
@@ -539,12 +542,18 @@ void PruneRun::report_plan() {
 void PruneRun::report_end() {
   report_.packs_waiting = 0;
   report_.bytes_waiting = 0;
+  report_.packs_kept = 0;
+  report_.bytes_kept = 0;
   std::uint64_t latest = 0;
   for (std::uint32_t number = 0; number < table_.packs().size(); ++number) {
     const repo::PackUse& use = table_.packs()[number];
     if (use.condemned_in == 0 || !use.stored || locked_.contains(number)) continue;
     ++report_.packs_waiting;
     report_.bytes_waiting += use.pack.size_bytes;
+    if (!is_unneeded(number) || may_hold_missing(use)) {
+      ++report_.packs_kept;
+      report_.bytes_kept += use.pack.size_bytes;
+    }
     latest = std::max(latest, use.condemned_in);
   }
   for (const repo::ListedLease& lease : others_) {

@@ -61,6 +61,7 @@ class PruneRun {
   [[nodiscard]] bool was_ended(const repo::ListedLease& lease) const;
   [[nodiscard]] bool out_of_time() const;
   [[nodiscard]] bool is_unneeded(std::uint32_t number) const;
+  [[nodiscard]] bool may_hold_missing(const repo::PackUse& use) const;
   Result<std::set<snapshot::SnapshotId>> list_twice();
 
   struct Root {
