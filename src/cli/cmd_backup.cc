@@ -197,7 +197,7 @@ Result<void> lock_new(Context& context, repo::Repository& repository,
 Result<ExitCode> run_backup(Context& context, BackupArguments& arguments) {
   sort_trailing_words(arguments);
   TRY(refuse_contradictions(arguments));
-  const auto repository = TRY(open_repository(context, KeyUse::kWriting));
+  const auto repository = TRY(open_repository(context, KeyUse::kWriting, WhenChanged::kRefuse));
   TRY(refuse_lock_without_full_key(arguments, *repository));
   TRY(complete(context, arguments, *repository));
   Running running(context);

@@ -42,6 +42,7 @@ Result<Outcome> check_with_key(Context& context, const CheckArguments& arguments
   Running running(context);
   auto report = TRY(engine::check(*repository, arguments.engine, running.activity()));
   running.finish();
+  note_uncounted(context, *repository);
   return Outcome{std::move(report), running.seconds()};
 }
 

@@ -80,7 +80,7 @@ Result<std::unique_ptr<repo::Repository>> open_other(const Context& context,
       .clock = context.clock,
       .rng = context.rng,
       .stop = context.stop};
-  return open_repository(other);
+  return open_repository(other, KeyUse::kReading, WhenChanged::kRefuse);
 }
 
 struct Chosen {

@@ -77,7 +77,7 @@ Result<std::vector<ForeignSnapshot>> wanted(const Context& context,
 
 Result<ExitCode> run_import(Context& context, foreign::ForeignRepository& from,
                             const ImportArguments& arguments) {
-  const auto to = TRY(open_repository(context));
+  const auto to = TRY(open_repository(context, KeyUse::kReading, WhenChanged::kRefuse));
   engine::ImportOptions options = arguments.engine;
   options.threads = context.options.threads;
   options.memory_limit = context.options.memory_limit;

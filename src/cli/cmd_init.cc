@@ -106,6 +106,7 @@ Result<ExitCode> run_init(Context& context, const InitArguments& arguments) {
     TRY_DOING("making the new repository append-only ('backstay append-only on' does it, too)",
               repository->store().set_append_only(backend::AppendOnly::kOn));
   }
+  know_from_now_on(context, *repository);
   print_repository(context.console, *repository,
                    arguments.write_only ? crypto::to_words(recovery_key) : "");
   return ExitCode::kDone;

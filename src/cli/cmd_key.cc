@@ -61,13 +61,14 @@ Result<repo::Credential> new_key(const Context& context, const KeyArguments& arg
   }
   if (arguments.command.empty()) return new_passphrase(context, arguments);
   info.kind = repo::SlotKind::kCommand;
+  const Patience patience{.stop = stop, .limit = context.options.key_timeout};
   if (!arguments.wrap_command.empty()) {
     info.ciphertext = TRY(wrap_new_secret(
-        {.wrap = arguments.wrap_command, .unwrap = arguments.command}, context.rng, stop));
+        {.wrap = arguments.wrap_command, .unwrap = arguments.command}, context.rng, patience));
   }
   return repo::Credential{.passphrase = {},
                           .recovery_key = {},
-                          .key_command = secret_from_command(arguments.command, stop)};
+                          .key_command = secret_from_command(arguments.command, patience)};
 }
 
 Result<ExitCode> list_keys(Context& context) {

@@ -101,8 +101,10 @@ Result<ExitCode> remove_key(Context& context, const RemoveArguments& arguments) 
     const auto rotated = repository->rotate_keys(slot.id);
     if (!rotated) return last_key_stays(context, *repository, slot.id, rotated.error());
     warn_of_left_behind(context.console, *rotated);
-    if (!context.console.json() || rotated->not_removed) print_rotation(context.console, *rotated);
+    if (!context.console.json() || rotated->not_removed || rotated->not_listed)
+      print_rotation(context.console, *rotated);
     if (rotated->not_removed) return std::unexpected(rotated->not_removed->clone());
+    if (rotated->not_listed) return std::unexpected(rotated->not_listed->clone());
     after =
         "; who has copied it can still read what was stored until now, and what backups store that "
         "run now and end under the old keys, and nothing that comes";
@@ -121,6 +123,7 @@ Result<ExitCode> rotate(Context& context) {
   const repo::RotationReport report = TRY(repository->rotate_keys({}));
   warn_of_left_behind(context.console, report);
   print_rotation(context.console, report);
+  if (report.not_listed) return std::unexpected(report.not_listed->clone());
   return ExitCode::kDone;
 }
 

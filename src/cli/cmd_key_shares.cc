@@ -1,5 +1,6 @@
 // A recovery key in parts: key split, key combine; and key check, which proves that a key works.
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <charconv>
@@ -145,6 +146,13 @@ Result<ExitCode> check_key(Context& context) {
     TRY_DOING("reading the newest snapshot with this key",
               repository->read(list.snapshots.back().snapshot.tree.page));
   }
+  const auto forks = TRY(repository->forked_key_epochs());
+  for (const repo::ForkedEpoch& fork : forks)
+    context.console.warning(
+        fmt::format("key epoch {} was begun twice, with different keys: by {}", fork.number,
+                    fmt::join(fork.objects, " and ")),
+        "One of them was made by somebody who had a full key and can still write to the store: "
+        "docs/threat-model.md says what to do.");
   const std::string id = used == slots.end() ? "" : used->id.short_hex();
   const std::string_view kind =
       used == slots.end() ? std::string_view() : repo::to_string(used->info.kind);
@@ -166,7 +174,7 @@ Result<ExitCode> check_key(Context& context) {
                     "read with it\n",
                     kind, id, counted(list.snapshots.size(), "snapshot")));
   }
-  return list.damaged.empty() ? ExitCode::kDone : ExitCode::kDamage;
+  return list.damaged.empty() && forks.empty() ? ExitCode::kDone : ExitCode::kDamage;
 }
 
 }  // namespace

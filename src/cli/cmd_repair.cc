@@ -22,6 +22,7 @@ struct RepairArguments {
   bool dry_run = false;
   bool read_packs = false;
   bool keep = false;
+  bool all_ended = false;
   std::vector<std::string> packs;
   std::vector<std::string> snapshots;
   SnapshotChoice choice;
@@ -57,6 +58,29 @@ Result<ExitCode> repair_index(Context& context, const RepairArguments& arguments
   const bool all_well = report.packs_unreadable.empty() && report.strange_runs.empty() &&
                         report.runs_replaced == report.damaged_runs.size();
   return all_well ? ExitCode::kDone : ExitCode::kDamage;
+}
+
+Result<ExitCode> repair_generations(Context& context, const RepairArguments& arguments) {
+  if (!arguments.dry_run && !arguments.all_ended) {
+    return std::unexpected(
+        Error(ErrorCode::kInvalidArgument,
+              "nothing may use the repository meanwhile, and nobody but you can know that")
+            .with_hint("End every program that uses it, on all machines, also those that sleep; "
+                       "then say so with --all-ended. --dry-run shows what is damaged."));
+  }
+  const auto repository = TRY(open_repository(context));
+  const auto report =
+      TRY(engine::repair_generations(*repository, {.mode = arguments.mode(), .author = author()}));
+  Console& console = context.console;
+  if (console.json()) {
+    for (const auto& one : report.damaged) console.print_json(index_object_line(one, "damaged"));
+    console.print_json(generation_repair_summary(report, arguments.dry_run));
+  } else {
+    console.print(generation_repair_text(report, arguments.dry_run));
+  }
+  if (report.removed > 0)
+    console.note("Run 'backstay check' now: snapshots that did not count may be listed again.");
+  return arguments.dry_run && !report.damaged.empty() ? ExitCode::kDamage : ExitCode::kDone;
 }
 
 Result<ExitCode> repair_packs(Context& context, const RepairArguments& arguments) {
@@ -165,6 +189,24 @@ Command index_command(const std::shared_ptr<RepairArguments>& arguments) {
           .run = [arguments](Context& context) { return repair_index(context, *arguments); }};
 }
 
+Command generations_command(const std::shared_ptr<RepairArguments>& arguments) {
+  return {.name = "generations",
+          .summary = "Go on without generation objects that are damaged",
+          .description =
+              "A generation object says which packs are given up. While one is damaged, or was put "
+              "there by somebody without a key, nothing can be written. Without a copy to put back "
+              "it can be removed when nothing uses the repository: what it alone gave up is used "
+              "again. Refuses while a lease lives, and asks for --all-ended, because a machine "
+              "that sleeps may still act by it.",
+          .examples = {{"backstay repair generations --dry-run", "Show which are damaged"},
+                       {"backstay repair generations --all-ended",
+                        "Every program that used the repository was ended, on all machines"}},
+          .options = {flag("--all-ended", arguments->all_ended,
+                           "no program uses the repository, also none on a machine that sleeps"),
+                      dry_run_option(*arguments)},
+          .run = [arguments](Context& context) { return repair_generations(context, *arguments); }};
+}
+
 Command packs_command(const std::shared_ptr<RepairArguments>& arguments) {
   return {.name = "packs",
           .summary = "Save what is whole of damaged packs",
@@ -222,10 +264,11 @@ Command repair_command() {
           "In this order: look at the disk; 'backstay check --read-data' says what is damaged; "
           "'repair index', 'repair packs', a backup of each source, 'repair snapshots'. Each shows "
           "with --dry-run what it would do, may be stopped anywhere and run again, and runs beside "
-          "backups. docs/repair.md says more.",
+          "backups; 'repair generations' alone must be alone. docs/repair.md says more.",
       .examples = {{"backstay repair packs --dry-run", "Show what could be saved"}}};
   command.commands.push_back(index_command(arguments));
   command.commands.push_back(packs_command(arguments));
+  command.commands.push_back(generations_command(arguments));
   command.commands.push_back(snapshots_command_of(arguments));
   return command;
 }

@@ -36,6 +36,7 @@ std::vector<repo::StoredSnapshot> newest(std::vector<repo::StoredSnapshot> snaps
 Result<ExitCode> run_snapshots(Context& context, const SnapshotsArguments& arguments) {
   const auto repository = TRY(open_repository(context));
   SnapshotList list = TRY(list_snapshots(context, *repository));
+  note_uncounted(context, *repository);
   const bool tags_known = std::ranges::all_of(list.snapshots, &repo::StoredSnapshot::tags_known);
   std::vector<repo::StoredSnapshot> snapshots = chosen(std::move(list.snapshots), arguments.choice);
   if (arguments.latest > 0) snapshots = newest(std::move(snapshots), arguments.latest);

@@ -1,6 +1,7 @@
 #include "cli/foreign_password.h"
 
 #include "base/try.h"
+#include "cli/global_options.h"
 #include "cli/passphrase.h"
 #include "crypto/secret.h"
 #include "io/terminal.h"
@@ -23,7 +24,9 @@ Result<std::optional<std::string>> from_options(const Context& context,
                 "only one of --from-password-file and --from-password-command makes sense");
   }
   if (!given.file.empty()) return TRY(read_secret_file(given.file, stop));
-  if (!given.command.empty()) return TRY(read_secret_command(given.command, stop));
+  if (!given.command.empty())
+    return TRY(
+        read_secret_command(given.command, {.stop = stop, .limit = context.options.key_timeout}));
   return std::nullopt;
 }
 
@@ -48,7 +51,8 @@ Result<std::string> restic_password(const Context& context, const ForeignPasswor
   if (const auto file = context.environment.get("RESTIC_PASSWORD_FILE"))
     return without_space_around(TRY(read_secret_file(*file, stop)));
   if (const auto command = context.environment.get("RESTIC_PASSWORD_COMMAND"))
-    return without_space_around(TRY(read_secret_command(*command, stop)));
+    return without_space_around(
+        TRY(read_secret_command(*command, {.stop = stop, .limit = context.options.key_timeout})));
   Result<Bytes> typed = io::read_passphrase("password of the restic repository: ", stop);
   if (!typed && typed.error().code() == ErrorCode::kNotFound) {
     return std::unexpected(

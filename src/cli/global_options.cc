@@ -2,6 +2,7 @@
 
 #include "base/byte_size.h"
 #include "base/try.h"
+#include "cli/duration.h"
 
 namespace backstay::cli {
 namespace {
@@ -47,6 +48,17 @@ Option rate(std::string names, std::uint64_t& target, std::string help) {
   return option;
 }
 
+Option key_timeout(std::chrono::seconds& target) {
+  return {.names = "--key-timeout",
+          .value = "DURATION",
+          .help = "how long a program may take that gives a key or passphrase (2m by default)",
+          .set = [&target](std::string_view text) -> Result<void> {
+            target = TRY(parse_duration(text));
+            if (target.count() > 0) return {};
+            return fail(ErrorCode::kInvalidArgument, "it must be more than nothing");
+          }};
+}
+
 // Words that people will try because the manual of a later version has them.
 Option not_yet(std::string names, std::string value) {
   return {.names = std::move(names),
@@ -85,6 +97,7 @@ std::vector<Option> global_option_table(GlobalOptions& to) {
                             "open the repository with what this program (no shell) prints, a key "
                             "manager's for example"),
                        "BACKSTAY_KEY_COMMAND", kElsewhere),
+      key_timeout(to.key_timeout),
       flag("--json", to.json, "print one JSON object a line (docs/json describes them)"),
       flag("-q,--quiet", to.quiet, "say nothing but errors and what was asked for"),
       verbose(to.verbosity),
@@ -99,6 +112,9 @@ std::vector<Option> global_option_table(GlobalOptions& to) {
           text("--cache-dir", "DIR", to.cache_directory, "keep local copies of the index here"),
           "BACKSTAY_CACHE_DIR"),
       flag("--no-cache", to.no_cache, "keep no local copies; slower on large repositories"),
+      flag("--accept-changed", to.accept_changed,
+           "go on although another repository is at this place than was, or its keys are others, "
+           "and know it from now on"),
       number("--threads", "N", to.threads, {1, 1024}, "worker threads; one a processor by default"),
       memory_limit(to.memory_limit),
       rate("--limit-upload", to.limit_upload, "write at most so much a second to the repository"),

@@ -1,6 +1,7 @@
 // The options that every command has.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -27,11 +28,13 @@ struct GlobalOptions {
   LogFormat log_format = LogFormat::kText;
   std::string cache_directory;
   bool no_cache = false;
+  bool accept_changed = false;
   std::uint64_t threads = 0;         // 0: one a processor
   std::uint64_t memory_limit = 0;    // bytes; 0: the default
   std::uint64_t limit_upload = 0;    // bytes a second; 0: none
   std::uint64_t limit_download = 0;  // bytes a second; 0: none
   bool nice = false;
+  std::chrono::seconds key_timeout{120};
 };
 
 // `target` outlives the table.

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <map>
 #include <memory>
 #include <utility>
 
@@ -14,6 +15,7 @@
 #include "io/file.h"
 #include "io/process.h"
 #include "io/stream.h"
+#include "io/terminal.h"
 #include "json/utf8.h"
 
 namespace backstay::cli {
@@ -42,29 +44,39 @@ Result<void> require_length(ByteView bytes, const std::string& what) {
 // A store may hold slots that somebody put there: it must not make us run a program for ever.
 class KeyCommandRunner {
  public:
-  KeyCommandRunner(std::string line, std::stop_token stop)
-      : line_(std::move(line)), stop_(std::move(stop)) {}
+  KeyCommandRunner(std::string line, Patience patience)
+      : line_(std::move(line)), patience_(std::move(patience)) {}
 
+  // The same ciphertext gives the same key, however many slots have it.
   Result<crypto::Secret> run(ByteView ciphertext) {
+    const auto known = known_.find(to_owned(ciphertext));
+    if (known != known_.end()) return known->second;
     if (runs_ == kRunsMax) {
-      return fail(ErrorCode::kPermissionDenied,
-                  fmt::format("the key command was run for {} key slots, and none opened", runs_));
+      return std::unexpected(
+          Error(ErrorCode::kPermissionDenied,
+                fmt::format("the key command was run {} times for the key slots of the repository, "
+                            "and none opened",
+                            runs_))
+              .with_hint("Whoever can write to the store can put key slots there. Open it with "
+                         "another key, and remove those that nobody knows ('backstay key list')."));
     }
     ++runs_;
     Bytes printed =
-        TRY(output_of({.line = line_, .doing = "running the key command"}, ciphertext, stop_));
+        TRY(output_of({.line = line_, .doing = "running the key command"}, ciphertext, patience_));
     const ByteView key = without_line_end(printed);
     TRY(require_length(key, "the key command"));
     crypto::Secret secret = crypto::derive_key("backstay v1 key command", key);
     crypto::wipe(printed);
+    known_.emplace(to_owned(ciphertext), secret);
     return secret;
   }
 
  private:
-  static constexpr int kRunsMax = 32;
+  static constexpr int kRunsMax = 32;  // for all slots together
   const std::string line_;
-  const std::stop_token stop_;
+  const Patience patience_;
   int runs_ = 0;
+  std::map<Bytes, crypto::Secret> known_;
 };
 
 }  // namespace
@@ -87,23 +99,23 @@ Result<crypto::Secret> read_or_make_key_file(const std::string& path, Rng& rng,
   return read_key_file(path, stop);
 }
 
-repo::KeyCommand secret_from_command(std::string command, std::stop_token stop) {
-  return [runner = std::make_shared<KeyCommandRunner>(std::move(command), std::move(stop))](
+repo::KeyCommand secret_from_command(std::string command, Patience patience) {
+  return [runner = std::make_shared<KeyCommandRunner>(std::move(command), std::move(patience))](
              ByteView ciphertext) { return runner->run(ciphertext); };
 }
 
-Result<Bytes> wrap_new_secret(const WrapCommands& commands, Rng& rng, const std::stop_token& stop) {
+Result<Bytes> wrap_new_secret(const WrapCommands& commands, Rng& rng, const Patience& patience) {
   // Text, because some key managers take only that.
   const std::string secret = to_hex(crypto::Secret::random(rng).view());
   const ByteView plain = as_bytes(secret);
   Bytes ciphertext =
-      TRY(output_of({.line = commands.wrap, .doing = "running the wrap command"}, plain, stop));
+      TRY(output_of({.line = commands.wrap, .doing = "running the wrap command"}, plain, patience));
   if (ciphertext.empty() || !std::ranges::search(ciphertext, plain).empty()) {
     return fail(ErrorCode::kInvalidArgument,
                 "the wrap command does not encrypt what it is given on its standard input");
   }
-  const Bytes printed = TRY(
-      output_of({.line = commands.unwrap, .doing = "running the key command"}, ciphertext, stop));
+  const Bytes printed = TRY(output_of({.line = commands.unwrap, .doing = "running the key command"},
+                                      ciphertext, patience));
   const std::string_view back = as_text(without_line_end(printed));
   if (back == secret || back == json::to_base64(plain)) return ciphertext;
   return std::unexpected(
@@ -113,26 +125,42 @@ Result<Bytes> wrap_new_secret(const WrapCommands& commands, Rng& rng, const std:
                      "the plaintext, as it is or in base64."));
 }
 
-Result<Bytes> output_of(const SecretCommand& command, ByteView input, const std::stop_token& stop) {
+static Error without_an_answer(const SecretCommand& command, Error error,
+                               const Patience& patience) {
+  if (error.code() != ErrorCode::kUnavailable) return std::move(error).with_context(command.doing);
+  return Error(ErrorCode::kPermissionDenied, fmt::format("{}: {} (within {} s)", command.doing,
+                                                         error.describe(), patience.limit.count()))
+      .with_hint(
+          "It was ended. Run it by hand to see what it waits for; --key-timeout gives it "
+          "more time.");
+}
+
+Result<Bytes> output_of(const SecretCommand& command, ByteView input, const Patience& patience) {
+  const auto until = std::chrono::steady_clock::now() + patience.limit;
   const std::vector<std::string> words = TRY_DOING(command.doing, io::split_command(command.line));
-  io::ChildProcess child = TRY_DOING(command.doing, io::ChildProcess::start(words, input));
+  io::Surroundings surroundings;
+  if (!io::has_terminal()) surroundings.group = io::ProcessGroup::kOwn;
+  io::ChildProcess child =
+      TRY_DOING(command.doing, io::ChildProcess::start(words, input, surroundings));
   Bytes printed;
   std::array<std::uint8_t, 4096> piece{};
   for (;;) {
-    const std::size_t got = TRY_DOING(command.doing, child.read_stdout(piece, stop));
-    if (got == 0) break;
-    append(printed, ByteView(piece).first(got));
+    const auto got = child.read_answer(piece, patience.stop, until);
+    if (!got) return std::unexpected(without_an_answer(command, got.error().clone(), patience));
+    if (*got == 0) break;
+    append(printed, ByteView(piece).first(*got));
     if (printed.size() > kCommandOutputMax) {
       return fail(ErrorCode::kInvalidArgument,
                   fmt::format("{} prints more than a secret", words[0]));
     }
   }
   crypto::wipe(piece);
-  const int status = TRY(child.wait(stop));
-  if (status == 0) return printed;
+  const auto status = child.wait(patience.stop, until);
+  if (!status) return std::unexpected(without_an_answer(command, status.error().clone(), patience));
+  if (*status == 0) return printed;
   return std::unexpected(
       Error(ErrorCode::kPermissionDenied,
-            fmt::format("{}: {} ended with status {}", command.doing, words[0], status))
+            fmt::format("{}: {} ended with status {}", command.doing, words[0], *status))
           .with_hint("Run it by hand to see what is wrong with it."));
 }
 

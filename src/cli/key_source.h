@@ -1,6 +1,7 @@
 // Key files and key commands (docs/keys.md).
 #pragma once
 
+#include <chrono>
 #include <stop_token>
 #include <string>
 
@@ -16,9 +17,15 @@ Result<crypto::Secret> read_key_file(const std::string& path, const std::stop_to
 Result<crypto::Secret> read_or_make_key_file(const std::string& path, Rng& rng,
                                              const std::stop_token& stop);
 
+// How long a program may take that gives a key or passphrase.
+struct Patience {
+  std::stop_token stop = {};
+  std::chrono::seconds limit{120};  // --key-timeout
+};
+
 // Runs the program (no shell) for each slot with the slot's ciphertext on its standard input, and
 // takes what it prints.
-[[nodiscard]] repo::KeyCommand secret_from_command(std::string command, std::stop_token stop);
+[[nodiscard]] repo::KeyCommand secret_from_command(std::string command, Patience patience);
 
 // What `wrap` makes of a new random secret: the ciphertext for a slot. `unwrap` is the command that
 // the slot will be opened with: it must give the secret back.
@@ -26,13 +33,14 @@ struct WrapCommands {
   std::string wrap;
   std::string unwrap;
 };
-Result<Bytes> wrap_new_secret(const WrapCommands& commands, Rng& rng, const std::stop_token& stop);
+Result<Bytes> wrap_new_secret(const WrapCommands& commands, Rng& rng, const Patience& patience);
 
-// What a program (no shell) prints, for `doing`. Its failure is permission_denied.
+// What a program (no shell) prints, for `doing`. Its failure is permission_denied, also when it
+// takes too long; then it is ended, with all that it started unless it may ask on our terminal.
 struct SecretCommand {
   std::string line;
   std::string doing;  // "running the password command"
 };
-Result<Bytes> output_of(const SecretCommand& command, ByteView input, const std::stop_token& stop);
+Result<Bytes> output_of(const SecretCommand& command, ByteView input, const Patience& patience);
 
 }  // namespace backstay::cli

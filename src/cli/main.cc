@@ -15,6 +15,7 @@
 #include "cli/parser.h"
 #include "crypto/random.h"
 #include "io/machine.h"
+#include "io/memory_dumps.h"
 #include "io/priority.h"
 #include "io/signals.h"
 #include "io/terminal.h"
@@ -120,6 +121,8 @@ ExitCode main_of(const std::vector<std::string>& words) {
   const SystemClock clock;
   crypto::SystemRng rng;
   const ProcessEnvironment environment;
+  // Who develops may want to look.
+  if (environment.get("BACKSTAY_CORE") != "1") io::forbid_memory_dumps();
   const std::stop_source stop;
   const Console::Streams streams = look_at_streams();
   Console console(streams, clock, stop);

@@ -103,9 +103,9 @@ Result<std::string> read_secret_file(const std::string& path, const std::stop_to
   return text;
 }
 
-Result<std::string> read_secret_command(const std::string& command, const std::stop_token& stop) {
+Result<std::string> read_secret_command(const std::string& command, const Patience& patience) {
   Bytes printed =
-      TRY(output_of({.line = command, .doing = "running the password command"}, {}, stop));
+      TRY(output_of({.line = command, .doing = "running the password command"}, {}, patience));
   std::string text = without_line_end(as_text(printed));
   crypto::wipe(printed);
   return text;
@@ -138,6 +138,7 @@ Result<std::optional<repo::Credential>> given_credential(const GlobalOptions& op
   }
   const std::optional<Origin> origin = credential_origin(options, environment);
   if (!origin) return std::nullopt;
+  const Patience patience{.stop = stop, .limit = options.key_timeout};
   switch (origin->kind) {
     case Origin::Kind::kRecoveryKeyFile:
       return recovery_key(origin->value, stop);
@@ -148,11 +149,11 @@ Result<std::optional<repo::Credential>> given_credential(const GlobalOptions& op
     case Origin::Kind::kKeyCommand:
       return repo::Credential{.passphrase = {},
                               .recovery_key = {},
-                              .key_command = secret_from_command(origin->value, stop)};
+                              .key_command = secret_from_command(origin->value, patience)};
     case Origin::Kind::kFile:
       return passphrase(read_secret_file(origin->value, stop));
     case Origin::Kind::kCommand:
-      return passphrase(read_secret_command(origin->value, stop));
+      return passphrase(read_secret_command(origin->value, patience));
     case Origin::Kind::kText:
       return passphrase(origin->value);
   }

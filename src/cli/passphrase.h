@@ -7,6 +7,7 @@
 #include <string>
 
 #include "cli/command.h"
+#include "cli/key_source.h"
 #include "repo/key_slot.h"
 
 namespace backstay::cli {
@@ -19,7 +20,7 @@ inline constexpr const char* kHowToGivePassphrase =
 // A file of one secret, without one trailing line end (docs/format.md section 4.4).
 Result<std::string> read_secret_file(const std::string& path, const std::stop_token& stop);
 // What a program prints, without one trailing line end. A program that fails is a failure.
-Result<std::string> read_secret_command(const std::string& command, const std::stop_token& stop);
+Result<std::string> read_secret_command(const std::string& command, const Patience& patience);
 
 // What the options and the environment say, the first of: --recovery-key-file, --key-file,
 // --key-command, --password-file, --password-command, BACKSTAY_RECOVERY_KEY_FILE,

@@ -88,6 +88,20 @@ TEST_F(Passphrases, OfFailingCommandsAreNotTaken) {
   EXPECT_THAT(passphrase(), HasSubstr("/no/such/program"));
 }
 
+TEST_F(Passphrases, OfCommandsThatTakeTooLongAreNotWaitedFor) {
+  options_.key_timeout = std::chrono::seconds(1);
+  options_.password_command = "sh -c 'echo half; exec sleep 100'";
+  const auto refused = given();
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code(), ErrorCode::kPermissionDenied);
+  EXPECT_THAT(refused.error().describe(), HasSubstr("within 1 s"));
+}
+
+TEST_F(Passphrases, OfCommandsThatLeaveSomebodyBehindAreTaken) {
+  options_.password_command = "sh -c 'echo whole; sleep 100 &'";
+  EXPECT_EQ(passphrase(), "whole");
+}
+
 TEST_F(Passphrases, MustNotBeEmptyOrAbsent) {
   options_.password_file = file("empty", "\n");
   EXPECT_EQ(passphrase(), "failed: the passphrase is empty");

@@ -57,12 +57,35 @@ json::Json prune_summary(const engine::PruneReport& report, std::string_view typ
       report.locked_until ? json::Json(format_rfc3339(*report.locked_until)) : json::Json(nullptr);
   line["packs_waiting"] = report.packs_waiting;
   line["bytes_waiting"] = report.bytes_waiting;
+  line["packs_kept"] = report.packs_kept;
+  line["bytes_kept"] = report.bytes_kept;
   line["bytes_read"] = report.bytes_read;
   line["bytes_written"] = report.bytes_written;
   line["leases_ended"] = report.leases_ended;
   line["stopped_by_time"] = report.stopped_by_time;
   line["seconds"] = static_cast<double>(static_cast<std::int64_t>(seconds * 1000)) / 1000;
   return line;
+}
+
+// Why packs that are given up are still there, each kind for itself.
+void append_waiting(const engine::PruneReport& report, std::vector<Fact>& facts) {
+  const std::uint64_t packs = report.packs_waiting - report.packs_kept;
+  const std::string bytes = format_byte_size(report.bytes_waiting - report.bytes_kept);
+  if (packs > 0 && !report.waiting_for.empty()) {
+    facts.push_back({"later", fmt::format("{} in {}, by a prune when what runs now has ended",
+                                          bytes, counted(packs, "pack"))});
+  } else if (packs > 0) {
+    facts.push_back(
+        {"later", fmt::format("{} in {}, by the next prune", bytes, counted(packs, "pack"))});
+  }
+  if (report.packs_kept == 0) return;
+  const char* const why = report.chunks_missing > 0
+                              ? "snapshots miss something that may be in them: see 'check'"
+                              : "they have what is needed and could not be stored again: see "
+                                "'check --read-data'";
+  facts.push_back(
+      {"kept", fmt::format("{} in {}, although given up: {}", format_byte_size(report.bytes_kept),
+                           counted(report.packs_kept, "pack"), why)});
 }
 
 std::string prune_text(const engine::PruneReport& report, bool dry_run, double seconds) {
@@ -82,11 +105,7 @@ std::string prune_text(const engine::PruneReport& report, bool dry_run, double s
                    dry_run ? "about " + bytes(report.bytes_freed)
                            : fmt::format("{} in {}", bytes(report.bytes_freed),
                                          counted(report.packs_removed, "pack"))});
-  if (report.packs_waiting > 0) {
-    facts.push_back(
-        {"later", fmt::format("{} in {}, by a prune when what runs now has ended",
-                              bytes(report.bytes_waiting), counted(report.packs_waiting, "pack"))});
-  }
+  append_waiting(report, facts);
   if (report.packs_locked > 0) {
     facts.push_back(
         {"locked",

@@ -97,6 +97,32 @@ Json index_repair_summary(const engine::IndexRepairReport& report, bool dry_run)
   return line;
 }
 
+// ---- generations
+
+std::string generation_repair_text(const engine::GenerationRepairReport& report, bool dry_run) {
+  if (report.damaged.empty()) return "all generation objects are whole\n";
+  std::string out;
+  for (const engine::ObjectTrouble& one : report.damaged)
+    out += fmt::format("{}: {}\n", printable(one.object), printable(one.what));
+  if (dry_run)
+    return out + fmt::format("would remove {}\n", counted(report.damaged.size(), "object"));
+  return out + fmt::format(
+                   "removed {}; generation {} begins, and what they alone gave up is used "
+                   "again\n",
+                   counted(report.removed, "object"), report.begun);
+}
+
+Json generation_repair_summary(const engine::GenerationRepairReport& report, bool dry_run) {
+  Json line;
+  line["type"] = "generations_summary";
+  line["dry_run"] = dry_run;
+  line["damaged"] = report.damaged.size();
+  line["removed"] = report.removed;
+  line["begun"] = report.begun;
+  line["leases_ended"] = report.leases_ended;
+  return line;
+}
+
 // ---- packs
 
 std::string repaired_pack_text(const engine::RepairedPack& pack, bool dry_run) {

@@ -13,6 +13,10 @@ namespace backstay::cli {
                                            std::string_view state);
 [[nodiscard]] json::Json index_repair_summary(const engine::IndexRepairReport& report,
                                               bool dry_run);
+[[nodiscard]] std::string generation_repair_text(const engine::GenerationRepairReport& report,
+                                                 bool dry_run);
+[[nodiscard]] json::Json generation_repair_summary(const engine::GenerationRepairReport& report,
+                                                   bool dry_run);
 
 [[nodiscard]] std::string repaired_pack_text(const engine::RepairedPack& pack, bool dry_run);
 [[nodiscard]] json::Json repaired_pack_line(const engine::RepairedPack& pack);

@@ -2,12 +2,16 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "backend/open.h"
 #include "backend/throttled_backend.h"
 #include "base/try.h"
 #include "cli/console.h"
 #include "cli/global_options.h"
 #include "cli/key_source.h"
+#include "cli/known_repository.h"
+#include "cli/output_text.h"
 #include "cli/passphrase.h"
 #include "io/file.h"
 
@@ -110,9 +114,41 @@ Result<std::unique_ptr<backend::Backend>> open_unread_store(const Context& conte
   return backend;
 }
 
-static Result<std::unique_ptr<repo::Repository>> open_with_any_key(const Context& context) {
+static bool is_encrypted(const repo::Config& config) {
+  return config.suite != crypto::Suite::kPlain;
+}
+
+// Refuses, or tells, when it is not what was known.
+static Result<void> compare_with_known(const Context& context, const std::string& place,
+                                       const KnownRepository& now, WhenChanged when_changed) {
+  const auto known = read_known(cache_folder(context.options, context.environment), place);
+  if (!known || context.options.accept_changed) return {};
+  std::optional<Error> differs = difference(*known, now);
+  if (!differs) return {};
+  if (when_changed == WhenChanged::kRefuse)
+    return std::unexpected(std::move(*differs).with_context("opening the repository at " + place));
+  context.console.warning(fmt::format("{}: {}", place, differs->describe()), differs->hint());
+  return {};
+}
+
+void know_from_now_on(const Context& context, const repo::Repository& repository) {
+  const repo::Config& config = repository.config();
+  const auto kept =
+      keep_known(cache_folder(context.options, context.environment), repository.store().describe(),
+                 known_with(config.id, is_encrypted(config), repository.keyring()));
+  if (!kept)
+    context.console.detail("what is known of the repository is not kept: " +
+                           kept.error().describe());
+}
+
+static Result<std::unique_ptr<repo::Repository>> open_with_any_key(const Context& context,
+                                                                   WhenChanged when_changed) {
   OpenStore store = TRY(open_store(context));
   const std::string place = store.backend->describe();
+  // Before a passphrase is asked for.
+  TRY(compare_with_known(context, place,
+                         {.id = store.config.id, .encrypted = is_encrypted(store.config)},
+                         when_changed));
   const std::string doing = "opening the repository at " + place;
   context.console.detail(fmt::format("repository {} at {}, {}", store.config.id.hex(), place,
                                      crypto::to_string(store.config.suite)));
@@ -143,12 +179,47 @@ static Result<std::unique_ptr<repo::Repository>> open_with_any_key(const Context
   }
 }
 
-Result<std::unique_ptr<repo::Repository>> open_repository(const Context& context, KeyUse use) {
-  auto repository = TRY(open_with_any_key(context));
+// What is as it was known, or new, or accepted, is known from now on.
+static Result<void> learn(const Context& context, const repo::Repository& repository,
+                          WhenChanged when_changed) {
+  const std::string place = repository.store().describe();
+  const repo::Config& config = repository.config();
+  const KnownRepository now = known_with(config.id, is_encrypted(config), repository.keyring());
+  const auto known = read_known(cache_folder(context.options, context.environment), place);
+  const bool accepted = !known || context.options.accept_changed || !difference(*known, now);
+  if (accepted) {
+    know_from_now_on(context, repository);
+    return {};
+  }
+  // That it is another repository was told before it was opened.
+  if (known->id != now.id) return {};
+  return compare_with_known(context, place, now, when_changed);
+}
+
+static void warn_of_unusable_slots(const Context& context, const repo::Repository& repository) {
+  constexpr std::size_t kNamedMax = 5;
+  const auto& slots = repository.unusable_key_slots();
+  if (slots.empty()) return;
+  std::string names;
+  for (std::size_t i = 0; i < std::min(slots.size(), kNamedMax); ++i)
+    names += (i == 0 ? "" : ", ") + slots[i].short_hex();
+  if (slots.size() > kNamedMax) names += ", ...";
+  context.console.warning(
+      fmt::format("{} of the repository {} not open it: {}", counted(slots.size(), "key slot"),
+                  slots.size() == 1 ? "does" : "do", names),
+      "Left behind when the keys were changed, or put there by somebody without a key: see "
+      "'backstay key list', then 'backstay key remove'.");
+}
+
+Result<std::unique_ptr<repo::Repository>> open_repository(const Context& context, KeyUse use,
+                                                          WhenChanged when_changed) {
+  auto repository = TRY(open_with_any_key(context, when_changed));
+  TRY(learn(context, *repository, when_changed));
   if (const auto& trouble = repository->generation_trouble()) {
     context.console.warning(trouble->describe() +
                             ": restores go on, but nothing can be written or freed");
   }
+  warn_of_unusable_slots(context, *repository);
   if (use == KeyUse::kWriting || !repository->keyring().is_write_only()) return repository;
   return std::unexpected(
       Error(ErrorCode::kWrongKey,
@@ -194,6 +265,15 @@ Result<SnapshotList> list_snapshots(const Context& context, repo::Repository& re
         fmt::format("snapshot {}: a change of its tags cannot be read", stored.id.short_hex()));
   }
   return list;
+}
+
+void note_uncounted(const Context& context, const repo::Repository& repository) {
+  for (const snapshot::SnapshotId& id : repository.uncounted_snapshots()) {
+    context.console.note(fmt::format(
+        "snapshot {} does not count: its backup had been given up for dead before it was "
+        "confirmed; the next prune removes it",
+        id.short_hex()));
+  }
 }
 
 Result<std::size_t> load_index(const Context& context, repo::Repository& repository) {

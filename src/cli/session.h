@@ -33,8 +33,14 @@ Result<std::unique_ptr<backend::Backend>> open_unread_store(const Context& conte
 // on a terminal.
 // What a command needs a key for. A write-only key is refused (wrong_key) where one must read.
 enum class KeyUse : std::uint8_t { kReading, kWriting };
-Result<std::unique_ptr<repo::Repository>> open_repository(const Context& context,
-                                                          KeyUse use = KeyUse::kReading);
+// Where another repository is at the place than this machine knew there, or its keys are others
+// (known_repository.h): who stores something there is refused, the others are told.
+enum class WhenChanged : std::uint8_t { kTell, kRefuse };
+Result<std::unique_ptr<repo::Repository>> open_repository(
+    const Context& context, KeyUse use = KeyUse::kReading,
+    WhenChanged when_changed = WhenChanged::kTell);
+// From now on this is what is known to be at its place.
+void know_from_now_on(const Context& context, const repo::Repository& repository);
 
 // For a new repository or key slot: what was given, else a passphrase asked for twice.
 Result<repo::Credential> new_credential(const Context& context);
@@ -54,6 +60,9 @@ struct SnapshotList {
   std::vector<DamagedSnapshot> damaged;
 };
 Result<SnapshotList> list_snapshots(const Context& context, repo::Repository& repository);
+
+// Says which snapshots list_snapshots(), or a check, left out because they do not count.
+void note_uncounted(const Context& context, const repo::Repository& repository);
 
 // Loads the index; damaged runs are reported and counted.
 Result<std::size_t> load_index(const Context& context, repo::Repository& repository);

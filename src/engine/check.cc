@@ -201,6 +201,16 @@ Result<void> check_with_key(repo::Repository& repository, const std::vector<Stor
   return {};
 }
 
+// An epoch that two objects begin: one of them is somebody's who should have no key.
+Result<void> check_epochs(const repo::Repository& repository, DamageLog& log) {
+  for (const repo::ForkedEpoch& fork : TRY(repository.forked_key_epochs())) {
+    for (const std::string& name : fork.objects)
+      log.add(name, fmt::format("key epoch {} was begun twice, with different keys (a fork)",
+                                fork.number));
+  }
+  return {};
+}
+
 // What the stages of one check share.
 struct CheckRun {
   repo::Repository& repository;
@@ -401,6 +411,7 @@ Result<CheckReport> check(repo::Repository& repository, const CheckOptions& opti
   const auto objects = TRY_DOING("listing the repository", list_objects(repository.store()));
   TRY(check_small_objects(repository.store(), objects, run.log, run.report, activity.stop));
   TRY(check_with_key(repository, objects, run.log));
+  TRY_DOING("looking at key epochs", check_epochs(repository, run.log));
   check_presence(packs, objects, run.states, run.log);
   note_condemned(repository.index(), objects, run.states);
   TRY(take_in_strays(run, survey));

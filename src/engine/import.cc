@@ -90,6 +90,7 @@ class ImportRun {
       if (!one.snapshot.origin.empty()) there_.emplace(one.snapshot.origin, one);
     }
     for (const ForeignSnapshot& one : all) {
+      order_.emplace(one.id, order_.size());
       if (const auto* const found = find_imported(one))
         imported_.push_back({.original = one, .stored = *found});
     }
@@ -141,15 +142,20 @@ class ImportRun {
     return nullptr;
   }
 
-  // The last one of the same series before it that our repository has.
-  [[nodiscard]] Imported* find_before(const Snapshot& record) {
+  // The last one of the same series before it that our repository has. What comes before what is
+  // for the other program to say: its lists may know whole seconds only.
+  [[nodiscard]] Imported* find_before(const ForeignSnapshot& original) {
+    const auto place = [this](const ForeignSnapshot& one) {
+      const auto found = order_.find(one.id);
+      return found == order_.end() ? order_.size() : found->second;
+    };
     Imported* found = nullptr;
     for (Imported& one : imported_) {
       const Snapshot& other = one.stored.snapshot;
-      const bool fits = other.host == record.host && other.paths == record.paths &&
-                        other.started <= record.started;
-      if (fits && (found == nullptr || other.started >= found->stored.snapshot.started))
-        found = &one;
+      const bool fits = other.host == original.record.host &&
+                        other.paths == original.record.paths &&
+                        place(one.original) < place(original);
+      if (fits && (found == nullptr || place(one.original) > place(found->original))) found = &one;
     }
     return found;
   }
@@ -164,7 +170,7 @@ class ImportRun {
   Result<void> store(ImportedSnapshot& result) {
     const ForeignSnapshot& original = result.original;
     Snapshot record = original.record;
-    Imported* before = find_before(record);
+    Imported* before = find_before(original);
     const std::unique_ptr<ForeignSource> source = TRY(open_source(original, before));
     record.type =
         before != nullptr ? snapshot::BackupType::kIncremental : snapshot::BackupType::kFull;
@@ -207,6 +213,7 @@ class ImportRun {
   foreign::ForeignHooks hooks_;
   std::multimap<std::string, StoredSnapshot> there_;  // by origin
   std::vector<Imported> imported_;
+  std::map<std::string, std::size_t, std::less<>> order_;  // by ids
 };
 
 void count(const ImportedSnapshot& one, ImportReport& report) {

@@ -50,6 +50,10 @@ struct PruneReport {
   std::uint64_t bytes_freed = 0;  // of packs; of a dry run, what is to be freed, now or later
   std::uint64_t packs_waiting = 0;
   std::uint64_t bytes_waiting = 0;
+  // Of those: something in them is needed, and could not be stored again; or may be, because chunks
+  // are missed. They stay until that is mended, whoever ends.
+  std::uint64_t packs_kept = 0;
+  std::uint64_t bytes_kept = 0;
   std::vector<repo::ListedLease> waiting_for;  // those that are alive and older
   std::uint64_t leases_ended = 0;
   bool stopped_by_time = false;

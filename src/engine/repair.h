@@ -1,6 +1,6 @@
 // The verb repair: what of a damaged repository can be mended from the repository itself.
 //
-// What holds for all three: nothing that could be read before cannot be read afterwards. They add
+// What holds for all of them: nothing that could be read before cannot be read afterwards. They add
 // before they take away, each step is durable before the next one, and they may be cut anywhere and
 // run again. A failure of the store or of this machine ends them; it is never taken for damage.
 // What the source still has is stored again by the next backup, and not their business.
@@ -50,6 +50,22 @@ struct IndexRepairReport {
 };
 Result<IndexRepairReport> repair_index(repo::Repository& repository,
                                        const IndexRepairOptions& options, Activity& activity);
+
+// ---- generations (docs/format.md section 8.4)
+struct GenerationRepairOptions {
+  RepairMode mode = RepairMode::kRepair;
+  RepairAuthor author;
+};
+struct GenerationRepairReport {
+  std::vector<ObjectTrouble> damaged;  // or made by somebody without a key that reads
+  std::uint64_t removed = 0;
+  std::uint64_t begun = 0;  // the new generation
+  std::uint64_t leases_ended = 0;
+};
+// What the damaged ones alone condemned is not condemned any more. Whoever calls this knows that no
+// program uses the repository, nor sleeps; conflict when a lease lives.
+Result<GenerationRepairReport> repair_generations(repo::Repository& repository,
+                                                  const GenerationRepairOptions& options);
 
 // ---- packs (docs/format.md section 8.5)
 struct PackRepairOptions {

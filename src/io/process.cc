@@ -23,6 +23,8 @@ namespace {
 
 // How long a program has between SIGTERM and SIGKILL.
 constexpr int kPatienceMs = 700;
+// How long a pipe may be silent whose program has ended.
+constexpr std::chrono::milliseconds kSilence{300};
 
 // What a new program is given instead of ours: an empty input, the pipe, and signals that work.
 class SpawnSettings {
@@ -39,7 +41,7 @@ class SpawnSettings {
   SpawnSettings& operator=(const SpawnSettings&) = delete;
 
   // An errno, or 0.
-  int prepare(int out, int in, const std::vector<int>& descriptors) {
+  int prepare(int out, int in, const Surroundings& surroundings) {
     sigset_t none;
     sigset_t ignored_by_us;
     ::sigemptyset(&none);
@@ -49,13 +51,14 @@ class SpawnSettings {
                        : ::posix_spawn_file_actions_adddup2(&files_, in, 0);
     if (error == 0) error = ::posix_spawn_file_actions_adddup2(&files_, out, 1);
     // Onto itself: then it is not closed.
-    for (const int kept : descriptors) {
+    for (const int kept : surroundings.descriptors) {
       if (error == 0) error = ::posix_spawn_file_actions_adddup2(&files_, kept, kept);
     }
     if (error == 0) error = ::posix_spawnattr_setsigmask(&attributes_, &none);
     if (error == 0) error = ::posix_spawnattr_setsigdefault(&attributes_, &ignored_by_us);
-    constexpr short kFlags = POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF;
-    if (error == 0) error = ::posix_spawnattr_setflags(&attributes_, kFlags);
+    short flags = POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF;
+    if (surroundings.group == ProcessGroup::kOwn) flags |= POSIX_SPAWN_SETPGROUP;
+    if (error == 0) error = ::posix_spawnattr_setflags(&attributes_, flags);
     return error;
   }
   [[nodiscard]] const posix_spawn_file_actions_t* files() const { return &files_; }
@@ -66,7 +69,16 @@ class SpawnSettings {
   posix_spawnattr_t attributes_{};
 };
 
-// Ours, with these variables in the place of those of the same name.
+// Names of files and commands are no secrets.
+bool is_secret(std::string_view variable) {
+  const std::string_view name = variable.substr(0, variable.find('='));
+  if (!name.starts_with("BACKSTAY_") || name.ends_with("_FILE") || name.ends_with("_COMMAND"))
+    return false;
+  return name.find("PASSWORD") != name.npos || name.find("PASSPHRASE") != name.npos ||
+         name.find("KEY") != name.npos || name.find("SECRET") != name.npos;
+}
+
+// Ours without secrets, with these variables in the place of those of the same name.
 std::vector<std::string> environment_with(
     const std::vector<std::pair<std::string, std::string>>& variables) {
   std::vector<std::string> all;
@@ -76,7 +88,7 @@ std::vector<std::string> environment_with(
       return variable.starts_with(pair.first) &&
              variable.substr(pair.first.size()).starts_with('=');
     });
-    if (!replaced) all.emplace_back(variable);
+    if (!replaced && !is_secret(variable)) all.emplace_back(variable);
   }
   for (const auto& [name, value] : variables) all.push_back(name + "=" + value);
   return all;
@@ -206,14 +218,14 @@ Result<ChildProcess> ChildProcess::start(const std::vector<std::string>& argv, B
   SpawnSettings settings;
   Fd given;
   if (!input.empty()) given = TRY(file_of(input, name));
-  int error = settings.prepare(in.get(), given ? given.get() : -1, surroundings.descriptors);
+  int error = settings.prepare(in.get(), given ? given.get() : -1, surroundings);
   pid_t pid = -1;
   if (error == 0) {
     error = ::posix_spawnp(&pid, name.c_str(), settings.files(), settings.attributes(),
                            words.data(), variables.data());
   }
   if (error != 0) return fail_io(error, "starting " + name);
-  return ChildProcess(pid, std::move(out), name);
+  return ChildProcess(pid, surroundings.group, std::move(out), name);
 }
 
 ChildProcess::~ChildProcess() {
@@ -222,6 +234,7 @@ ChildProcess::~ChildProcess() {
 
 ChildProcess::ChildProcess(ChildProcess&& other) noexcept
     : pid_(std::exchange(other.pid_, -1)),
+      group_(other.group_),
       out_(std::move(other.out_)),
       name_(std::move(other.name_)) {}
 
@@ -229,6 +242,7 @@ ChildProcess& ChildProcess::operator=(ChildProcess&& other) noexcept {
   if (this != &other) {
     end();
     pid_ = std::exchange(other.pid_, -1);
+    group_ = other.group_;
     out_ = std::move(other.out_);
     name_ = std::move(other.name_);
   }
@@ -245,22 +259,47 @@ Result<std::size_t> ChildProcess::read_stdout(MutableByteView out, const std::st
   }
 }
 
-Result<int> ChildProcess::wait(const std::stop_token& stop) {
+Result<std::size_t> ChildProcess::read_answer(MutableByteView out, const std::stop_token& stop,
+                                              Moment until) {
+  if (!out_ || out.empty()) return std::size_t{0};
+  // Where the kernel has no such descriptors, the end of the pipe is the end.
+  const Fd process = process_descriptor(pid_);
+  bool ended = !process;
+  Moment patience = until;
+  for (;;) {
+    const ReadyDescriptor ready =
+        TRY_DOING("reading from " + name_,
+                  wait_readable_of(out_.get(), ended ? -1 : process.get(), stop, patience));
+    if (ready == ReadyDescriptor::kFirst) return read_stdout(out);
+    if (ready == ReadyDescriptor::kNone && process && ended) return std::size_t{0};
+    if (ready == ReadyDescriptor::kNone)
+      return fail(ErrorCode::kUnavailable, name_ + " gives no answer in time");
+    ended = true;
+    patience = std::min(until, std::chrono::steady_clock::now() + kSilence);
+  }
+}
+
+Result<int> ChildProcess::wait(const std::stop_token& stop, Moment until) {
   if (pid_ < 0) return fail(ErrorCode::kInvalidArgument, name_ + " was waited for before");
   out_.reset();
-  if (stop.stop_possible()) {
+  if (stop.stop_possible() || until != Moment::max()) {
     // Where the kernel has no such descriptors, waiting cannot be interrupted.
     const Fd process = process_descriptor(pid_);
-    if (process) TRY_DOING("waiting for " + name_, wait_readable(process.get(), stop));
+    if (process &&
+        TRY_DOING("waiting for " + name_, wait_readable_of(process.get(), -1, stop, until)) ==
+            ReadyDescriptor::kNone)
+      return fail(ErrorCode::kUnavailable, name_ + " does not end in time");
   }
   return wait_for(std::exchange(pid_, -1), name_);
 }
 
+// A group goes on when its leader has ended, and keeps its number until he was waited for.
 void ChildProcess::end() {
   if (pid_ < 0) return;
   out_.reset();
-  ::kill(pid_, SIGTERM);
-  if (!ends_soon(pid_)) ::kill(pid_, SIGKILL);
+  const pid_t all = group_ == ProcessGroup::kOwn ? -pid_ : pid_;
+  ::kill(all, SIGTERM);
+  if (!ends_soon(pid_) || group_ == ProcessGroup::kOwn) ::kill(all, SIGKILL);
   // Nobody is left to be told of a failure.
   static_cast<void>(wait_for(std::exchange(pid_, -1), name_).has_value());
 }

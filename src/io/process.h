@@ -3,7 +3,9 @@
 
 #include <sys/types.h>
 
+#include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <stop_token>
 #include <string>
 #include <string_view>
@@ -22,11 +24,19 @@ namespace backstay::io {
 // without a word.
 Result<std::vector<std::string>> split_command(std::string_view line);
 
-// What a program is given besides what every one gets.
+// Which processes a program is ended with.
+enum class ProcessGroup : std::uint8_t {
+  kOurs,  // it alone; the terminal reaches it as it reaches us
+  kOwn    // what it has started is ended with it; it cannot ask on our terminal
+};
+
+// What a program is given besides what every one gets: our environment without the passphrases and
+// keys in it (BACKSTAY_*PASSWORD*, BACKSTAY_*KEY*; names of files and commands stay).
 struct Surroundings {
   // Set in its environment alone; what others may not see stays out of the arguments.
   std::vector<std::pair<std::string, std::string>> variables;
   std::vector<int> descriptors;  // open there too, under the same numbers
+  ProcessGroup group = ProcessGroup::kOurs;
 };
 
 // A running program and the read end of its standard output. Its standard input is what it is given
@@ -45,17 +55,23 @@ class ChildProcess {
 
   // At least one byte; 0 at the end. cancelled when `stop` is requested while waiting.
   Result<std::size_t> read_stdout(MutableByteView out, const std::stop_token& stop = {});
+  // The same of a program that says one thing: 0 also when it has ended and the pipe, which
+  // somebody whom it started may hold open, is silent. unavailable when `until` passes.
+  using Moment = std::chrono::steady_clock::time_point;
+  Result<std::size_t> read_answer(MutableByteView out, const std::stop_token& stop, Moment until);
   // Closes the pipe and waits for the end. The exit code, or 128 and the number of the signal that
   // ended it, as shells say it. cancelled when `stop` is requested before that; the program goes on
   // then and may be waited for again.
-  Result<int> wait(const std::stop_token& stop = {});
+  // unavailable when `until` passes.
+  Result<int> wait(const std::stop_token& stop = {}, Moment until = Moment::max());
 
  private:
-  ChildProcess(pid_t pid, Fd out, std::string name)
-      : pid_(pid), out_(std::move(out)), name_(std::move(name)) {}
+  ChildProcess(pid_t pid, ProcessGroup group, Fd out, std::string name)
+      : pid_(pid), group_(group), out_(std::move(out)), name_(std::move(name)) {}
   void end();
 
   pid_t pid_ = -1;  // -1 when there is nothing to wait for
+  ProcessGroup group_ = ProcessGroup::kOurs;
   Fd out_;
   std::string name_;
 };

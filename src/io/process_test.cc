@@ -169,5 +169,73 @@ TEST(ChildProcess, IsEndedEvenWhenItIgnoresPoliteRequests) {
   EXPECT_EQ(::kill(pid, 0), -1);
 }
 
+TEST(ChildProcess, DoesNotSeeOurPassphrasesAndKeys) {
+  ::setenv("BACKSTAY_PASSWORD", "secret", 1);
+  ::setenv("BACKSTAY_NEW_PASSWORD", "secret", 1);
+  ::setenv("BACKSTAY_RECOVERY_KEY", "secret", 1);
+  ::setenv("BACKSTAY_PASSWORD_FILE", "named", 1);
+  ::setenv("BACKSTAY_REPO", "named too", 1);
+  ChildProcess child = std::move(ChildProcess::start({"env"})).value();
+  const std::string seen = all_output(child);
+  for (const char* name : {"BACKSTAY_PASSWORD", "BACKSTAY_NEW_PASSWORD", "BACKSTAY_RECOVERY_KEY",
+                           "BACKSTAY_PASSWORD_FILE", "BACKSTAY_REPO"})
+    ::unsetenv(name);
+  EXPECT_EQ(seen.find("secret"), std::string::npos);
+  EXPECT_NE(seen.find("BACKSTAY_PASSWORD_FILE=named"), std::string::npos);
+  EXPECT_NE(seen.find("BACKSTAY_REPO=named too"), std::string::npos);
+}
+
+ChildProcess::Moment in_seconds(int seconds) {
+  return std::chrono::steady_clock::now() + std::chrono::seconds(seconds);
+}
+
+// Somebody whom the program started keeps the pipe.
+TEST(ChildProcess, HasAnsweredWhenItHasEndedAndThePipeIsSilent) {
+  ChildProcess child =
+      std::move(
+          ChildProcess::start({"sh", "-c", "echo one; sleep 100 & exit 3"}, {},
+                              {.variables = {}, .descriptors = {}, .group = ProcessGroup::kOwn}))
+          .value();
+  std::string answer;
+  Bytes buffer(100);
+  while (const std::size_t got = child.read_answer(buffer, {}, in_seconds(60)).value())
+    answer += as_text(ByteView(buffer).first(got));
+  EXPECT_EQ(answer, "one\n");
+  EXPECT_EQ(child.wait({}, in_seconds(60)).value(), 3);
+}
+
+TEST(ChildProcess, IsNotWaitedForLongerThanItMayTake) {
+  ChildProcess silent = std::move(ChildProcess::start({"sleep", "100"})).value();
+  Bytes buffer(100);
+  EXPECT_EQ(silent.read_answer(buffer, {}, in_seconds(0)).error().code(), ErrorCode::kUnavailable);
+  EXPECT_EQ(silent.wait({}, in_seconds(0)).error().code(), ErrorCode::kUnavailable);
+}
+
+TEST(ChildProcess, IsEndedWithAllThatItStarted) {
+  std::vector<pid_t> pids;
+  {
+    ChildProcess child =
+        std::move(ChildProcess::start(
+                      {"sh", "-c", "sh -c \"trap '' TERM; echo \\$\\$; sleep 100\" & wait"}, {},
+                      {.variables = {}, .descriptors = {}, .group = ProcessGroup::kOwn}))
+            .value();
+    Bytes buffer(32);
+    const std::size_t got = child.read_answer(buffer, {}, in_seconds(60)).value();
+    pids.push_back(std::stoi(std::string(as_text(ByteView(buffer).first(got)))));
+  }
+  // It is nobody's child here: it dies a moment later, and may stay a zombie until whoever took it
+  // in has noticed.
+  const auto lives = [](pid_t pid) {
+    const auto status = read_file("/proc/" + std::to_string(pid) + "/stat", 4096);
+    const std::string text = status ? std::string(as_text(*status)) : ") Z";
+    return text.substr(text.rfind(')') + 2, 1) != "Z";
+  };
+  for (const pid_t pid : pids) {
+    for (int times = 0; times < 500 && lives(pid); ++times)
+      std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    EXPECT_FALSE(lives(pid)) << pid;
+  }
+}
+
 }  // namespace
 }  // namespace backstay::io

@@ -4,6 +4,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstdint>
@@ -47,6 +48,40 @@ Result<void> wait_readable(int fd, const std::stop_token& stop) {
   }
   if (stop.stop_requested()) return fail(ErrorCode::kCancelled, "stopped while waiting for input");
   return {};
+}
+
+// -1 for ever.
+static int milliseconds_until(std::chrono::steady_clock::time_point until) {
+  using std::chrono::steady_clock;
+  constexpr std::chrono::hours kOnce{1};
+  if (until == steady_clock::time_point::max()) return -1;
+  const auto left = until - steady_clock::now();
+  if (left <= steady_clock::duration::zero()) return 0;
+  const auto some = std::min<steady_clock::duration>(left, kOnce);
+  return static_cast<int>(std::chrono::ceil<std::chrono::milliseconds>(some).count());
+}
+
+Result<ReadyDescriptor> wait_readable_of(int first, int second, const std::stop_token& stop,
+                                         std::chrono::steady_clock::time_point until) {
+  constexpr const char* kDoing = "waiting for input";
+  const Fd wake(::eventfd(0, EFD_CLOEXEC));
+  if (!wake) return fail_io(errno, kDoing);
+  const std::stop_callback on_stop(stop, [&wake] {
+    constexpr std::uint64_t kOne = 1;
+    // A counter that starts at zero takes this write.
+    [[maybe_unused]] const ssize_t put = ::write(wake.get(), &kOne, sizeof kOne);
+  });
+  // poll() passes over what is negative.
+  std::array<pollfd, 3> all{pollfd{first, POLLIN, 0}, pollfd{second, POLLIN, 0},
+                            pollfd{wake.get(), POLLIN, 0}};
+  for (;;) {
+    const int ready = ::poll(all.data(), all.size(), milliseconds_until(until));
+    if (ready < 0 && errno != EINTR) return fail_io(errno, kDoing);
+    if (stop.stop_requested())
+      return fail(ErrorCode::kCancelled, "stopped while waiting for input");
+    if (ready > 0) return all[0].revents != 0 ? ReadyDescriptor::kFirst : ReadyDescriptor::kSecond;
+    if (std::chrono::steady_clock::now() >= until) return ReadyDescriptor::kNone;
+  }
 }
 
 Result<void> wait_writable(int fd, const std::stop_token& stop) {

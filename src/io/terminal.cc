@@ -73,6 +73,11 @@ bool is_terminal(int fd) {
   return ::isatty(fd) == 1;
 }
 
+bool has_terminal() {
+  const Fd terminal(::open("/dev/tty", O_RDONLY | O_CLOEXEC | O_NOCTTY));
+  return terminal && ::tcgetpgrp(terminal.get()) == ::getpgrp();
+}
+
 std::size_t terminal_width(int fd) {
   winsize size{};
   if (::ioctl(fd, TIOCGWINSZ, &size) != 0 || size.ws_col == 0) return 80;

@@ -11,6 +11,8 @@
 namespace backstay::io {
 
 [[nodiscard]] bool is_terminal(int fd);
+// Whether somebody sits at a terminal that this program may ask on: others that it starts may, too.
+[[nodiscard]] bool has_terminal();
 
 // Columns of the terminal behind `fd`; 80 where that is not known.
 [[nodiscard]] std::size_t terminal_width(int fd);

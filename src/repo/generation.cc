@@ -14,6 +14,10 @@
 
 namespace backstay::repo {
 
+std::string generation_name(std::uint64_t number) {
+  return fmt::format("{}{:020}", name_prefix(ObjectKind::kGeneration), number);
+}
+
 namespace {
 
 using snapshot::FieldSet;
@@ -23,10 +27,6 @@ constexpr snapshot::RecordShape kSignedShape{
     .name = "generation", .last = 3, .bytes = FieldSet(1, 3), .repeated = {}};
 constexpr std::uint64_t kGenerationNanosMax = 999'999'999;
 constexpr int kGenerationListingsMax = 5;
-
-std::string generation_name(std::uint64_t number) {
-  return fmt::format("{}{:020}", name_prefix(ObjectKind::kGeneration), number);
-}
 
 // Nothing when it is not the name of a generation.
 std::optional<std::uint64_t> number_in(const std::string& name) {
@@ -65,12 +65,8 @@ static const KeyEpoch& newest_of(const Keyring& keyring, std::optional<KeyEpoch>
 }
 
 static Result<crypto::VerifyingKey> signer_of(const Keyring& keyring, std::uint64_t epoch) {
-  const auto known = std::ranges::find(keyring.epochs, epoch, &KeyEpoch::number);
-  if (known != keyring.epochs.end()) return known->signer;
-  if (keyring.late != nullptr && std::in_range<std::uint32_t>(epoch)) {
-    const auto found = TRY(keyring.late->find(static_cast<std::uint32_t>(epoch)));
-    if (found) return found->signer;
-  }
+  const std::optional<KeyEpoch> found = TRY(keyring.epoch(epoch));
+  if (found) return found->signer;
   return fail(ErrorCode::kCorruption, "the generation was signed in an epoch that nobody has");
 }
 
@@ -257,7 +253,8 @@ Result<GenerationsRead> read_generations(backend::Backend& store, const Reposito
       Error error =
           std::move(generation).error().with_context("reading " + generation_name(number));
       if (!is_damage(error.code())) return std::unexpected(std::move(error));
-      if (!read.trouble) read.trouble = std::move(error);
+      if (!read.trouble) read.trouble = error.clone();
+      read.damaged.emplace_back(number, std::move(error));
     }
     if (!vanished) return read;
   }

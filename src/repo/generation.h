@@ -57,12 +57,15 @@ struct EndedLeases {
 // already_exists when the number is taken.
 Result<void> create_generation(backend::Backend& store, const Generation& generation,
                                const RepositoryId& repository, const Keyring& keyring);
+[[nodiscard]] std::string generation_name(std::uint64_t number);
 Result<void> remove_generation(backend::Backend& store, std::uint64_t number);
 // All of them, ascending. The first generation has no object: collections take numbers from 2.
 // Objects never change, so that those in `known` are not read again.
 struct GenerationsRead {
   std::vector<Generation> generations;
-  std::optional<Error> trouble;  // of the first that is damaged, or that no key here signed
+  // That are damaged, or that no key here signed.
+  std::vector<std::pair<std::uint64_t, Error>> damaged = {};
+  std::optional<Error> trouble;  // of the first of those
 };
 Result<GenerationsRead> read_generations(backend::Backend& store, const RepositoryId& repository,
                                          const Keyring& keyring,

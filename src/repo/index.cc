@@ -10,11 +10,11 @@
 #include <utility>
 
 #include "base/assert.h"
-#include "base/page_buffer.h"
 #include "base/try.h"
 #include "crypto/hash.h"
 #include "repo/index_object.h"
 #include "repo/run_cache.h"
+#include "repo/run_download.h"
 #include "repo/run_merge.h"
 
 namespace backstay::repo {
@@ -42,73 +42,6 @@ using RunPtr = std::shared_ptr<const IndexRun>;
 using RunSet = std::vector<RunPtr>;
 
 namespace {
-
-struct ListedRun {
-  ObjectId id;
-  std::uint64_t size_bytes = 0;
-};
-
-// A stored run that is read from front to back in pieces. Where the last byte is read, all bytes
-// must be those that the name stands for; if they are not, nothing more is given. Who opens the run
-// may start over.
-class RunDownload {
- public:
-  RunDownload(backend::Backend& store, const ListedRun& run)
-      : store_(store), name_(object_name(ObjectKind::kIndexRun, run.id)), run_(run) {}
-
-  Result<void> read(std::uint64_t offset, MutableByteView out) {
-    if (wrong_) return not_its_bytes();
-    if (offset < window_begin_ || offset + out.size() > window_begin_ + window_.size()) {
-      TRY(fill(offset, out.size()));
-    }
-    const auto at = static_cast<std::size_t>(offset - window_begin_);
-    std::copy_n(window_.data() + at, out.size(), out.data());
-    return {};
-  }
-
-  // Reads what was not read yet: corruption when the bytes are not those of the name.
-  Result<void> read_to_the_end() {
-    if (wrong_) return not_its_bytes();
-    while (hashed_ < run_.size_bytes) TRY(fill(hashed_, 1));
-    return {};
-  }
-
- private:
-  static std::unexpected<Error> not_its_bytes() {
-    return fail(ErrorCode::kCorruption, "its bytes do not match its name");
-  }
-
-  static constexpr std::size_t kWindowBytes = 4 * (kIndexSegmentSize + crypto::kTagSize);
-
-  Result<void> fill(std::uint64_t offset, std::size_t least) {
-    const std::uint64_t left = run_.size_bytes - offset;
-    ASSERT(least <= left && least <= kWindowBytes);
-    const MutableByteView bytes =
-        buffer_.room_for(static_cast<std::size_t>(std::min<std::uint64_t>(left, kWindowBytes)));
-    window_ = {};
-    TRY(store_.get_range(name_, offset, bytes));
-    window_begin_ = offset;
-    window_ = bytes;
-    const std::uint64_t end = offset + bytes.size();
-    if (end <= hashed_) return {};
-    ASSERT(offset <= hashed_);
-    hash_.update(window_.subspan(static_cast<std::size_t>(hashed_ - offset)));
-    hashed_ = end;
-    wrong_ = hashed_ == run_.size_bytes && hash_.finish().bytes != run_.id.bytes;
-    if (wrong_) return not_its_bytes();
-    return {};
-  }
-
-  backend::Backend& store_;
-  const std::string name_;
-  const ListedRun run_;
-  PageBuffer buffer_;
-  ByteView window_;
-  std::uint64_t window_begin_ = 0;
-  crypto::Blake3Stream hash_;
-  std::uint64_t hashed_ = 0;
-  bool wrong_ = false;
-};
 
 // The object as it is stored. It may come from a file that was read once before, to verify it: what
 // leaves must still be what the name stands for.
@@ -188,7 +121,9 @@ struct Index::State {
   Result<void> merge_where_due(std::uint64_t& stored);
   Result<void> merge(const RunSet& chosen, std::uint64_t& stored,
                      const std::unordered_set<ObjectId>& dropped = {});
-  void remove_superseded(const RunPtr& by);
+  void remove_runs(const std::vector<ObjectId>& ids);
+  Result<void> drop(const RunSet& from, const std::unordered_set<ObjectId>& packs,
+                    std::uint64_t& stored);
 };
 
 Index::Index(backend::Backend& store, const Keyring& keyring, const Config& config, Rng& rng,
@@ -217,7 +152,7 @@ Result<RunPtr> Index::State::fetch(const ListedRun& listed) {
   const auto reader = IndexObjectReader::open(
       [&](std::uint64_t offset, MutableByteView out) { return download.read(offset, out); },
       listed.size_bytes, keyring, config.id);
-  if (reader) return cache.keep(listed.id, (*reader)->body());
+  if (reader) return cache.keep(listed.id, (*reader)->body(), (*reader)->signer());
   // A header that makes no sense is that of another program only where the bytes are the right
   // ones.
   if (is_damage(reader.error().code())) TRY(download.read_to_the_end());
@@ -371,7 +306,7 @@ Result<RunPtr> Index::State::open_written(const IndexRunWriter::Finished& writte
   };
   const auto reader =
       TRY(IndexObjectReader::open(read_at, written.object.size(), keyring, config.id));
-  return cache.keep(written.id, reader->body());
+  return cache.keep(written.id, reader->body(), reader->signer());
 }
 
 Result<RunPtr> Index::State::put(const IndexRunWriter::Finished& written, std::uint64_t& stored) {
@@ -414,20 +349,27 @@ Result<void> Index::State::merge(const RunSet& chosen, std::uint64_t& stored,
                                  const std::unordered_set<ObjectId>& dropped) {
   RunMerge merge(chosen, dropped);
   IndexRunWriter::Head head = merge.head(options.generation, lingering);
+  const std::vector<ObjectId> merged_ids = head.supersedes;
+  if (keyring.is_write_only()) head.supersedes.clear();
   auto writer = TRY(IndexRunWriter::create(keyring, config, rng, head, options.cache_directory));
   while (const auto entry = merge.next()) TRY(writer->add(*entry));
   const auto written = TRY(writer->finish());
   writer.reset();
   for (const RunPtr& run : chosen) run->forget_pages();
   RunPtr merged = TRY(put(written, stored));
-  append(merged);
-  remove_superseded(merged);
+  RunSet next = *current();
+  std::erase_if(next, [&](const RunPtr& run) {
+    return std::ranges::find(merged_ids, run->id()) != merged_ids.end();
+  });
+  next.push_back(merged);
+  replace(std::move(next));
+  remove_runs(merged_ids);
   return {};
 }
 
-// The merged run is durable: what it supersedes may go. A failure here costs space, nothing else.
-void Index::State::remove_superseded(const RunPtr& by) {
-  for (const ObjectId& id : by->supersedes()) {
+// What stands in another run that is durable may go. A failure here costs space, nothing else.
+void Index::State::remove_runs(const std::vector<ObjectId>& ids) {
+  for (const ObjectId& id : ids) {
     if (store.remove(object_name(ObjectKind::kIndexRun, id))) {
       lingering.erase(id);
     } else {
@@ -435,6 +377,15 @@ void Index::State::remove_superseded(const RunPtr& by) {
     }
     cache.forget(id);
   }
+}
+
+// Who may only write takes nothing away: he leaves alone what supersedes others, because they would
+// count again without it (docs/format.md section 5.5).
+static RunSet mergeable(const RunSet& live, const Keyring& keyring) {
+  RunSet runs = live;
+  if (keyring.is_write_only())
+    std::erase_if(runs, [](const RunPtr& run) { return !run->supersedes().empty(); });
+  return runs;
 }
 
 // The runs to merge next, or none: eight of one class, or the smallest when too many are live.
@@ -459,7 +410,7 @@ static RunSet choose_merge(const RunSet& live, std::uint64_t entries_max) {
 
 Result<void> Index::State::merge_where_due(std::uint64_t& stored) {
   while (true) {
-    const RunSet chosen = choose_merge(*current(), options.merged_entries_max);
+    const RunSet chosen = choose_merge(mergeable(*current(), keyring), options.merged_entries_max);
     if (chosen.empty()) return {};
     TRY_DOING("merging index runs", merge(chosen, stored));
   }
@@ -467,10 +418,10 @@ Result<void> Index::State::merge_where_due(std::uint64_t& stored) {
 
 Result<std::uint64_t> Index::add(std::vector<PackEntries> packs, std::vector<ObjectId> replaced) {
   std::uint64_t stored = 0;
-  const auto written = TRY(state_->run_of(std::move(packs), std::move(replaced)));
-  const RunPtr run = TRY(state_->put(written, stored));
-  state_->append(run);
-  state_->remove_superseded(run);
+  if (state_->keyring.is_write_only()) replaced.clear();
+  const auto written = TRY(state_->run_of(std::move(packs), replaced));
+  state_->append(TRY(state_->put(written, stored)));
+  state_->remove_runs(replaced);
   TRY(state_->merge_where_due(stored));
   return stored;
 }
@@ -526,23 +477,62 @@ static bool names_any(const IndexRun& run, const std::unordered_set<ObjectId>& p
   return false;
 }
 
-Result<std::uint64_t> Index::drop_packs(const std::unordered_set<ObjectId>& packs) {
-  std::uint64_t stored = 0;
+Result<void> Index::State::drop(const RunSet& from, const std::unordered_set<ObjectId>& packs,
+                                std::uint64_t& stored) {
   RunSet together;
   std::uint64_t entries = 0;
   const auto write_anew = [&]() -> Result<void> {
     if (together.empty()) return {};
     entries = 0;
-    return state_->merge(std::exchange(together, {}), stored, packs);
+    return merge(std::exchange(together, {}), stored, packs);
   };
-  const auto live = state_->current();
-  for (const RunPtr& run : *live) {
+  for (const RunPtr& run : from) {
     if (!names_any(*run, packs)) continue;
-    if (entries + run->size() > state_->options.merged_entries_max) TRY(write_anew());
+    if (entries + run->size() > options.merged_entries_max) TRY(write_anew());
     together.push_back(run);
     entries += run->size();
   }
-  TRY_DOING("writing the index without packs that are gone", write_anew());
+  return write_anew();
+}
+
+Result<std::uint64_t> Index::drop_packs(const std::unordered_set<ObjectId>& packs) {
+  std::uint64_t stored = 0;
+  const auto live = state_->current();
+  TRY_DOING("writing the index without packs that are gone", state_->drop(*live, packs, stored));
+  return stored;
+}
+
+// The new run comes first, so that nothing is ever without a place.
+Result<std::uint64_t> Index::replace_packs(std::vector<PackEntries> packs) {
+  std::uint64_t stored = 0;
+  std::unordered_set<ObjectId> ids;
+  for (const PackEntries& pack : packs) ids.insert(pack.pack);
+  const auto live = state_->current();
+  const auto written = TRY(state_->run_of(std::move(packs), {}));
+  const RunPtr run = TRY(state_->put(written, stored));
+  TRY_DOING("writing the index anew", state_->drop(*live, ids, stored));
+  state_->append(run);
+  return stored;
+}
+
+Result<std::uint64_t> Index::tidy() {
+  std::uint64_t stored = 0;
+  if (!state_->lingering.empty()) {
+    // Who wrote what supersedes them may have died before it was durable.
+    const auto live = state_->current();
+    bool there = true;
+    for (const RunPtr& run : *live) {
+      if (run->supersedes().empty()) continue;
+      const auto adopted = state_->store.adopt(object_name(ObjectKind::kIndexRun, run->id()));
+      there = there && adopted.has_value();
+      if (!adopted && adopted.error().code() != ErrorCode::kNotFound)
+        return std::unexpected(adopted.error().clone());
+    }
+    TRY(state_->store.barrier());
+    // Else somebody merges at this moment, and removes them himself.
+    if (there) state_->remove_runs({state_->lingering.begin(), state_->lingering.end()});
+  }
+  TRY(state_->merge_where_due(stored));
   return stored;
 }
 

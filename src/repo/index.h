@@ -67,7 +67,8 @@ class Index {
 
   // Stores a run for packs that are durable already, makes it durable and findable, and merges
   // where the rule of section 5.5 asks for it. Returns the bytes stored. `replaced` are damaged
-  // runs that the new one takes the place of. One thread at a time.
+  // runs that the new one takes the place of, which is not for write-only keys to say: theirs stay.
+  // One thread at a time.
   Result<std::uint64_t> add(std::vector<PackEntries> packs, std::vector<ObjectId> replaced = {});
   // Takes the packs in until the next load(), and stores nothing. Not where add() is called too.
   Result<void> add_unstored(std::vector<PackEntries> packs);
@@ -94,6 +95,12 @@ class Index {
   // Writes the runs that name one of these packs anew without them, and durably, before it removes
   // the old ones. Returns the bytes stored. One thread at a time, as add().
   Result<std::uint64_t> drop_packs(const std::unordered_set<ObjectId>& packs);
+  // Writes what runs say of these packs anew as `packs` has it, which is the truth. As
+  // drop_packs().
+  Result<std::uint64_t> replace_packs(std::vector<PackEntries> packs);
+  // Removes runs that others supersede and that are still there, and merges what is to be merged.
+  // As drop_packs().
+  Result<std::uint64_t> tidy();
   // Every entry of every run with its place, duplicates included.
   void for_each_entry(const std::function<void(const IdPrefix&, const ChunkLocation&)>& each) const;
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <optional>
 
 #include "base/assert.h"
 #include "base/page_buffer.h"
@@ -25,6 +26,10 @@ void encode_entry(const IndexRun::Entry& entry, std::uint8_t* out) {
   store_le(out + 36, entry.offset_in_frame);
 }
 
+bool is_signed(const IndexRunWriter::Head& head) {
+  return !head.supersedes.empty();
+}
+
 Bytes encode_head(const IndexRunWriter::Head& head) {
   Bytes out;
   append(out, as_bytes(kRunMagic));
@@ -34,6 +39,7 @@ Bytes encode_head(const IndexRunWriter::Head& head) {
   append_le(out, static_cast<std::uint32_t>(head.packs.size()));
   append_le(out, static_cast<std::uint32_t>(head.supersedes.size()));
   append_le<std::uint64_t>(out, head.generation);
+  append_le<std::uint32_t>(out, is_signed(head) ? 1 : 0);
   out.resize(kRunHeadSize);
   for (const ObjectId& id : head.supersedes) append(out, id.view());
   for (const PackEntries& pack : head.packs) {
@@ -55,6 +61,10 @@ struct IndexRunWriter::State {
   io::SpilledBytes object;
   Bytes segment;
   std::uint64_t entries_left = 0;
+  // Of runs that are signed.
+  std::optional<KeyEpoch> signer;
+  RepositoryId repository;
+  crypto::Blake3Stream body_hash;
 
   explicit State(io::SpilledBytes empty) : object(std::move(empty)) {}
 
@@ -63,6 +73,7 @@ struct IndexRunWriter::State {
     return object.append(bytes);
   }
   Result<void> write(ByteView bytes) {
+    if (signer) body_hash.update(bytes);
     while (!bytes.empty()) {
       const std::size_t room = kIndexSegmentSize - segment.size();
       const std::size_t taken = std::min(room, bytes.size());
@@ -83,6 +94,13 @@ struct IndexRunWriter::State {
   }
 };
 
+// The epoch that confirms what a run supersedes.
+static Result<KeyEpoch> signer_for(const Keyring& keyring, std::uint32_t number) {
+  const std::optional<KeyEpoch> epoch = TRY(keyring.epoch(number));
+  if (epoch && !epoch->is_write_only()) return *epoch;
+  return fail(ErrorCode::kWrongKey, "a write-only key cannot take index runs away");
+}
+
 IndexRunWriter::IndexRunWriter(std::unique_ptr<State> state) : state_(std::move(state)) {}
 IndexRunWriter::~IndexRunWriter() = default;
 
@@ -91,7 +109,8 @@ Result<std::unique_ptr<IndexRunWriter>> IndexRunWriter::create(const Keyring& ke
                                                                const Head& head,
                                                                const std::string& folder) {
   const std::uint64_t body = kRunHeadSize + 32 * head.supersedes.size() +
-                             kPackRowSize * head.packs.size() + kIndexEntrySize * head.entries;
+                             kPackRowSize * head.packs.size() + kIndexEntrySize * head.entries +
+                             (is_signed(head) ? kRunSignatureSize : 0);
   const std::uint64_t size = kHeaderSize + body + (body / kIndexSegmentSize + 1) * crypto::kTagSize;
   auto state = std::make_unique<State>(io::SpilledBytes(folder, size));
   const Keyring::NewObject object = TRY(keyring.new_object(ObjectKind::kIndexRun, config, rng));
@@ -100,6 +119,8 @@ Result<std::unique_ptr<IndexRunWriter>> IndexRunWriter::create(const Keyring& ke
   state->suite = config.suite;
   state->key = object.key;
   state->entries_left = head.entries;
+  state->repository = config.id;
+  if (is_signed(head)) state->signer = TRY(signer_for(keyring, object.header.epoch));
   state->segment.reserve(
       static_cast<std::size_t>(std::min<std::uint64_t>(kIndexSegmentSize, body)) +
       crypto::kTagSize);
@@ -117,6 +138,10 @@ Result<void> IndexRunWriter::add(const IndexRun::Entry& entry) {
 
 Result<IndexRunWriter::Finished> IndexRunWriter::finish() {
   ASSERT(state_->entries_left == 0);
+  if (state_->signer) {
+    const Bytes message = run_message(state_->repository, state_->body_hash.finish());
+    TRY(state_->write(state_->signer->sign(message)));
+  }
   if (!state_->segment.empty()) TRY(state_->close_segment());
   return Finished{.id = ObjectId{state_->hash.finish().bytes}, .object = std::move(state_->object)};
 }
@@ -129,6 +154,7 @@ struct IndexObjectReader::State {
   crypto::Secret key;
   crypto::Aead aead;
   PageBuffer buffer{kSealedSegment};
+  RunSigner signer{};
 
   Result<ByteView> segment(std::uint64_t number) {
     const std::uint64_t offset = kHeaderSize + number * kSealedSegment;
@@ -167,6 +193,9 @@ Result<std::unique_ptr<IndexObjectReader>> IndexObjectReader::open(ReadAt read_a
   state->segments = sealed / kSealedSegment + (last != 0 ? 1U : 0U);
   state->suite = header.suite;
   state->key = TRY(keyring.object_key(raw));
+  const std::optional<KeyEpoch> epoch = TRY(keyring.epoch(header.epoch));
+  if (!epoch) return fail(ErrorCode::kWrongKey, "the index run's epoch is gone from the keyring");
+  state->signer = {.key = epoch->signer, .repository = repository};
   return std::unique_ptr<IndexObjectReader>(new IndexObjectReader(std::move(state)));
 }
 
@@ -178,14 +207,31 @@ StreamedBytes IndexObjectReader::body() {
           }};
 }
 
-Result<Bytes> open_index_object(ByteView stored, const Keyring& keyring,
-                                const RepositoryId& repository) {
-  const auto read_at = [&](std::uint64_t offset, MutableByteView out) -> Result<void> {
+RunSigner IndexObjectReader::signer() const {
+  return state_->signer;
+}
+
+static Result<std::unique_ptr<IndexObjectReader>> reader_of(ByteView stored, const Keyring& keyring,
+                                                            const RepositoryId& repository) {
+  const auto read_at = [stored](std::uint64_t offset, MutableByteView out) -> Result<void> {
     std::memcpy(out.data(), stored.data() + offset, out.size());
     return {};
   };
-  const auto reader = TRY(IndexObjectReader::open(read_at, stored.size(), keyring, repository));
+  return IndexObjectReader::open(read_at, stored.size(), keyring, repository);
+}
+
+Result<Bytes> open_index_object(ByteView stored, const Keyring& keyring,
+                                const RepositoryId& repository) {
+  const auto reader = TRY(reader_of(stored, keyring, repository));
   return gathered(reader->body());
+}
+
+Result<std::shared_ptr<const IndexRun>> open_index_run(ByteView stored, const Keyring& keyring,
+                                                       const RepositoryId& repository) {
+  const auto reader = TRY(reader_of(stored, keyring, repository));
+  Bytes body = TRY(gathered(reader->body()));
+  const RunTrust trust = trust_in(reader->signer(), body);
+  return IndexRun::open(id_of(stored), std::move(body), trust);
 }
 
 }  // namespace backstay::repo

@@ -24,8 +24,8 @@ class IndexRunWriter {
   struct Head {
     std::uint64_t entries = 0;
     std::uint64_t generation = 1;
-    std::vector<ObjectId> supersedes;
-    std::vector<PackEntries> packs;  // ids, kinds and sizes; `chunks` is not looked at
+    std::vector<ObjectId> supersedes;  // then the run is signed: only with a full keyring
+    std::vector<PackEntries> packs;    // ids, kinds and sizes; `chunks` is not looked at
   };
   // A large object grows in a file in `folder`; with an empty name, in memory.
   static Result<std::unique_ptr<IndexRunWriter>> create(const Keyring& keyring,
@@ -59,6 +59,8 @@ class IndexObjectReader {
   ~IndexObjectReader();
   // The body of the run. Borrows this.
   [[nodiscard]] StreamedBytes body();
+  // Of whoever may let it supersede others.
+  [[nodiscard]] RunSigner signer() const;
 
  private:
   struct State;
@@ -69,5 +71,8 @@ class IndexObjectReader {
 // The body of a small run that is in memory.
 Result<Bytes> open_index_object(ByteView stored, const Keyring& keyring,
                                 const RepositoryId& repository);
+// The same run, open.
+Result<std::shared_ptr<const IndexRun>> open_index_run(ByteView stored, const Keyring& keyring,
+                                                       const RepositoryId& repository);
 
 }  // namespace backstay::repo

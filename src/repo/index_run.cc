@@ -60,18 +60,23 @@ bool is_possible(const IndexRun::Entry& entry, std::uint64_t pack_size) {
          std::uint64_t{entry.frame_offset} + entry.sealed_length <= pack_size;
 }
 
+std::size_t signature_size(ByteView body) {
+  return load_le<std::uint32_t>(&body[kRunSignedAt]) == 1 ? kRunSignatureSize : 0;
+}
+
 Result<void> check_sizes(ByteView body) {
   if (body.size() < kRunHeadSize || as_text(body.first(8)) != kRunMagic ||
       load_le<std::uint32_t>(&body[8]) != kIndexEntrySize ||
-      load_le<std::uint32_t>(&body[12]) != 0 || !all_zero(body.subspan(40, 24))) {
+      load_le<std::uint32_t>(&body[12]) != 0 || load_le<std::uint32_t>(&body[kRunSignedAt]) > 1 ||
+      !all_zero(body.subspan(44, 20))) {
     return fail(ErrorCode::kCorruption, "the index run's head is damaged");
   }
   const std::uint64_t entries = load_le<std::uint64_t>(&body[16]);
   const std::uint64_t packs = load_le<std::uint32_t>(&body[24]);
   const std::uint64_t superseded = load_le<std::uint32_t>(&body[28]);
   if (entries > kBodyMax / kIndexEntrySize || body.size() > kBodyMax ||
-      body.size() !=
-          kRunHeadSize + 32 * superseded + kPackRowSize * packs + kIndexEntrySize * entries) {
+      body.size() != kRunHeadSize + 32 * superseded + kPackRowSize * packs +
+                         kIndexEntrySize * entries + signature_size(body)) {
     return fail(ErrorCode::kCorruption, "the index run's tables do not fill it");
   }
   return {};
@@ -87,35 +92,36 @@ IdPrefix prefix_of(const chunk::ChunkId& id) {
 
 Result<std::shared_ptr<const IndexRun>> IndexRun::open(ObjectId id,
                                                        std::unique_ptr<io::MappedFile> file,
-                                                       ByteView body) {
+                                                       ByteView body, RunTrust trust) {
   std::shared_ptr<IndexRun> run(new IndexRun);
   run->id_ = id;
   run->file_ = std::move(file);
   run->body_ = body;
-  TRY(run->parse());
+  TRY(run->parse(trust));
   return run;
 }
 
-Result<std::shared_ptr<const IndexRun>> IndexRun::open(ObjectId id, Bytes body) {
+Result<std::shared_ptr<const IndexRun>> IndexRun::open(ObjectId id, Bytes body, RunTrust trust) {
   std::shared_ptr<IndexRun> run(new IndexRun);
   run->id_ = id;
   run->owned_ = std::move(body);
   run->body_ = run->owned_;
-  TRY(run->parse());
+  TRY(run->parse(trust));
   return run;
 }
 
-Result<void> IndexRun::parse() {
+Result<void> IndexRun::parse(RunTrust trust) {
   TRY(check_sizes(body_));
   entry_count_ = load_le<std::uint64_t>(&body_[16]);
   pack_count_ = load_le<std::uint32_t>(&body_[24]);
   const std::size_t superseded = load_le<std::uint32_t>(&body_[28]);
   generation_ = load_le<std::uint64_t>(&body_[32]);
-  for (std::size_t i = 0; i < superseded; ++i) {
+  for (std::size_t i = 0; trust == RunTrust::kSupersedes && i < superseded; ++i) {
     supersedes_.push_back(TRY(ObjectId::from_bytes(body_.subspan(kRunHeadSize + 32 * i, 32))));
   }
   packs_ = body_.subspan(kRunHeadSize + 32 * superseded, kPackRowSize * pack_count_);
-  entries_ = body_.last(kIndexEntrySize * entry_count_);
+  entries_ = body_.subspan(kRunHeadSize + 32 * superseded + packs_.size(),
+                           kIndexEntrySize * static_cast<std::size_t>(entry_count_));
   for (std::size_t i = 0; i < pack_count_; ++i) {
     const std::uint32_t kind = load_le<std::uint32_t>(&packs_[i * kPackRowSize + 40]);
     if (kind != 3 && kind != 4)

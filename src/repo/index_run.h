@@ -14,6 +14,7 @@
 #include "repo/config.h"
 #include "repo/key_slot.h"
 #include "repo/location.h"
+#include "repo/run_signature.h"
 
 namespace backstay::repo {
 
@@ -41,15 +42,18 @@ struct PackEntries {
 class IndexRun {
  public:
   // Checks all of the body's structure: sizes, pack numbers, order. corruption when anything is
-  // off.
+  // off. Whether the run may supersede others is for the caller to know.
   static Result<std::shared_ptr<const IndexRun>> open(ObjectId id,
                                                       std::unique_ptr<io::MappedFile> file,
-                                                      ByteView body);
-  static Result<std::shared_ptr<const IndexRun>> open(ObjectId id, Bytes body);
+                                                      ByteView body,
+                                                      RunTrust trust = RunTrust::kAddsOnly);
+  static Result<std::shared_ptr<const IndexRun>> open(ObjectId id, Bytes body,
+                                                      RunTrust trust = RunTrust::kAddsOnly);
 
   [[nodiscard]] const ObjectId& id() const { return id_; }
   [[nodiscard]] std::uint64_t size() const { return entry_count_; }
   [[nodiscard]] std::uint64_t generation() const { return generation_; }
+  // None when the run may supersede none.
   [[nodiscard]] const std::vector<ObjectId>& supersedes() const { return supersedes_; }
   [[nodiscard]] std::size_t pack_count() const { return pack_count_; }
   [[nodiscard]] ObjectId pack_id(std::size_t pack) const;
@@ -85,7 +89,7 @@ class IndexRun {
   static constexpr std::uint64_t kEntriesInPass = 8 * 1024;  // 320 KiB
 
   IndexRun() = default;
-  Result<void> parse();
+  Result<void> parse(RunTrust trust);
   void build_filter();
   [[nodiscard]] bool may_contain(const IdPrefix& id) const;
 

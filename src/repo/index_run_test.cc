@@ -312,7 +312,10 @@ TEST_F(IndexRunBody, WithAbsurdTablesIsCorruption) {
   EXPECT_EQ(code_with(16, ~0ULL / 40 + 7, 8), "corruption");  // 40 times it begins again at zero
   EXPECT_EQ(code_with(24, ~0U, 4), "corruption");
   EXPECT_EQ(code_with(28, ~0U, 4), "corruption");
-  EXPECT_EQ(code_with(40, 1, 1), "corruption");
+  EXPECT_EQ(code_with(40, 0, 1), "corruption");  // then there is no signature
+  EXPECT_EQ(code_with(40, 2, 1), "corruption");
+  EXPECT_EQ(code_with(41, 1, 1), "corruption");
+  EXPECT_EQ(code_with(44, 1, 1), "corruption");
   EXPECT_EQ(code_with(63, 1, 1), "corruption");
 }
 

@@ -321,6 +321,48 @@ TEST_F(IndexOfRuns, ListsAgainWhenARunIsGoneAfterItWasListed) {
   EXPECT_EQ(old.listings, 2);
 }
 
+// Who merged was killed before he could remove what he had merged.
+TEST_F(IndexOfRuns, TidiesAwayRunsThatWereSuperseded) {
+  const auto writer = make();
+  for (std::uint64_t pack = 1; pack <= 7; ++pack) add(*writer, pack, 1);
+  const std::map<std::string, Bytes, std::less<>> before = memory_.objects();
+  add(*writer, 8, 1);
+  for (const auto& [name, bytes] : before) ASSERT_EQ(problem(memory_.put(name, bytes)), "");
+  ASSERT_EQ(stored_runs().size(), 8U);
+  const auto index = fresh();
+  EXPECT_EQ(index->totals().runs, 1U);
+  EXPECT_EQ(problem(index->tidy()), "");
+  EXPECT_EQ(stored_runs().size(), 1U);
+  EXPECT_EQ(missing(*fresh(), 1, 8, 1), 0U);
+}
+
+TEST_F(IndexOfRuns, KeepsInTheCacheWhichRunsSupersedeOthers) {
+  cache_directory_ = folder_ / "cache";
+  const auto writer = make();
+  for (std::uint64_t pack = 1; pack <= 7; ++pack) add(*writer, pack, 1);
+  const std::map<std::string, Bytes, std::less<>> before = memory_.objects();
+  add(*writer, 8, 1);
+  for (const auto& [name, bytes] : before) ASSERT_EQ(problem(memory_.put(name, bytes)), "");
+  EXPECT_EQ(fresh()->totals().runs, 1U);
+  EXPECT_EQ(fresh()->totals().runs, 1U);
+}
+
+TEST_F(IndexOfRuns, SaysOfAPackWhatReplacesWhatRunsSaidOfIt) {
+  const auto index = make();
+  add(*index, 1, 10);
+  PackEntries lie = some_pack(2, 10, 1000);  // chunks of the first pack
+  ASSERT_EQ(problem(index->add({lie, some_pack(3, 10, 3000)})), "");
+  const chunk::ChunkId id = id_with(some_prefix(1000));
+  EXPECT_EQ(index->find_all(id).size(), 2U);
+  ASSERT_EQ(problem(index->replace_packs({some_pack(2, 10, 2000)})), "");
+  for (const auto& one : {fresh(), make()}) {
+    ASSERT_EQ(problem(one->load(no_damage)), "");
+    ASSERT_EQ(one->find_all(id).size(), 1U);
+    EXPECT_EQ(one->find(id)->frame.pack, numbered_pack(1));
+    EXPECT_EQ(missing(*one, 1, 3, 10), 0U);
+  }
+}
+
 TEST_F(IndexOfRuns, SaysSoWhenARunStaysGone) {
   const auto writer = make(memory_, {});
   add(*writer, 1, 1);

@@ -131,10 +131,15 @@ class FollowedEpochs final : public LateEpochs {
     {
       const MutexLock lock(mutex_);
       if (auto epoch = among_known(number)) return epoch;
-      if (number < first_ || looks_ >= kLooksMax) return std::nullopt;
-      ++looks_;
+      if (number < first_) return std::nullopt;
       fresh = known_;
     }
+    // A rotation is seen however many of those objects there are. Without the object itself its
+    // copy may be there: that takes a listing.
+    const auto begun = store_.head(epoch_name({.number = fresh.current_epoch + 1}));
+    if (!begun && begun.error().code() != ErrorCode::kNotFound)
+      return std::unexpected(begun.error().clone().with_context("looking for key epochs"));
+    if (!begun && !may_look()) return std::nullopt;
     TRY(follow_epochs(store_, repository_, slot_, fresh));
     const MutexLock lock(mutex_);
     if (fresh.current_epoch > known_.current_epoch) {
@@ -153,6 +158,12 @@ class FollowedEpochs final : public LateEpochs {
  private:
   static constexpr int kLooksMax = 16;
 
+  bool may_look() EXCLUDES(mutex_) {
+    const MutexLock lock(mutex_);
+    if (looks_ == kLooksMax) return false;
+    ++looks_;
+    return true;
+  }
   std::optional<KeyEpoch> among_known(std::uint32_t number) REQUIRES(mutex_) {
     const auto found = std::ranges::find(known_.epochs, number, &KeyEpoch::number);
     return found == known_.epochs.end() ? std::nullopt : std::optional(*found);
@@ -284,18 +295,41 @@ Result<std::vector<EpochEntry>> entries_of_current(backend::Backend& store,
                                                    const RepositoryId& repository,
                                                    const Keyring& keyring) {
   const KeyEpoch* const before = epoch_before_current(keyring);
+  if (before == nullptr) return std::vector<EpochEntry>{};
   const EpochNames names = TRY(list_epochs(store));
   const auto found = names.find(keyring.current_epoch);
-  if (before == nullptr || found == names.end()) return std::vector<EpochEntry>{};
+  if (found == names.end()) return std::vector<EpochEntry>{};
   return TRY(read_start(store, repository, found->second, *before)).entries;
+}
+
+Result<std::vector<ForkedEpoch>> forked_epochs(backend::Backend& store,
+                                               const RepositoryId& repository,
+                                               const Keyring& keyring) {
+  std::vector<ForkedEpoch> forks;
+  for (const auto& [number, names] : TRY(list_epochs(store))) {
+    const auto before = std::ranges::find(keyring.epochs, number - 1, &KeyEpoch::number);
+    if (names.size() < 2 || before == keyring.epochs.end()) continue;
+    std::map<ObjectId, std::string> beginnings;
+    for (const std::string& name : names) {
+      const auto stored = get_object(store, name, kPlainObjectMax);
+      if (!stored && !is_damage(stored.error().code()) &&
+          stored.error().code() != ErrorCode::kNotFound)
+        return std::unexpected(stored.error().clone().with_context("reading " + name));
+      if (stored && decode_epoch_start(*stored, *before, repository))
+        beginnings.emplace(id_of(*stored), name);
+    }
+    if (beginnings.size() < 2) continue;
+    ForkedEpoch& fork = forks.emplace_back(ForkedEpoch{.number = number, .objects = {}});
+    for (auto& [id, name] : beginnings) fork.objects.push_back(std::move(name));
+  }
+  return forks;
 }
 
 Result<KeyEpoch> begin_epoch(backend::Backend& store, const RepositoryId& repository,
                              const Keyring& keyring, const Rotation& rotation, Rng& rng) {
   if (keyring.current_epoch >= kEpochsMax)
     return fail(ErrorCode::kUnsupported, "the keys were changed as often as the format allows");
-  KeyEpoch epoch =
-      KeyEpoch::from_secret(keyring.current_epoch + 1, crypto::Secret::random(rng));
+  KeyEpoch epoch = KeyEpoch::from_secret(keyring.current_epoch + 1, crypto::Secret::random(rng));
   EpochStart start{.number = epoch.number, .time = rotation.time, .entries = {}};
   for (const PublicSlot& slot : rotation.slots) {
     Bytes record;

@@ -57,6 +57,17 @@ struct Rotation {
 Result<KeyEpoch> begin_epoch(backend::Backend& store, const RepositoryId& repository,
                              const Keyring& keyring, const Rotation& rotation, Rng& rng);
 
+// Epochs that were begun by several objects, each confirmed by the epoch before: somebody who had
+// that epoch's keys took the first one away, or put his own beside it. As far as the ring knows the
+// epochs before, and both are there.
+struct ForkedEpoch {
+  std::uint32_t number = 0;
+  std::vector<std::string> objects;  // one name of each
+};
+Result<std::vector<ForkedEpoch>> forked_epochs(backend::Backend& store,
+                                               const RepositoryId& repository,
+                                               const Keyring& keyring);
+
 // Stores the copy of the current epoch's object where it is missing.
 Result<void> keep_epoch_copy(backend::Backend& store, const RepositoryId& repository,
                              const Keyring& keyring);

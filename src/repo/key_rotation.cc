@@ -44,6 +44,15 @@ Result<std::vector<StoredSlot>> read_slots(const KeyPlace& place) {
   return slots;
 }
 
+std::string names_of(const std::vector<ObjectId>& slots) {
+  constexpr std::size_t kNamedMax = 8;
+  std::string names;
+  for (std::size_t i = 0; i < std::min(slots.size(), kNamedMax); ++i)
+    names += (i == 0 ? "" : ", ") + slots[i].short_hex();
+  if (slots.size() > kNamedMax) names += fmt::format(" and {} more", slots.size() - kNamedMax);
+  return names;
+}
+
 // Why no slot opened, the most telling reason first.
 class Refusals {
  public:
@@ -75,9 +84,18 @@ class Refusals {
     }
   }
   void add_revoked(Error error) { revoked_ = std::move(error); }
+  void add_untried(const ObjectId& slot) { untried_.push_back(slot); }
 
   [[nodiscard]] Error verdict() && {
     if (revoked_) return std::move(*revoked_);
+    if (!untried_.empty()) {
+      return {ErrorCode::kWrongKey,
+              fmt::format("no key slot opens with this passphrase, and these were not tried, "
+                          "because that would take very long: {}. Whoever can write to the store "
+                          "can put such slots there; if nobody knows them, remove the objects "
+                          "keys/... of these names from the store",
+                          names_of(untried_))};
+    }
     if (command_failed_) return std::move(*command_failed_).with_context("opening the key slots");
     if (!trouble_ && refused_ == 0) trouble_ = std::move(unknown_);
     if (trouble_) return std::move(*trouble_).with_context("opening the key slots");
@@ -94,6 +112,7 @@ class Refusals {
   std::optional<Error> command_failed_;
   std::optional<Error> trouble_;
   std::optional<Error> unknown_;
+  std::vector<ObjectId> untried_;
   std::size_t refused_ = 0;
 };
 
@@ -149,12 +168,10 @@ std::vector<KeySlotEntry> entries_of(const std::vector<StoredSlot>& slots, const
 }
 
 std::unexpected<Error> cannot_follow(const std::vector<ObjectId>& slots) {
-  std::string names;
-  for (const ObjectId& id : slots) names += (names.empty() ? "" : ", ") + id.short_hex();
   return std::unexpected(
       Error(ErrorCode::kUnsupported,
             fmt::format("the keys are not changed, because not every key slot would go on: {}",
-                        names))
+                        names_of(slots)))
           .with_hint("They are damaged, revoked, from an earlier version, or somebody without a "
                      "key put them there. Remove them with 'backstay key remove', and add those "
                      "anew that are yours, with 'backstay key add'."));
@@ -237,23 +254,59 @@ Result<void> require_full(const Keyring& keyring) {
           .with_hint("Use a full key; 'backstay key list' shows which key slots are write-only."));
 }
 
+// What trying it costs; one that asks for more than is allowed is refused at no cost.
+static std::uint64_t work_of(const StoredSlot& slot, const Credential& credential) {
+  if (!credential.passphrase) return 0;
+  const auto info = read_slot_info(slot.bytes);
+  if (!info || info->kind != SlotKind::kPassphrase) return 0;
+  return std::uint64_t{info->argon2.memory_kib} * std::uint64_t{info->argon2.passes};
+}
+
+// Among `slots`; nothing where it cannot be found out.
+static std::vector<ObjectId> unusable_among(const std::vector<StoredSlot>& slots,
+                                            const KeyPlace& place, const UnlockedKeys& keys) {
+  std::vector<ObjectId> unusable;
+  if (keys.keyring.is_write_only()) return unusable;
+  const auto confirmation = Confirmation::read(place, keys.keyring);
+  if (!confirmation) return unusable;
+  for (const KeySlotEntry& entry : entries_of(slots, keys, *confirmation)) {
+    const bool told = entry.readable && entry.info.kind != SlotKind::kNone && !entry.usable;
+    if (told) unusable.push_back(entry.id);
+  }
+  return unusable;
+}
+
 Result<UnlockedKeys> unlock_keys(const KeyPlace& place, const Credential& credential) {
   Refusals refusals;
-  for (const StoredSlot& stored : TRY(read_slots(place))) {
-    auto opened = unlock_slot(stored.bytes, credential);
+  const std::vector<StoredSlot> slots = TRY(read_slots(place));
+  std::vector<std::pair<std::uint64_t, std::size_t>> by_work;
+  for (std::size_t i = 0; i < slots.size(); ++i)
+    by_work.emplace_back(work_of(slots[i], credential), i);
+  std::ranges::sort(by_work);
+  std::uint64_t in_vain = 0;
+  for (const auto& [work, number] : by_work) {
+    const StoredSlot* const stored = &slots[number];
+    // One that stands alone is tried whatever it asks for: somebody chose that.
+    if (in_vain > 0 && work > kVainWorkMax - std::min(in_vain, kVainWorkMax)) {
+      refusals.add_untried(stored->id);
+      continue;
+    }
+    auto opened = unlock_slot(stored->bytes, credential);
     if (!opened) {
-      refusals.add(stored, std::move(opened).error());
+      in_vain += work;
+      refusals.add(*stored, std::move(opened).error());
       continue;
     }
     UnlockedKeys keys{.keyring = std::move(opened->keyring),
                       .identity = std::move(opened->identity),
-                      .slot = stored.id};
+                      .slot = stored->id};
     auto followed = follow_epochs(place.store, place.repository, keys.identity, keys.keyring);
     if (!followed && followed.error().code() == ErrorCode::kWrongKey) {
       refusals.add_revoked(std::move(followed).error());
       continue;
     }
     TRY_DOING("opening the key slots", std::move(followed));
+    keys.unusable = unusable_among(slots, place, keys);
     return keys;
   }
   return std::unexpected(std::move(refusals).verdict());
@@ -334,10 +387,16 @@ Result<RotationReport> rotate_keys(const KeyPlace& place, UnlockedKeys& keys,
   keys.keyring.epochs.push_back(std::move(epoch));
 
   RotationReport report{.epoch = keys.keyring.current_epoch, .carried = {}, .left_behind = {}};
-  for (KeySlotEntry& slot : TRY_DOING("listing the key slots, after the keys were changed",
-                                      list_key_slots(place, keys))) {
-    if (slot.id == wish.revoked) continue;
-    (slot.confirmed ? report.carried : report.left_behind).push_back(std::move(slot));
+  // Before anything is removed, so that it is known whatever becomes of that.
+  auto listed = list_key_slots(place, keys);
+  if (!listed) {
+    report.not_listed = std::move(listed).error().with_context(
+        "listing the key slots, after the keys were changed");
+  } else {
+    for (KeySlotEntry& slot : *listed) {
+      if (slot.id == wish.revoked) continue;
+      (slot.confirmed ? report.carried : report.left_behind).push_back(std::move(slot));
+    }
   }
   if (!wish.revoked) return report;
   if (auto removed = remove_slot(place, *wish.revoked); !removed)

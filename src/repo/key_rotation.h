@@ -34,10 +34,18 @@ struct UnlockedKeys {
   Keyring keyring;
   SlotIdentity identity;
   ObjectId slot;
+  // Slots that do not open the repository, as far as a full key can say: left behind by a change of
+  // the keys, or put there by somebody without one.
+  std::vector<ObjectId> unusable = {};
 };
 
-// With the first slot that the credential opens and that was not revoked. wrong_key when there is
-// none, corruption when the one may be damaged.
+// What deriving keys from a passphrase may cost in vain, in KiB times passes: about a minute.
+// Whoever can write to the store can put slots there that each ask for the dearest derivation.
+inline constexpr std::uint64_t kVainWorkMax = std::uint64_t{64} * 1024 * 1024;
+
+// With the first slot that the credential opens and that was not revoked, the cheapest first.
+// wrong_key when there is none, or not all that are there may be tried, corruption when the one may
+// be damaged.
 Result<UnlockedKeys> unlock_keys(const KeyPlace& place, const Credential& credential);
 
 Result<std::vector<KeySlotEntry>> list_key_slots(const KeyPlace& place, const UnlockedKeys& keys);
@@ -65,6 +73,8 @@ struct RotationReport {
   std::vector<KeySlotEntry> carried;
   // Came while the keys were changed: they do not open the repository any more.
   std::vector<KeySlotEntry> left_behind;
+  // The new epoch stands, but which slots came meanwhile is not known.
+  std::optional<Error> not_listed = {};
   // The new epoch stands, but the slot that was revoked is still there. It opens only what was.
   std::optional<Error> not_removed = {};
 };

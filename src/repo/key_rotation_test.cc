@@ -286,6 +286,8 @@ TEST_F(KeyRotation, DoesNothingBesideAnotherChangeOfKeys) {
     EXPECT_EQ(code_of(repository->remove_key_slot(second)), "conflict");
     EXPECT_EQ(code_of(repository->rotate_keys(second)), "conflict");
     EXPECT_EQ(code_of(repository->rotate_keys({})), "conflict");
+    EXPECT_EQ(code_of(repository->add_key_slot(cheap_slot(), with_passphrase("third"))),
+              "conflict");
   }
   EXPECT_EQ(names("keys/"), slots);
   EXPECT_TRUE(names("epochs/").empty());

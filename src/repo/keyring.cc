@@ -195,17 +195,20 @@ Result<Keyring::NewObject> Keyring::new_object(ObjectKind kind, const Config& co
   return object;
 }
 
+Result<std::optional<KeyEpoch>> Keyring::epoch(std::uint64_t number) const {
+  const auto known = std::ranges::find(epochs, number, &KeyEpoch::number);
+  if (known != epochs.end()) return *known;
+  if (late == nullptr || number > kEpochMax) return std::nullopt;
+  return late->find(static_cast<std::uint32_t>(number));
+}
+
 Result<crypto::Secret> Keyring::object_key(ByteView stored) const {
   const Header header = TRY(decode_header(stored));
   const std::size_t size = prefix_size(header);
   if (stored.size() < size) return fail(ErrorCode::kCorruption, "the object is cut short");
   const ByteView prefix = stored.first(size);
-  const auto known = std::ranges::find(epochs, header.epoch, &KeyEpoch::number);
-  if (known != epochs.end()) return key_in_epoch(*known, header, prefix);
-  if (late != nullptr) {
-    const std::optional<KeyEpoch> found = TRY(late->find(header.epoch));
-    if (found) return key_in_epoch(*found, header, prefix);
-  }
+  const std::optional<KeyEpoch> found = TRY(epoch(header.epoch));
+  if (found) return key_in_epoch(*found, header, prefix);
   return fail(ErrorCode::kWrongKey,
               fmt::format("the keyring has no key for epoch {}", header.epoch));
 }

@@ -59,6 +59,9 @@ struct Keyring {
   [[nodiscard]] bool is_write_only() const;
   [[nodiscard]] const KeyEpoch& current() const;
 
+  // Also one that began after the ring was read; nothing when there is none.
+  [[nodiscard]] Result<std::optional<KeyEpoch>> epoch(std::uint64_t number) const;
+
   struct NewObject {
     Header header;
     Bytes prefix;

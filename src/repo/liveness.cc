@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/try.h"
 #include "repo/run_merge.h"
 
 namespace backstay::repo {
@@ -171,8 +172,9 @@ std::optional<ChunkLocation> Liveness::place_of(const IdPrefix& id) const {
   return found;
 }
 
-void Liveness::for_each_elsewhere(const std::unordered_set<std::uint32_t>& packs,
-                                  const std::function<void(const FrameLocation&)>& each) const {
+Result<void> Liveness::for_each_elsewhere(
+    const std::unordered_set<std::uint32_t>& packs,
+    const std::function<Result<void>(const IdPrefix&, const ChunkLocation&)>& each) const {
   for (const Run& run : runs_) {
     for (std::uint64_t at = 0; at < run.run->size(); ++at) {
       if (at > 0) run.run->pass(at - 1);
@@ -180,10 +182,11 @@ void Liveness::for_each_elsewhere(const std::unordered_set<std::uint32_t>& packs
       if (!packs.contains(run.packs[entry.pack]) || run.needed.has(at)) continue;
       const auto place = place_of(entry.id);
       const bool here = place && place->frame.pack == run.run->pack_id(entry.pack);
-      if (place && !here) each(place->frame);
+      if (place && !here) TRY(each(entry.id, *place));
     }
   }
   forget_pages();
+  return {};
 }
 
 void Liveness::forget_pages() const {

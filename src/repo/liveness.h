@@ -47,9 +47,11 @@ class Liveness {
                                std::uint32_t offset_in_frame) const;
   // Where the chunk is needed, or nothing.
   [[nodiscard]] std::optional<ChunkLocation> place_of(const IdPrefix& id) const;
-  // Chunks in these packs that are needed, but at another place: calls `each` with that place.
-  void for_each_elsewhere(const std::unordered_set<std::uint32_t>& packs,
-                          const std::function<void(const FrameLocation&)>& each) const;
+  // Chunks in these packs that are needed, but at another place: calls `each` with that place
+  // until it fails.
+  Result<void> for_each_elsewhere(
+      const std::unordered_set<std::uint32_t>& packs,
+      const std::function<Result<void>(const IdPrefix&, const ChunkLocation&)>& each) const;
   // What was looked at does not stay resident.
   void forget_pages() const;
 

@@ -41,6 +41,7 @@ struct Repository::State {
   std::size_t readers = 1;
   std::vector<Generation> generations;
   std::optional<Error> generation_trouble;
+  std::vector<snapshot::SnapshotId> uncounted;
   std::unique_ptr<Index> index;
   FrameCache frames{kFrameCacheBytes};
   ObjectKeyCache pack_keys;
@@ -137,6 +138,7 @@ Result<std::unique_ptr<Repository>> Repository::open(std::unique_ptr<backend::Ba
                                          .readers = options.readers,
                                          .generations = {},
                                          .generation_trouble = {},
+                                         .uncounted = {},
                                          .index = {},
                                          .pack_keys = {},
                                          .scan_mutex = {},
@@ -269,6 +271,10 @@ Result<StoredSnapshot> Repository::read_stored(const snapshot::SnapshotId& id) {
                         .by_full_key = header.key_mode == KeyMode::kDerived};
 }
 
+const std::vector<snapshot::SnapshotId>& Repository::uncounted_snapshots() const {
+  return state_->uncounted;
+}
+
 Result<std::vector<snapshot::SnapshotId>> Repository::list_snapshots() {
   std::vector<snapshot::SnapshotId> ids;
   TRY(state_->backend->list(name_prefix(ObjectKind::kSnapshot),
@@ -315,10 +321,14 @@ Result<std::vector<StoredSnapshot>> Repository::snapshots(const DamagedSnapshot&
             .with_hint("Use a full key; 'backstay key list' shows which there are."));
   const std::vector<snapshot::SnapshotId> ids = TRY(list_snapshots());
   std::vector<StoredSnapshot> found;
+  state_->uncounted.clear();
   for (const snapshot::SnapshotId& id : ids) {
     auto snapshot = read_stored(id);
     if (snapshot) {
-      if (counts(id, snapshot->snapshot)) found.push_back(std::move(*snapshot));
+      if (counts(id, snapshot->snapshot))
+        found.push_back(std::move(*snapshot));
+      else
+        state_->uncounted.push_back(id);
     } else if (snapshot.error().code() == ErrorCode::kNotFound) {
       continue;  // forgotten after it was listed
     } else if (is_damage(snapshot.error().code())) {
@@ -563,7 +573,18 @@ Result<std::vector<KeySlotEntry>> Repository::key_slots() {
 }
 
 Result<ObjectId> Repository::add_key_slot(const SlotInfo& info, const Credential& credential) {
+  TRY(require_full(state_->keys.keyring));
+  // Released when it goes: until then no rotation leaves the new slot behind.
+  const auto lease = TRY(take_key_lease());
   return repo::add_key_slot(state_->key_place(), state_->keys, info, credential, state_->world.rng);
+}
+
+Result<std::vector<ForkedEpoch>> Repository::forked_key_epochs() const {
+  return forked_epochs(*state_->backend, state_->config.id, state_->keys.keyring);
+}
+
+const std::vector<ObjectId>& Repository::unusable_key_slots() const {
+  return state_->keys.unusable;
 }
 
 // Of a process that was killed it is in the way only as long as it must.

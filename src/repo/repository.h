@@ -17,6 +17,7 @@
 #include "repo/config.h"
 #include "repo/generation.h"
 #include "repo/index.h"
+#include "repo/key_epoch.h"
 #include "repo/key_rotation.h"
 #include "repo/key_slot.h"
 #include "repo/lease.h"
@@ -100,6 +101,9 @@ class Repository final : public chunk::ChunkReader {
   // the reason.
   using DamagedSnapshot = std::function<void(const snapshot::SnapshotId&, const Error&)>;
   Result<std::vector<StoredSnapshot>> snapshots(const DamagedSnapshot& damaged);
+  // Those that the last call of snapshots() met and that do not count: their backups were not
+  // confirmed, and the next collection removes them.
+  [[nodiscard]] const std::vector<snapshot::SnapshotId>& uncounted_snapshots() const;
   Result<std::vector<snapshot::SnapshotId>> list_snapshots();
   // As it was committed, whatever became of its tags.
   Result<snapshot::Snapshot> read_snapshot(const snapshot::SnapshotId& id);
@@ -151,7 +155,10 @@ class Repository final : public chunk::ChunkReader {
 
   // ---- keys
   Result<std::vector<KeySlotEntry>> key_slots();
-  // Adds a slot for the credential and returns its name.
+  // Those that do not open the repository any more, or never did: see UnlockedKeys.
+  [[nodiscard]] const std::vector<ObjectId>& unusable_key_slots() const;
+  Result<std::vector<ForkedEpoch>> forked_key_epochs() const;
+  // Adds a slot for the credential and returns its name. conflict while somebody else changes keys.
   Result<ObjectId> add_key_slot(const SlotInfo& info, const Credential& credential);
   // conflict when no slot would be left that can read.
   Result<void> remove_key_slot(const ObjectId& id);

@@ -23,6 +23,9 @@ std::string RunCache::path_of(const ObjectId& id) const {
 namespace {
 
 constexpr std::size_t kSealPiece = 4 * 1024 * 1024;
+// Behind the body: whether the run supersedes others, then the seal over all.
+constexpr std::size_t kTrustSize = 1;
+constexpr std::size_t kTail = kTrustSize + crypto::Digest::kSize;
 
 }  // namespace
 
@@ -31,13 +34,13 @@ crypto::Secret RunCache::seal_key(const ObjectId& id) const {
   return crypto::Secret::from_bytes(crypto::blake3_keyed(key_, id.view()).view()).value();
 }
 
-crypto::Digest RunCache::seal_of(const ObjectId& id, ByteView body,
+crypto::Digest RunCache::seal_of(const ObjectId& id, ByteView sealed,
                                  const io::MappedFile& file) const {
   crypto::Blake3Stream seal(seal_key(id));
-  while (!body.empty()) {
-    const ByteView piece = body.first(std::min(body.size(), kSealPiece));
+  while (!sealed.empty()) {
+    const ByteView piece = sealed.first(std::min(sealed.size(), kSealPiece));
     seal.update(piece);
-    body = body.subspan(piece.size());
+    sealed = sealed.subspan(piece.size());
     file.forget_pages();
   }
   return seal.finish();
@@ -48,10 +51,12 @@ std::optional<std::shared_ptr<const IndexRun>> RunCache::load(const ObjectId& id
   auto file = io::MappedFile::open(path_of(id));
   if (!file) return std::nullopt;
   const ByteView bytes = (*file)->bytes();
-  if (bytes.size() > crypto::Digest::kSize) {
-    const ByteView body = bytes.first(bytes.size() - crypto::Digest::kSize);
-    if (std::ranges::equal(seal_of(id, body, **file).bytes, bytes.last(crypto::Digest::kSize))) {
-      auto run = IndexRun::open(id, std::move(*file), body);
+  if (bytes.size() > kTail) {
+    const ByteView sealed = bytes.first(bytes.size() - crypto::Digest::kSize);
+    if (std::ranges::equal(seal_of(id, sealed, **file).bytes, bytes.last(crypto::Digest::kSize))) {
+      const auto trust = static_cast<RunTrust>(sealed.back());
+      auto run =
+          IndexRun::open(id, std::move(*file), sealed.first(sealed.size() - kTrustSize), trust);
       if (run) return std::move(*run);
     }
   }
@@ -59,27 +64,37 @@ std::optional<std::shared_ptr<const IndexRun>> RunCache::load(const ObjectId& id
   return std::nullopt;
 }
 
-// The body and its seal behind it, which is known when the last piece of the body went by.
-Result<void> RunCache::write(const ObjectId& id, const StreamedBytes& body) const {
+// The body and what stands behind it, which is known when the last piece of the body went by.
+Result<void> RunCache::write(const ObjectId& id, const StreamedBytes& body,
+                             const RunSigner& signer) const {
   std::optional<crypto::Blake3Stream> seal;
-  crypto::Digest digest;
+  std::optional<RunConfirmation> confirmation;
+  Bytes tail;
   const StreamedBytes sealed{
-      .size = body.size + crypto::Digest::kSize,
-      .piece_at = [&](std::uint64_t offset) -> Result<ByteView> {
-        if (offset == 0) seal.emplace(seal_key(id));
+      .size = body.size + kTail, .piece_at = [&](std::uint64_t offset) -> Result<ByteView> {
+        if (offset == 0) {
+          seal.emplace(seal_key(id));
+          confirmation.emplace(signer, body.size);
+        }
         if (offset < body.size) {
           const ByteView piece = TRY(body.piece_at(offset));
           seal->update(piece);
+          confirmation->take(piece);
           return piece;
         }
-        digest = seal->finish();
-        return ByteView(digest.bytes).subspan(static_cast<std::size_t>(offset - body.size));
+        if (offset == body.size) {
+          tail.assign(kTrustSize, static_cast<std::uint8_t>(confirmation->verdict()));
+          seal->update(tail);
+          append(tail, seal->finish().view());
+        }
+        return ByteView(tail).subspan(static_cast<std::size_t>(offset - body.size));
       }};
   return io::create_file(path_of(id), sealed, io::Durability::kUnsynced);
 }
 
 Result<std::shared_ptr<const IndexRun>> RunCache::keep(const ObjectId& id,
-                                                       const StreamedBytes& body) const {
+                                                       const StreamedBytes& body,
+                                                       const RunSigner& signer) const {
   if (!directory_.empty()) {
     std::optional<Error> unreadable;  // then there is nothing to keep anywhere
     const StreamedBytes watched{.size = body.size, .piece_at = [&](std::uint64_t offset) {
@@ -87,13 +102,15 @@ Result<std::shared_ptr<const IndexRun>> RunCache::keep(const ObjectId& id,
                                   if (!piece) unreadable = piece.error().clone();
                                   return piece;
                                 }};
-    const auto written = write(id, watched);
+    const auto written = write(id, watched, signer);
     if (unreadable) return std::unexpected(std::move(*unreadable));
     if (written || written.error().code() == ErrorCode::kAlreadyExists) {
       if (auto cached = load(id)) return std::move(*cached);
     }
   }
-  return IndexRun::open(id, TRY(gathered(body)));
+  Bytes whole = TRY(gathered(body));
+  const RunTrust trust = trust_in(signer, whole);
+  return IndexRun::open(id, std::move(whole), trust);
 }
 
 void RunCache::forget(const ObjectId& id) const {

@@ -20,9 +20,10 @@ class RunCache {
 
   // Nothing when it is not there or not whole (the file is then removed).
   std::optional<std::shared_ptr<const IndexRun>> load(const ObjectId& id) const;
-  // Opens the body, from the cache where there is one. Where none can be written, the body is in
-  // memory as a whole.
-  Result<std::shared_ptr<const IndexRun>> keep(const ObjectId& id, const StreamedBytes& body) const;
+  // Whether it may supersede others is found out here, and kept with it. Opens the body, from the
+  // cache where there is one. Where none can be written, the body is in memory as a whole.
+  Result<std::shared_ptr<const IndexRun>> keep(const ObjectId& id, const StreamedBytes& body,
+                                               const RunSigner& signer) const;
   void forget(const ObjectId& id) const;
   // Removes the files of runs that are no longer live.
   void keep_only(const std::vector<std::shared_ptr<const IndexRun>>& runs) const;
@@ -33,7 +34,7 @@ class RunCache {
   // The pages of the file do not stay resident.
   [[nodiscard]] crypto::Digest seal_of(const ObjectId& id, ByteView body,
                                        const io::MappedFile& file) const;
-  Result<void> write(const ObjectId& id, const StreamedBytes& body) const;
+  Result<void> write(const ObjectId& id, const StreamedBytes& body, const RunSigner& signer) const;
 
   std::string directory_;
   crypto::Secret key_;

@@ -233,5 +233,24 @@ TEST_F(WriteOnly, RepositoryIsMadeWithAFullKeyBesides) {
   EXPECT_EQ(problem((*full)->read(ref_of(**full, some(1)[0]))), "");
 }
 
+TEST_F(WriteOnly, MergesWhatOnlyAddsAndTakesNothingElseAway) {
+  const auto full = open();
+  for (std::uint64_t i = 0; i < 8; ++i) put(*full, {noise(3000, 500 + i)});
+  const std::string merged = only_name("index/");
+  const auto writer = client();
+  for (std::uint64_t i = 0; i < 20; ++i) put(*writer, {noise(3000, 600 + i)});
+  const auto left = names("index/");
+  EXPECT_LT(left.size(), 12U);
+  EXPECT_TRUE(std::ranges::find(left, merged) != left.end());
+  const auto reader = open();
+  for (std::uint64_t i = 0; i < 8; ++i)
+    EXPECT_TRUE(reader->index().contains(reader->chunk_id(noise(3000, 500 + i))));
+  for (std::uint64_t i = 0; i < 20; ++i)
+    EXPECT_TRUE(reader->index().contains(reader->chunk_id(noise(3000, 600 + i))));
+  for (const auto& run : client()->index().runs())
+    EXPECT_TRUE(run->supersedes().empty() ||
+                object_name(ObjectKind::kIndexRun, run->id()) == merged);
+}
+
 }  // namespace
 }  // namespace backstay::repo

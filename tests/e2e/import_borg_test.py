@@ -35,7 +35,6 @@ class BorgImports(program.ProgramTest):
         self.borg("init", "-e", mode, self.borg_repository)
 
     def create(self, *arguments, **options):
-        time.sleep(1.1)  # borg lists archives with whole seconds: none is of the same one
         self.archives += 1
         name = f"{self.borg_repository}::a{self.archives}"
         self.borg("create", *arguments[:-1], name, arguments[-1], **options)

@@ -264,9 +264,14 @@ class JsonLines(program.ProgramTest):
             self.lines_of(0, "repair", "index", *options)
             self.lines_of(13, "repair", "packs", *options)
             self.lines_of(0, "repair", "snapshots", *options)
+        (self.repository / "generations").mkdir(exist_ok=True)
+        (self.repository / f"generations/{9:020}").write_bytes(b"planted")
+        self.lines_of(13, "repair", "generations", "--dry-run")
+        self.lines_of(0, "repair", "generations", "--all-ended")
         lines = self.lines_of(0, "snapshots")
         self.assertEqual(lines[0]["repaired"]["files_lost"], 1)
         self.assert_seen(("repair", "object"), ("repair", "index_summary"), ("repair", "pack"),
+                         ("repair", "generations_summary"),
                          ("repair", "packs_summary"), ("repair", "lost"), ("repair", "snapshot"),
                          ("repair", "snapshots_summary"))
 

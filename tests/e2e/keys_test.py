@@ -1,6 +1,8 @@
 """Key files, key commands, rotation and write-only clients, as a user meets them."""
 import os
+import pathlib
 import shutil
+import time
 import unittest
 
 import program
@@ -96,6 +98,36 @@ class KeyCommands(Keys):
         self.assertIn(b"gives 3 bytes",
                       self.run_for(12, "snapshots", env=self.command("printf abc")).err)
         self.run_for(12, "snapshots", env=self.command("printf %040d 1"))
+
+    def test_see_no_secret_of_ours_and_leave_none_in_a_core(self):
+        self.run_for(0, "init", *QUICK)
+        self.file.write_text(os.urandom(24).hex() + "\n")
+        self.run_for(0, "key", "add", "--command", f"cat '{self.file}'")
+        seen, limits = self.folder / "seen", self.folder / "limits"
+        command = f"sh -c 'env > {seen}; cat /proc/$PPID/limits > {limits}; cat \"{self.file}\"'"
+        env = {**self.with_key(), "BACKSTAY_NEW_PASSWORD": "tell nobody"}
+        self.run_for(0, "--key-command", command, "snapshots", env=env)
+        self.assertIn("PATH=", seen.read_text())
+        self.assertNotIn("tell nobody", seen.read_text())
+        core = next(line for line in limits.read_text().splitlines() if "core" in line)
+        self.assertEqual(core.split()[4:6], ["0", "0"])
+
+    def test_that_hang_are_ended(self):
+        self.run_for(0, "init", *QUICK)
+        self.file.write_text(os.urandom(24).hex() + "\n")
+        self.run_for(0, "key", "add", "--command", f"cat '{self.file}'")
+        pid_file = self.folder / "pid"
+        command = f"sh -c 'sleep 1000 & echo $! > {pid_file}; wait'"
+        said = self.run_for(12, "--key-timeout", "1s", "--key-command", command, "snapshots",
+                            env=self.with_key(), start_new_session=True)
+        self.assertIn(b"gives no answer in time", said.err)
+        process = pathlib.Path(f"/proc/{pid_file.read_text().strip()}")
+        for _ in range(500):
+            if not process.exists() or ") Z " in (process / "stat").read_text():
+                break
+            time.sleep(0.02)
+        else:
+            self.fail("what the command started goes on")
 
     def test_can_be_key_managers_that_keep_nothing(self):
         """Here the key manager is a program that adds one to every byte, or takes it away."""

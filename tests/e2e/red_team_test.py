@@ -207,11 +207,61 @@ class StoreOperator(program.ProgramTest):
         said = self.run_for(13, "backup", self.source)
         self.assertIn(b"not signed", said.err)
 
-    def test_is_told_of_when_he_puts_an_open_repository_in_its_place(self):
+    def elsewhere(self):
+        """The attacker's own machine."""
+        return self.environment(BACKSTAY_CACHE_DIR=str(self.folder / "his-cache"))
+
+    def test_cannot_make_clients_back_up_into_an_open_repository_in_its_place(self):
+        (self.source / "file").write_bytes(SECRET)
+        self.backup()
         shutil.rmtree(self.repository)
-        self.run_for(0, "init", "--encryption", "none")
-        said = self.run_for(0, "backup", self.source)
+        self.run_for(0, "init", "--encryption", "none", env=self.elsewhere())
+        before = self.objects()
+        said = self.run_for(1, "backup", self.source)
+        self.assertIn(b"was encrypted", said.err)
+        self.assertIn(b"--accept-changed", said.err)
+        self.assertEqual(self.objects(), before)
+        self.assertIn(b"was encrypted", self.run_for(0, "snapshots").err)
+        self.assertIn(b"was encrypted", self.run_for(1, "backup", self.source).err)
+        # Who was never there before is told what he can be told.
+        said = self.run_for(0, "backup", self.source, env=self.elsewhere())
         self.assertIn(b"can be read by everybody", said.err)
+        # And who says that it is right says so once.
+        self.run_for(0, "--accept-changed", "backup", self.source)
+        self.assertNotIn(b"was encrypted", self.run_for(0, "backup", self.source).err)
+
+    def test_cannot_exchange_the_repository_for_another_of_the_same_passphrase(self):
+        self.backup()
+        shutil.rmtree(self.repository)
+        self.run_for(0, "init", "--kdf-memory", "8KiB", env=self.elsewhere())
+        self.assertIn(b"another one than it was", self.run_for(1, "backup", self.source).err)
+        # A new one that this machine makes itself is no surprise.
+        shutil.rmtree(self.repository)
+        self.run_for(0, "init", "--kdf-memory", "8KiB")
+        self.backup()
+
+    def test_cannot_take_new_keys_away_unseen(self):
+        old = self.folder / "old"
+        shutil.copytree(self.repository, old)
+        self.run_for(0, "key", "rotate")
+        self.backup()
+        new = self.folder / "new"
+        self.repository.rename(new)
+        shutil.copytree(old, self.repository)
+        self.assertIn(b"key epoch 2 of the repository is gone",
+                      self.run_for(1, "backup", self.source).err)
+        self.assertIn(b"is gone", self.run_for(0, "snapshots").err)
+        # A fork: the same epoch begun anew, by whoever had the keys before.
+        self.run_for(0, "key", "rotate", env=self.elsewhere())
+        said = self.run_for(1, "backup", self.source)
+        self.assertIn(b"key epoch 2 of the repository is another one", said.err)
+        # Where something of both is there, everybody sees it.
+        for path in (new / "epochs").iterdir():
+            if "-" in path.name:
+                shutil.copy(path, self.repository / "epochs")
+        said = self.run_for(13, "key", "check", env=self.elsewhere())
+        self.assertIn(b"begun twice", said.err)
+        self.assertIn(b"begun twice", self.run_for(13, "check", env=self.elsewhere()).out)
 
     def test_cannot_change_a_slot_to_full(self):
         self.run_for(0, "key", "add", "--key-file", self.folder / "key", "--write-only")

@@ -227,6 +227,24 @@ class Repair(program.ProgramTest):
         self.assertGreater(summary["packs_left"], 0)
         self.assertGreater(summary["bytes_left"], 0)
 
+    def test_goes_on_without_a_generation_that_somebody_planted(self):
+        before = self.restore()
+        generations = self.repository / "generations"
+        generations.mkdir(exist_ok=True)
+        (generations / f"{5:020}").write_bytes(b"planted")
+        self.assertIn(b"repair generations", self.run_for(13, "check").out)
+        self.run_for(13, "backup", self.source)
+        state = self.state()
+        self.assertEqual(self.repair("generations", "--dry-run", code=13)["damaged"], 1)
+        self.assertIn(b"--all-ended", self.run_for(2, "repair", "generations").err)
+        self.assertEqual(self.state(), state)
+        self.assertEqual(self.repair("generations", "--all-ended")["removed"], 1)
+        self.run_for(0, "check")
+        self.backup()
+        self.assert_same_tree(self.source, before)
+        self.run_for(0, "prune")
+        self.assert_checked()
+
     def test_everything_that_a_damage_touches_is_told(self):
         for i in range(60):
             (self.source / f"copy{i:02}").write_bytes((self.source / "large").read_bytes())

@@ -7,6 +7,7 @@ import os
 import pathlib
 import shutil
 import stat
+import struct
 import subprocess
 import sys
 import tempfile
@@ -16,8 +17,11 @@ sys.path[:0] = [str(pathlib.Path(__file__).resolve().parents[2] / "tools"),
                 str(pathlib.Path(__file__).resolve().parents[1])]
 import backstay_reader  # noqa: E402
 import run_tests  # noqa: E402
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey  # noqa: E402
 from reader import blake3 as b3  # noqa: E402
-from reader.repository import Corruption, Cursor, Record, Refused, parse_words  # noqa: E402
+from reader.blake3 import derive  # noqa: E402
+from reader.repository import (Corruption, Cursor, Record, Refused, Repository,  # noqa: E402
+                               parse_words)
 from tiny_writer import (CHARACTER, FIFO, FOLDER, SYMLINK, TinyWriter, entry, record,  # noqa: E402
                          varint, zigzag)
 
@@ -162,6 +166,28 @@ class Repositories(unittest.TestCase):
         shutil.rmtree(self.repository / "index")
         self.restore()
         self.assertEqual(sorted(os.listdir(self.target)), ["d%02d" % i for i in range(40)])
+
+    def test_runs_are_superseded_by_those_alone_that_a_full_key_signed(self):
+        writer = TinyWriter(self.repository)
+        writer.snapshot({b"file": writer.file(b"content")})
+        real, = (self.repository / "index").iterdir()
+        seed = derive("backstay v1 epoch signature", writer.secret)
+
+        def live_after(signed, message):
+            body = b"BKSTRUN1" + struct.pack("<IIQIIQI", 40, 0, 0, 0, 1, 1, signed)
+            body = body.ljust(64, b"\0") + bytes.fromhex(real.name)
+            signature = Ed25519PrivateKey.from_private_bytes(seed).sign(message(body))
+            name = writer.write_run(body + signature * signed)
+            repository = Repository(self.repository, passphrase=b"secret")
+            repository.load_index()
+            (self.repository / name).unlink()
+            return sum(run.entries for run in repository.runs) > 0
+
+        def rightly(body):
+            return b"backstay v1 index run" + writer.id + b3.blake3(body)
+        self.assertFalse(live_after(1, rightly))
+        self.assertTrue(live_after(0, rightly))
+        self.assertTrue(live_after(1, lambda body: rightly(body[1:])))
 
     def test_restores_files_whose_content_is_a_list_of_lists(self):
         writer = TinyWriter(self.repository)

@@ -161,6 +161,9 @@ class TinyWriter:
         body = b"BKSTRUN1" + struct.pack("<IIQIIQ", 40, 0, len(entries), len(packs) // 48, 0, 1)
         body = body.ljust(64, b"\0") + packs
         body += b"".join(short + struct.pack("<5I", *rest) for short, *rest in sorted(entries))
+        return self.write_run(body)
+
+    def write_run(self, body):
         prefix = self.header(5, True)
         data = prefix
         for at in range(0, len(body), 1 << 20):

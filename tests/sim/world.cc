@@ -181,7 +181,11 @@ void World::expect_no_leak() {
     named.insert(repo::object_name(repo::object_kind(pack.kind), pack.id));
   if (!(*repository)->index().condemned_packs().empty())
     violate("after the last prune the index names condemned packs");
+  std::set<std::string> runs;
+  for (const auto& run : (*repository)->index().runs())
+    runs.insert(repo::object_name(repo::ObjectKind::kIndexRun, run->id()));
   for (const auto& [name, object] : store.objects) {
+    if (name.starts_with("index/") && !runs.contains(name)) violate("a leak: " + name);
     const bool is_pack = name.starts_with("data/") || name.starts_with("meta/");
     if (is_pack && named.erase(name) == 0) violate("a leak: " + name);
     if (name.starts_with("leases/")) violate("a lease is left: " + name);

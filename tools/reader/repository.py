@@ -416,14 +416,20 @@ class Repository:
         magic = b"BKSTRUN1" + struct.pack("<II", 40, 0)
         must(len(body) >= 64 and body[:16] == magic, "this is no index run")
         entries, packs, superseded = struct.unpack_from("<QII", body, 16)
+        signed, = struct.unpack_from("<I", body, 40)
         base = 64 + 32 * superseded
-        must(len(body) == base + 48 * packs + 40 * entries, "an index run has the wrong size")
+        end = base + 48 * packs + 40 * entries
+        must(signed <= 1 and body[44:64] == bytes(20), "an index run's head is damaged")
+        must(len(body) == end + 64 * signed, "an index run has the wrong size")
         table = []
         for at in range(base, base + 48 * packs, 48):
             pack, kind = body[at:at + 32].hex(), struct.unpack_from("<I", body, at + 40)[0]
             must(kind in (3, 4), "an index run names an unknown kind of pack")
             table.append(f"{'data' if kind == 3 else 'meta'}/{pack[:2]}/{pack}")
         gone = [body[at:at + 32].hex() for at in range(64, base, 32)]
+        message = b"backstay v1 index run" + self.id + blake3(body[:end])
+        if gone and not (signed and self.epochs[header["epoch"]].confirms(message, body[end:])):
+            gone = []  # only who has a full key takes away what others wrote
         return Run(body, base + 48 * packs, entries, table, gone)
 
     def load_index(self):

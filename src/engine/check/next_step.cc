@@ -9,7 +9,7 @@ namespace backstay::engine::check_stages {
 namespace {
 
 // By how the object's name begins; the first that fits counts.
-constexpr std::array<std::pair<std::string_view, std::string_view>, 13> kNextSteps{{
+constexpr std::array<std::pair<std::string_view, std::string_view>, 14> kNextSteps{{
     {"index/",
      "Run 'backstay repair index': the packs say themselves what is in them. The next backup does "
      "the same."},
@@ -31,8 +31,12 @@ constexpr std::array<std::pair<std::string_view, std::string_view>, 13> kNextSte
      "remove'."},
     {"config", "Put it back from a copy of the repository."},
     {"leases/", "It counts for nothing once it is old; nothing needs to be done."},
+    {"epochs/",
+     "Put the right one back from a copy of the repository. Of two that begin one epoch, one was "
+     "made by somebody who had a full key and can still write to the store: docs/threat-model.md."},
     {"generations/",
-     "Put it back from a copy of the repository: it says which packs are given up."},
+     "Put it back from a copy of the repository: it says which packs are given up. Without a copy, "
+     "end every program that uses the repository and run 'backstay repair generations'."},
     {"damaged/",
      "Its name is what counts. 'backstay check --read-data' removes it when the pack is whole."},
     {"holds/",

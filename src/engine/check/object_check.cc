@@ -24,8 +24,8 @@ constexpr std::array kNamedByHash{ObjectKind::kKeySlot, ObjectKind::kDataPack,
 // Larger objects are verified in pieces of this size.
 constexpr std::size_t kPieceBytes = 4 * 1024 * 1024;
 constexpr std::array kInFolders{
-    ObjectKind::kKeySlot,  ObjectKind::kDataPack, ObjectKind::kMetaPack,   ObjectKind::kIndexRun,
-    ObjectKind::kSnapshot, ObjectKind::kLease,    ObjectKind::kGeneration, ObjectKind::kDamageMark,
+    ObjectKind::kKeySlot,  ObjectKind::kDataPack,  ObjectKind::kMetaPack,   ObjectKind::kIndexRun,
+    ObjectKind::kSnapshot, ObjectKind::kLease,     ObjectKind::kGeneration, ObjectKind::kDamageMark,
     ObjectKind::kHold,     ObjectKind::kTagChange, ObjectKind::kKeyEpoch};
 
 bool is_named_by_hash(ObjectKind kind) {

@@ -18,7 +18,6 @@ namespace {
 
 constexpr int kRoundsMax = 6;
 constexpr int kIndexLoadsMax = 5;
-constexpr std::size_t kFramesAtOnce = 64 * 1024;
 constexpr std::uint32_t kSmallShare = 4;  // of a full pack
 constexpr std::uint32_t kMetaShare = 4;   // metadata packs are smaller from the start
 
@@ -234,27 +233,44 @@ Result<void> PruneRun::keep_what_others_did() {
   return store_.barrier();
 }
 
-// Removes what may go by the leases and snapshots that were listed last.
-Result<void> PruneRun::free() {
-  const std::uint64_t oldest = oldest_lease();
-  bool removed = false;
-  for (std::uint32_t number = 0; number < table_.packs().size(); ++number) {
-    repo::PackUse& use = table_.packs()[number];
-    // What is missed may be in a pack that no run names.
-    const bool may_hold_missing = !use.in_index && report_.chunks_missing > 0;
-    const bool may_go = use.condemned_in != 0 && use.condemned_in <= oldest &&
-                        is_unneeded(number) && !may_hold_missing;
-    if (!may_go || !use.stored || TRY(is_locked(number))) continue;
-    if (!std::exchange(removed, true)) TRY(keep_what_others_did());
-    const std::string name = repo::object_name(repo::object_kind(use.pack.kind), use.pack.id);
-    TRY_DOING("removing " + name, store_.remove(name));
-    if (use.marked) TRY(repo::remove_mark(store_, use.pack.id));
-    use.stored = use.present = false;
-    ++report_.packs_removed;
-    report_.bytes_freed += use.pack.size_bytes;
-  }
-  if (removed) TRY(store_.barrier());
+// What is missed may be in a pack that no run names.
+bool PruneRun::may_hold_missing(const repo::PackUse& use) const {
+  return !use.in_index && report_.chunks_missing > 0;
+}
+
+Result<void> PruneRun::remove_pack(repo::PackUse& use) {
+  const std::string name = repo::object_name(repo::object_kind(use.pack.kind), use.pack.id);
+  TRY_DOING("removing " + name, store_.remove(name));
+  if (use.marked) TRY(repo::remove_mark(store_, use.pack.id));
+  use.stored = use.present = false;
+  ++report_.packs_removed;
+  report_.bytes_freed += use.pack.size_bytes;
   return {};
+}
+
+// Removes what may go by the leases and snapshots that were listed last. What an earlier run
+// condemned may be what a writer of then relies on, and an index run that came since may say that
+// it is elsewhere, too.
+Result<PruneRun::Round> PruneRun::free() {
+  const std::uint64_t oldest = oldest_lease();
+  std::vector<std::uint32_t> going;
+  std::vector<std::uint32_t> unverified;
+  for (std::uint32_t number = 0; number < table_.packs().size(); ++number) {
+    const repo::PackUse& use = table_.packs()[number];
+    const bool may_go = use.condemned_in != 0 && use.condemned_in <= oldest &&
+                        is_unneeded(number) && !may_hold_missing(use);
+    if (!may_go || !use.stored || TRY(is_locked(number))) continue;
+    going.push_back(number);
+    if (!verified_.contains(number)) unverified.push_back(number);
+  }
+  if (going.empty()) return Round::kDone;
+  if (!unverified.empty() &&
+      TRY(verify_elsewhere(unverified, ReliedPlaces::Depth::kDirectory)) == Round::kAgain)
+    return Round::kAgain;
+  TRY(keep_what_others_did());
+  for (const std::uint32_t number : going) TRY(remove_pack(table_.packs()[number]));
+  TRY(store_.barrier());
+  return Round::kDone;
 }
 
 // What counts is what was listed after the leases were.
@@ -271,43 +287,18 @@ repo::Generation PruneRun::next_generation() const {
   return repo::next_generation(repository_.generations(), seen, repository_.world().clock.now());
 }
 
-// Reads them, in the order of packs. False when one is damaged: its pack is marked then.
-Result<bool> PruneRun::verify_frames(std::vector<repo::FrameLocation>& frames) {
-  const auto place = [](const repo::FrameLocation& at) { return std::pair(at.pack, at.offset); };
-  std::ranges::sort(frames, {}, place);
-  const auto repeated = std::ranges::unique(frames, {}, place);
-  frames.erase(repeated.begin(), repeated.end());
-  bool whole = true;
-  for (const repo::FrameLocation& at : std::exchange(frames, {})) {
-    if (activity_.stop.stop_requested()) return fail(ErrorCode::kCancelled, "interrupted");
-    report_.bytes_read += at.sealed_length;
-    const auto read = repository_.read_frame(at);
-    if (read) continue;
-    if (!repo::is_damage(read.error().code()) && read.error().code() != ErrorCode::kNotFound)
-      return std::unexpected(read.error().clone());
-    whole = false;
-    activity_.report(repo::object_name(repo::object_kind(at.pack_kind), at.pack),
-                     read.error().clone().with_hint("What is needed of it is kept elsewhere."));
-    if (repo::is_damage(read.error().code())) {
-      TRY(repo::mark_damaged(store_, repository_.config().id, at.pack, at.pack_kind,
-                             repository_.world().clock.now()));
-    }
-  }
-  return whole;
-}
-
-// What these packs hold and is needed, but is relied on elsewhere, is read there first.
-Result<PruneRun::Round> PruneRun::verify_elsewhere(const std::vector<std::uint32_t>& packs) {
-  std::vector<repo::FrameLocation> frames;
-  Result<bool> whole = true;
-  liveness_->for_each_elsewhere({packs.begin(), packs.end()}, [&](const repo::FrameLocation& at) {
-    if (!whole || !*whole) return;
-    frames.push_back(at);
-    if (frames.size() == kFramesAtOnce) whole = verify_frames(frames);
-  });
-  if (whole && *whole) whole = verify_frames(frames);
-  const bool all = TRY(std::move(whole));
-  return all ? Round::kDone : Round::kAgain;
+// What these packs hold and is needed, but is relied on elsewhere, is looked at there first.
+Result<PruneRun::Round> PruneRun::verify_elsewhere(const std::vector<std::uint32_t>& packs,
+                                                   ReliedPlaces::Depth depth) {
+  ReliedPlaces places(repository_, table_, activity_, depth);
+  TRY(liveness_->for_each_elsewhere(
+      {packs.begin(), packs.end()},
+      [&](const repo::IdPrefix& id, const repo::ChunkLocation& at) { return places.add(id, at); }));
+  const bool all_true = TRY(places.finish());
+  report_.bytes_read += places.bytes_read();
+  if (!all_true) return Round::kAgain;
+  verified_.insert(packs.begin(), packs.end());
+  return Round::kDone;
 }
 
 // Takes the next generation, or several, for these packs and for leases that were ended.
@@ -347,8 +338,7 @@ Result<PruneRun::Round> PruneRun::free_after_condemning() {
   for (const snapshot::SnapshotId& id : TRY(list_twice())) {
     if (!seen_.contains(id)) return Round::kAgain;
   }
-  TRY(free());
-  return Round::kDone;
+  return free();
 }
 
 // False when the time is over.
@@ -407,7 +397,8 @@ Result<PruneRun::Round> PruneRun::empty_packs() {
   const bool to_end = std::ranges::any_of(
       others_, [&](const auto& lease) { return lease.ended && !was_ended(lease); });
   if (!plan_.drop.empty() || to_end) {
-    if (TRY(verify_elsewhere(plan_.drop)) == Round::kAgain) return Round::kAgain;
+    if (TRY(verify_elsewhere(plan_.drop, ReliedPlaces::Depth::kBytes)) == Round::kAgain)
+      return Round::kAgain;
     if (TRY(condemn(plan_.drop)) == Round::kAgain) return Round::kAgain;
     report_.packs_dropped += plan_.drop.size();
     if (TRY(free_after_condemning()) == Round::kAgain) return Round::kAgain;
@@ -417,7 +408,8 @@ Result<PruneRun::Round> PruneRun::empty_packs() {
   std::vector<std::uint32_t> emptied = plan_.repack;
   std::erase_if(emptied, [&](std::uint32_t number) { return !copied_.contains(number); });
   if (emptied.empty()) return Round::kDone;
-  if (TRY(verify_elsewhere(emptied)) == Round::kAgain) return Round::kAgain;
+  if (TRY(verify_elsewhere(emptied, ReliedPlaces::Depth::kBytes)) == Round::kAgain)
+    return Round::kAgain;
   if (TRY(condemn(emptied)) == Round::kAgain) return Round::kAgain;
   emptied_ = true;
   return free_after_condemning();
@@ -438,6 +430,7 @@ Result<PruneRun::Round> PruneRun::round() {
   store_time_.reset();
   report_.packs_locked = report_.bytes_locked = 0;
   report_.locked_until.reset();
+  verified_.clear();
   condemned_any_ = false;
   TRY(observe());
   TRY(mark());
@@ -448,7 +441,7 @@ Result<PruneRun::Round> PruneRun::round() {
 
   // Nothing is removed while something is needed that only condemned packs have.
   if (TRY(copy(plan_.rescue)) == Copied::kGone) return Round::kAgain;
-  TRY(free());
+  if (TRY(free()) == Round::kAgain) return Round::kAgain;
   if (emptied_) return Round::kDone;
   return empty_packs();
 }
@@ -506,6 +499,10 @@ Result<void> PruneRun::tidy() {
     if (!written) activity_.note("there is no space to write the index anew: the next prune does");
     report_.bytes_written += written.value_or(0);
   }
+  if (const auto written = repository_.index().tidy(); written)
+    report_.bytes_written += *written;
+  else if (written.error().code() != ErrorCode::kNoSpace)
+    return std::unexpected(written.error().clone());
   TRY(remove_stale_marks());
   for (const Root& root : uncounted_) {
     TRY(store_.remove(
@@ -545,12 +542,18 @@ void PruneRun::report_plan() {
 void PruneRun::report_end() {
   report_.packs_waiting = 0;
   report_.bytes_waiting = 0;
+  report_.packs_kept = 0;
+  report_.bytes_kept = 0;
   std::uint64_t latest = 0;
   for (std::uint32_t number = 0; number < table_.packs().size(); ++number) {
     const repo::PackUse& use = table_.packs()[number];
     if (use.condemned_in == 0 || !use.stored || locked_.contains(number)) continue;
     ++report_.packs_waiting;
     report_.bytes_waiting += use.pack.size_bytes;
+    if (!is_unneeded(number) || may_hold_missing(use)) {
+      ++report_.packs_kept;
+      report_.bytes_kept += use.pack.size_bytes;
+    }
     latest = std::max(latest, use.condemned_in);
   }
   for (const repo::ListedLease& lease : others_) {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "engine/prune.h"
+#include "engine/prune/relied_places.h"
 #include "engine/prune/repack.h"
 #include "repo/liveness.h"
 #include "repo/pack_table.h"
@@ -42,13 +43,14 @@ class PruneRun {
   Result<Round> empty_packs();
   Result<Copied> copy(const std::vector<std::uint32_t>& packs);
   Result<bool> copy_one(Repacker& repacker, std::uint32_t number, Copied& copied);
-  Result<Round> verify_elsewhere(const std::vector<std::uint32_t>& packs);
-  Result<bool> verify_frames(std::vector<repo::FrameLocation>& frames);
+  Result<Round> verify_elsewhere(const std::vector<std::uint32_t>& packs,
+                                 ReliedPlaces::Depth depth);
   Result<Round> condemn(const std::vector<std::uint32_t>& packs);
   [[nodiscard]] repo::Generation next_generation() const;
   Result<Round> free_after_condemning();
   Result<void> keep_what_others_did();
-  Result<void> free();
+  Result<Round> free();
+  Result<void> remove_pack(repo::PackUse& use);
   Result<void> tidy();
   Result<void> remove_stale_marks();
   Result<void> tidy_generations();
@@ -59,6 +61,7 @@ class PruneRun {
   [[nodiscard]] bool was_ended(const repo::ListedLease& lease) const;
   [[nodiscard]] bool out_of_time() const;
   [[nodiscard]] bool is_unneeded(std::uint32_t number) const;
+  [[nodiscard]] bool may_hold_missing(const repo::PackUse& use) const;
   Result<std::set<snapshot::SnapshotId>> list_twice();
 
   struct Root {
@@ -82,12 +85,13 @@ class PruneRun {
   repo::PackTable table_;
   std::unique_ptr<repo::Liveness> liveness_;
   repo::PrunePlan plan_;
-  std::unordered_set<std::uint32_t> copied_;  // packs of the table
-  std::unordered_set<std::uint32_t> locked_;  // packs that the store does not let go
-  std::optional<Timestamp> store_time_;       // of this round
-  bool condemned_any_ = false;                // in this round
-  bool looked_again_ = false;                 // for what is missed
-  bool emptied_ = false;                      // phases that change what is there are through
+  std::unordered_set<std::uint32_t> copied_;    // packs of the table
+  std::unordered_set<std::uint32_t> verified_;  // what they hold and is needed is elsewhere, too
+  std::unordered_set<std::uint32_t> locked_;    // packs that the store does not let go
+  std::optional<Timestamp> store_time_;         // of this round
+  bool condemned_any_ = false;                  // in this round
+  bool looked_again_ = false;                   // for what is missed
+  bool emptied_ = false;                        // phases that change what is there are through
 };
 
 }  // namespace backstay::engine::prune_stages

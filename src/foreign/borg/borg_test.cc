@@ -117,6 +117,21 @@ TEST(BorgList, NamesArchivesInOrderOfTimeAndTheirOrigin) {
   EXPECT_EQ(parse_list("{}").error().code(), ErrorCode::kCorruption);
 }
 
+// borg has them in their exact order, and says whole seconds.
+TEST(BorgList, KeepsTheOrderOfArchivesOfOneSecond) {
+  std::string list = R"({"archives":[)";
+  for (const char id : {'f', '3', 'a', '0'}) {
+    list += R"({"name":")" + std::string(1, id) + R"(","id":")" + std::string(64, id) +
+            R"(","start":"2026-01-01T00:00:00.000000","end":"2026-01-01T00:00:00.000000"})";
+    list += id == '0' ? "]," : ",";
+  }
+  const auto all = parse_list(list + R"("repository":{"id":"1234"}})");
+  ASSERT_TRUE(all) << all.error().describe();
+  std::string names;
+  for (const auto& one : *all) names += one.name;
+  EXPECT_EQ(names, "f3a0");
+}
+
 TEST(BorgArchive, SortsItemsAndFindsTheirTops) {
   const auto archive =
       archive_of({folder("srv/z"), file("srv/z/b"), folder("srv/z/a"), file("srv/z/a.x"),

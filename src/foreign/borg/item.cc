@@ -379,8 +379,15 @@ Result<std::vector<ForeignSnapshot>> parse_list(std::string_view text) {
   for (ForeignSnapshot& one : archives) {
     one.record.origin = "borg:" + repository + "/" + one.id;
   }
-  std::ranges::sort(archives, {}, by_time);
-  return archives;
+  // borg lists them by their exact times, of which it says only the seconds.
+  std::vector<std::pair<Timestamp, std::size_t>> order;
+  for (std::size_t i = 0; i < archives.size(); ++i)
+    order.emplace_back(archives[i].record.started, i);
+  std::ranges::sort(order);
+  std::vector<ForeignSnapshot> sorted;
+  sorted.reserve(archives.size());
+  for (const auto& [started, number] : order) sorted.push_back(std::move(archives[number]));
+  return sorted;
 }
 
 }  // namespace backstay::foreign::borg

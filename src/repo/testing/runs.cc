@@ -25,9 +25,7 @@ Bytes RunMaker::object(const std::vector<PackEntries>& packs, std::vector<Object
 }
 
 std::shared_ptr<const IndexRun> RunMaker::open(const Bytes& object) const {
-  auto body = open_index_object(object, keyring, config.id);
-  EXPECT_EQ(problem(body), "");
-  auto run = IndexRun::open(id_of(object), std::move(*body));
+  auto run = open_index_run(object, keyring, config.id);
   EXPECT_EQ(problem(run), "");
   return run ? std::move(*run) : nullptr;
 }
