@@ -63,6 +63,7 @@ enum class PackOutcome : std::uint8_t {
   kWhole,     // its bytes match its name: nothing to do, and no mark any more
   kMissing,   // there is nothing to save from
   kSalvaged,  // what was whole and nowhere else is in new packs
+  kRestored,  // brought back by parity as it was
 };
 [[nodiscard]] std::string_view to_string(PackOutcome outcome);
 struct RepairedPack {

@@ -9,7 +9,7 @@ namespace backstay::engine::check_stages {
 namespace {
 
 // By how the object's name begins; the first that fits counts.
-constexpr std::array<std::pair<std::string_view, std::string_view>, 13> kNextSteps{{
+constexpr std::array<std::pair<std::string_view, std::string_view>, 14> kNextSteps{{
     {"index/",
      "Run 'backstay repair index': the packs say themselves what is in them. The next backup does "
      "the same."},
@@ -33,6 +33,9 @@ constexpr std::array<std::pair<std::string_view, std::string_view>, 13> kNextSte
     {"leases/", "It counts for nothing once it is old; nothing needs to be done."},
     {"generations/",
      "Put it back from a copy of the repository: it says which packs are given up."},
+    {"parity/",
+     "Run 'backstay parity repair --read-data', which makes anew what is damaged of parity, while "
+     "what it protects is whole."},
     {"damaged/",
      "Its name is what counts. 'backstay check --read-data' removes it when the pack is whole."},
     {"holds/",

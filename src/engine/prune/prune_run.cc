@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/try.h"
+#include "engine/parity.h"
 #include "engine/prune/mark.h"
 #include "engine/store_lock.h"
 #include "io/machine.h"
@@ -223,38 +224,6 @@ Result<void> PruneRun::plan() {
 
 bool PruneRun::is_unneeded(std::uint32_t number) const {
   return table_.packs()[number].places_needed == 0 || copied_.contains(number);
-}
-
-// A power cut must not bring back a snapshot that was forgotten, nor take away a generation or an
-// index run, that this collection goes by.
-Result<void> PruneRun::keep_what_others_did() {
-  for (const std::string_view folder : {"snapshots/", "generations/", "leases/", "index/"}) {
-    TRY(store_.adopt_names(folder));
-  }
-  return store_.barrier();
-}
-
-// Removes what may go by the leases and snapshots that were listed last.
-Result<void> PruneRun::free() {
-  const std::uint64_t oldest = oldest_lease();
-  bool removed = false;
-  for (std::uint32_t number = 0; number < table_.packs().size(); ++number) {
-    repo::PackUse& use = table_.packs()[number];
-    // What is missed may be in a pack that no run names.
-    const bool may_hold_missing = !use.in_index && report_.chunks_missing > 0;
-    const bool may_go = use.condemned_in != 0 && use.condemned_in <= oldest &&
-                        is_unneeded(number) && !may_hold_missing;
-    if (!may_go || !use.stored || TRY(is_locked(number))) continue;
-    if (!std::exchange(removed, true)) TRY(keep_what_others_did());
-    const std::string name = repo::object_name(repo::object_kind(use.pack.kind), use.pack.id);
-    TRY_DOING("removing " + name, store_.remove(name));
-    if (use.marked) TRY(repo::remove_mark(store_, use.pack.id));
-    use.stored = use.present = false;
-    ++report_.packs_removed;
-    report_.bytes_freed += use.pack.size_bytes;
-  }
-  if (removed) TRY(store_.barrier());
-  return {};
 }
 
 // What counts is what was listed after the leases were.
@@ -563,6 +532,7 @@ Result<PruneReport> PruneRun::run() {
     TRY(require_removals(repository_, "prune"));
     TRY(take_lease());
     TRY(end_dead_leases());
+    TRY(finish_replacements(parity_place(repository_), activity_));
   }
   Round last = Round::kAgain;
   for (int times = 0; times < kRoundsMax && last == Round::kAgain; ++times) {
