@@ -106,6 +106,9 @@ std::string repaired_pack_text(const engine::RepairedPack& pack, bool dry_run) {
       return out + "whole\n";
     case engine::PackOutcome::kMissing:
       return out + "missing: there is nothing to save\n";
+    case engine::PackOutcome::kRestored:
+      return out + printable(pack.what) + "\n    " +
+             would(dry_run, "brought back by parity", "brought back by parity") + "\n";
     case engine::PackOutcome::kSalvaged:
       break;
   }
