@@ -4,6 +4,7 @@
     backstay_reader.py -r REPOSITORY list                       (with tags; `held` where it is)
     backstay_reader.py -r REPOSITORY restore SNAPSHOT TARGET    (an id, a prefix of it, or `latest`)
     backstay_reader.py -r REPOSITORY check-names                (needs no key)
+    backstay_reader.py -r REPOSITORY check-parity               (needs no key)
 
 Needs Python 3.10 and the Debian packages python3-cryptography, python3-argon2, python3-zstandard.
 It is slow and reads local folders only.
@@ -20,6 +21,7 @@ import sys
 
 try:
     from reader.blake3 import blake3
+    from reader.parity import check_parity
     from reader.repository import (KINDS, Corruption, Record, Refused, Repository, Store, WrongKey,
                                    must, parse_header, parse_plain, parse_words, text)
     from reader.restorer import Restorer
@@ -60,11 +62,13 @@ def command_check_names(folder):
         count += 1
         try:
             data, kind = store.read(name), name.split("/")[0]
-            parse_header(data, KINDS[kind], None)
-            if kind in ("config", "keys", "leases", "generations", "damaged", "epochs"):
-                parse_plain(data, KINDS[kind])
+            wish = name.startswith("parity/wish-")
+            number = 14 if wish else KINDS[kind]
+            parse_header(data, number, None)
+            if wish or kind in ("config", "keys", "leases", "generations", "damaged", "epochs"):
+                parse_plain(data, number)
             named = name.count("-") == 1 if kind == "epochs" else \
-                kind not in ("config", "leases", "generations", "damaged")
+                not wish and kind not in ("config", "leases", "generations", "damaged")
             if named:
                 right = blake3(data).hex() == re.split("[/-]", name)[-1]
                 must(right, "the bytes do not match the name")
@@ -72,6 +76,14 @@ def command_check_names(folder):
             wrong += 1
             print(f"{name}: {error}")
     print(f"{count} objects, {wrong} damaged")
+    return 13 if wrong else 0
+
+
+def command_check_parity(folder):
+    wrong = 0
+    for name, what, right in check_parity(Store(folder)):
+        wrong += not right
+        print(f"{name}: {what}")
     return 13 if wrong else 0
 
 
@@ -104,10 +116,13 @@ def main(arguments):
     restore.add_argument("snapshot")
     restore.add_argument("target")
     commands.add_parser("check-names")
+    commands.add_parser("check-parity")
     options = parser.parse_args(arguments)
     try:
         if options.command == "check-names":
             return command_check_names(options.repo)
+        if options.command == "check-parity":
+            return command_check_parity(options.repo)
         repository = Repository(options.repo, *credentials(options), verify=options.verify)
         return (command_list if options.command == "list" else command_restore)(repository, options)
     except WrongKey as error:

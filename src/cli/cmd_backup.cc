@@ -9,6 +9,7 @@
 #include "cli/compression_option.h"
 #include "cli/console.h"
 #include "cli/duration.h"
+#include "cli/keep_parity.h"
 #include "cli/output_json.h"
 #include "cli/output_text.h"
 #include "cli/running.h"
@@ -204,6 +205,7 @@ Result<ExitCode> run_backup(Context& context, BackupArguments& arguments) {
   const engine::OpenSource open_source = TRY(choose_source(context, arguments, *repository));
   const engine::BackupReport report =
       TRY(engine::backup(*repository, open_source, arguments.engine, running.activity()));
+  if (report.id) keep_parity_after(context, *repository, running);
   running.finish();
   Result<void> locked;
   if (report.id && arguments.lock_for.count() > 0)

@@ -7,6 +7,7 @@
 #include "cli/commands.h"
 #include "cli/compression_option.h"
 #include "cli/console.h"
+#include "cli/keep_parity.h"
 #include "cli/global_options.h"
 #include "cli/output_json.h"
 #include "cli/output_text.h"
@@ -129,6 +130,7 @@ Result<ExitCode> run_copy(Context& context, const CopyArguments& arguments) {
   };
   engine::CopyReport report =
       TRY(engine::copy(*from, *to, chosen.snapshots, options, running.activity(), tell));
+  if (!options.dry_run) keep_parity_after(context, *to, running);
   running.finish();
   report.failed += chosen.damaged;
   if (context.console.json()) {

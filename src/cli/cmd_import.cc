@@ -8,6 +8,7 @@
 #include "cli/commands.h"
 #include "cli/compression_option.h"
 #include "cli/console.h"
+#include "cli/keep_parity.h"
 #include "cli/foreign_password.h"
 #include "cli/global_options.h"
 #include "cli/import_output.h"
@@ -97,6 +98,7 @@ Result<ExitCode> run_import(Context& context, foreign::ForeignRepository& from,
   };
   const engine::ImportReport report =
       TRY(engine::import_snapshots(from, *to, choice, options, activity, tell));
+  if (!options.dry_run) keep_parity_after(context, *to, running);
   running.finish();
   if (context.console.json()) {
     context.console.print_json(import_summary(report, running.seconds()));

@@ -18,6 +18,7 @@ Command dump_command();
 Command stats_command();
 Command check_command();
 Command repair_command();
+Command parity_command();
 Command forget_command();
 Command tag_command();
 Command hold_command();

@@ -132,6 +132,9 @@ std::string repaired_pack_text(const engine::RepairedPack& pack, bool dry_run) {
       return out + (pack.what.empty() ? "whole" : printable(pack.what) + "; left as it is") + "\n";
     case engine::PackOutcome::kMissing:
       return out + "missing: there is nothing to save\n";
+    case engine::PackOutcome::kRestored:
+      return out + printable(pack.what) + "\n    " +
+             would(dry_run, "brought back by parity", "brought back by parity") + "\n";
     case engine::PackOutcome::kSalvaged:
       break;
   }

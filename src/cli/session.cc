@@ -105,6 +105,10 @@ Result<OpenStore> open_store(const Context& context) {
                    TRY_DOING("reading the object config of " + place, repo::decode_config(config))};
 }
 
+Result<std::unique_ptr<backend::Backend>> open_bare_store(const Context& context) {
+  return open_existing(context);
+}
+
 Result<std::unique_ptr<backend::Backend>> open_unread_store(const Context& context) {
   std::unique_ptr<backend::Backend> backend = TRY(open_existing(context));
   const Result<backend::ObjectInfo> config = backend->head("config");

@@ -29,6 +29,9 @@ Result<OpenStore> open_store(const Context& context);
 // The same, and nothing is believed: not even the config is decoded.
 Result<std::unique_ptr<backend::Backend>> open_unread_store(const Context& context);
 
+// The place that --repo says, whether there is a repository or not.
+Result<std::unique_ptr<backend::Backend>> open_bare_store(const Context& context);
+
 // The repository, opened with the passphrase or key that was given, or asked for up to three times
 // on a terminal.
 // What a command needs a key for. A write-only key is refused (wrong_key) where one must read.

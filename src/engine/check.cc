@@ -10,11 +10,13 @@
 
 #include "base/byte_size.h"
 #include "base/try.h"
+#include "crypto/random.h"
 #include "engine/check/damage_log.h"
 #include "engine/check/next_step.h"
 #include "engine/check/object_check.h"
 #include "engine/check/pack_check.h"
 #include "engine/check/pack_damage.h"
+#include "engine/check/parity_check.h"
 #include "engine/check/tree_check.h"
 #include "engine/check/verified_packs.h"
 #include "engine/restore/read_lease.h"
@@ -167,12 +169,12 @@ Result<void> check_small_objects(backend::Backend& store, const std::vector<Stor
                                  DamageLog& log, CheckReport& report, const std::stop_token& stop) {
   for (const StoredObject& object : objects) {
     if (stop.stop_requested()) return fail(ErrorCode::kCancelled, "interrupted");
-    const bool small = object.kind == ObjectKind::kConfig || object.kind == ObjectKind::kKeySlot ||
-                       object.kind == ObjectKind::kGeneration ||
-                       object.kind == ObjectKind::kLease || object.kind == ObjectKind::kIndexRun ||
-                       object.kind == ObjectKind::kDamageMark || object.kind == ObjectKind::kHold ||
-                       object.kind == ObjectKind::kTagChange ||
-                       object.kind == ObjectKind::kKeyEpoch;
+    const bool small =
+        object.kind == ObjectKind::kConfig || object.kind == ObjectKind::kKeySlot ||
+        object.kind == ObjectKind::kGeneration || object.kind == ObjectKind::kLease ||
+        object.kind == ObjectKind::kIndexRun || object.kind == ObjectKind::kDamageMark ||
+        object.kind == ObjectKind::kHold || object.kind == ObjectKind::kTagChange ||
+        object.kind == ObjectKind::kKeyEpoch || object.kind == ObjectKind::kParityWish;
     if (!small) continue;
     const auto read = verify_stored(store, object);
     ++report.objects_verified;
@@ -324,6 +326,17 @@ std::vector<repo::Index::Pack> all_packs(const CheckRun& run) {
   return packs;
 }
 
+Result<void> check_parity(CheckRun& run, const std::vector<StoredObject>& objects) {
+  const bool all = run.options.read_data.mode == ReadData::Mode::kAll;
+  return check_stages::check_parity_objects(
+      run.repository.store(), objects,
+      all ? check_stages::ParityDepth::kWhole : check_stages::ParityDepth::kDirectory,
+      run.activity.stop, [&](const Result<void>& read, const StoredObject& object) {
+        ++run.report.objects_verified;
+        return judge(read, object, run.log);
+      });
+}
+
 // What is left over and not known to be damaged.
 std::uint64_t usable_strays(const CheckRun& run, const repo::PackSurvey& survey) {
   std::uint64_t count = 0;
@@ -412,6 +425,7 @@ Result<CheckReport> check(repo::Repository& repository, const CheckOptions& opti
   TRY(check_small_objects(repository.store(), objects, run.log, run.report, activity.stop));
   TRY(check_with_key(repository, objects, run.log));
   TRY_DOING("looking at key epochs", check_epochs(repository, run.log));
+  TRY(check_parity(run, objects));
   check_presence(packs, objects, run.states, run.log);
   note_condemned(repository.index(), objects, run.states);
   TRY(take_in_strays(run, survey));
@@ -446,6 +460,7 @@ Result<CheckReport> check(repo::Repository& repository, const CheckOptions& opti
   run.report.pages = trees.pages();
   run.report.chunks = trees.chunks();
   TRY(finish(run.report, complete, run.log, activity));
+  check_stages::advise_parity(parity_place(repository), run.report.damages, activity);
   return std::move(run.report);
 }
 
@@ -536,6 +551,7 @@ class NameCheck {
     report_.snapshots = static_cast<std::uint64_t>(
         std::ranges::count(all, ObjectKind::kSnapshot, &StoredObject::kind));
     TRY(finish(report_, *complete, log_, activity_));
+    advise();
     return std::move(report_);
   }
 
@@ -550,6 +566,18 @@ class NameCheck {
       if (const auto id = repo::parse_object_name(object.kind, object.name)) present.insert(*id);
     }
     return present;
+  }
+
+  void advise() {
+    const auto config = repo::get_object(store_, "config", repo::kPlainObjectMax);
+    const auto decoded = config ? repo::decode_config(*config)
+                                : Result<repo::Config>(std::unexpected(config.error().clone()));
+    crypto::SystemRng rng;
+    if (decoded) {
+      check_stages::advise_parity(
+          {.store = store_, .repository = decoded->id, .world = {.clock = clock_, .rng = rng}},
+          report_.damages, activity_);
+    }
   }
 
   Result<void> read_one(const StoredObject& object) {

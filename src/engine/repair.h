@@ -79,6 +79,7 @@ enum class PackOutcome : std::uint8_t {
   kWhole,     // nothing to do, and no mark any more; unless it needs a newer program, see `what`
   kMissing,   // there is nothing to save from
   kSalvaged,  // what was whole and nowhere else is in new packs
+  kRestored,  // brought back by parity as it was
 };
 [[nodiscard]] std::string_view to_string(PackOutcome outcome);
 struct RepairedPack {

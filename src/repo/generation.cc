@@ -261,4 +261,34 @@ Result<GenerationsRead> read_generations(backend::Backend& store, const Reposito
   return fail(ErrorCode::kUnavailable, "generations come and go faster than they can be read");
 }
 
+static Result<Generation> generation_without_key(ByteView stored, const RepositoryId& repository) {
+  const PlainObject object = TRY(decode_plain_object(ObjectKind::kGeneration, stored));
+  if (object.header.repository != repository)
+    return fail(ErrorCode::kCorruption, "the generation belongs to another repository");
+  snapshot::FieldScan scan(object.record, kSignedShape);
+  while (TRY(scan.next())) {
+    if (scan.field().number == 1) return decode_generation_body(scan.field().value_bytes);
+  }
+  return fail(ErrorCode::kCorruption, "the generation is empty");
+}
+
+Result<CondemnedPacks> read_condemned(backend::Backend& store, const RepositoryId& repository) {
+  for (int attempt = 1; attempt <= kGenerationListingsMax; ++attempt) {
+    CondemnedPacks read;
+    bool vanished = false;
+    for (const std::uint64_t number : TRY(list_numbers(store))) {
+      const auto stored = get_object(store, generation_name(number), kPlainObjectMax);
+      vanished = !stored && stored.error().code() == ErrorCode::kNotFound;
+      if (vanished) break;
+      if (!stored) return std::unexpected(stored.error().clone());
+      const Generation generation = TRY_DOING("reading " + generation_name(number),
+                                              generation_without_key(*stored, repository));
+      read.highest = number;
+      read.packs.insert(generation.condemned.begin(), generation.condemned.end());
+    }
+    if (!vanished) return read;
+  }
+  return fail(ErrorCode::kUnavailable, "generations come and go faster than they can be read");
+}
+
 }  // namespace backstay::repo

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <set>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -70,5 +71,13 @@ struct GenerationsRead {
 Result<GenerationsRead> read_generations(backend::Backend& store, const RepositoryId& repository,
                                          const Keyring& keyring,
                                          const std::vector<Generation>& known = {});
+
+// The word of generation objects for those that have no key: it is not known who said it, so that
+// nothing is removed because of it. corruption when one of them is damaged.
+struct CondemnedPacks {
+  std::uint64_t highest = 1;  // number of a generation that there is
+  std::unordered_set<ObjectId> packs;
+};
+Result<CondemnedPacks> read_condemned(backend::Backend& store, const RepositoryId& repository);
 
 }  // namespace backstay::repo

@@ -40,6 +40,10 @@ std::string_view to_string(ObjectKind kind) {
       return "damage mark";
     case ObjectKind::kHold:
       return "hold";
+    case ObjectKind::kParity:
+      return "parity object";
+    case ObjectKind::kParityWish:
+      return "parity wish";
     case ObjectKind::kKeyEpoch:
       return "key epoch";
     case ObjectKind::kTagChange:
@@ -72,6 +76,9 @@ std::string_view name_prefix(ObjectKind kind) {
       return "holds/";
     case ObjectKind::kTagChange:
       return "tags/";
+    case ObjectKind::kParity:
+    case ObjectKind::kParityWish:
+      return "parity/";
     case ObjectKind::kKeyEpoch:
       return "epochs/";
   }
@@ -84,7 +91,8 @@ bool is_damage(ErrorCode code) {
 }
 
 static bool has_fan_out(ObjectKind kind) {
-  return kind == ObjectKind::kDataPack || kind == ObjectKind::kMetaPack;
+  return kind == ObjectKind::kDataPack || kind == ObjectKind::kMetaPack ||
+         kind == ObjectKind::kParity;
 }
 
 std::string object_name(ObjectKind kind, const ObjectId& id) {
@@ -115,6 +123,7 @@ bool is_object_name(ObjectKind kind, std::string_view name) {
     return parse_note_name(kind, name).has_value();
   }
   if (kind == ObjectKind::kKeyEpoch) return parse_epoch_name(name).has_value();
+  if (kind == ObjectKind::kParityWish) return parse_wish_name(name).has_value();
   if (kind != ObjectKind::kLease && kind != ObjectKind::kGeneration) {
     return parse_object_name(kind, name).has_value();
   }
@@ -152,6 +161,18 @@ Result<NoteName> parse_note_name(ObjectKind kind, std::string_view name) {
   }
   return fail(ErrorCode::kInvalidArgument,
               fmt::format("'{}' is not the name of a {}", name, to_string(kind)));
+}
+
+std::string wish_name(std::uint64_t number) {
+  return fmt::format("{}wish-{:010}", name_prefix(ObjectKind::kParityWish), number);
+}
+
+Result<std::uint64_t> parse_wish_name(std::string_view name) {
+  std::uint64_t number = 0;
+  const std::size_t digits = name.rfind('-') + 1;
+  std::from_chars(name.data() + digits, name.data() + name.size(), number);
+  if (number >= 1 && number <= kNoteNumberMax && wish_name(number) == name) return number;
+  return fail(ErrorCode::kInvalidArgument, fmt::format("'{}' is not the name of a wish", name));
 }
 
 std::string epoch_name(const EpochName& name) {
@@ -227,7 +248,7 @@ Result<Header> decode_header(ByteView stored) {
               fmt::format("the object has format version {}, key mode {}", stored[5], stored[7]))
             .with_hint("Use a newer backstay for this repository."));
   }
-  const bool known = stored[4] >= 1 && stored[4] <= 13 && stored[4] != 9;
+  const bool known = stored[4] >= 1 && stored[4] <= 14;
   if (!known) return fail(ErrorCode::kCorruption, "the object has an unknown kind");
   Header header;
   header.kind = static_cast<ObjectKind>(stored[4]);

@@ -25,10 +25,12 @@ enum class ObjectKind : std::uint8_t {
   kSnapshot = 6,
   kLease = 7,
   kGeneration = 8,
+  kParity = 9,
   kDamageMark = 10,
   kHold = 11,
   kTagChange = 12,
   kKeyEpoch = 13,
+  kParityWish = 14,
 };
 [[nodiscard]] std::string_view to_string(
     ObjectKind kind);  // "config", "key slot", "data pack", ...
@@ -81,6 +83,10 @@ struct EpochName {
 };
 [[nodiscard]] std::string epoch_name(const EpochName& name);
 Result<EpochName> parse_epoch_name(std::string_view name);
+
+// "parity/wish-0000000003" (docs/format.md section 10.1).
+[[nodiscard]] std::string wish_name(std::uint64_t number);
+Result<std::uint64_t> parse_wish_name(std::string_view name);
 
 // The whole object; corruption when it is larger than one of its kind may be.
 Result<Bytes> get_object(backend::Backend& store, const std::string& name, std::uint64_t size_max);

@@ -287,12 +287,31 @@ class JsonLines(program.ProgramTest):
         if any(line["type"] == "locked" for line in lines):
             self.assert_seen(("backup", "locked"), ("hold", "locked"))
 
+    def test_lines_of_parity(self):
+        self.fill(6)
+        self.init()
+        self.backup()
+        self.lines_of(0, "parity", "add")
+        for name in self.objects("meta"):
+            (self.repository / name).unlink()
+        for path in list(self.objects("parity").values()):
+            if path.stat().st_size > 1000:
+                path.write_bytes(b"x" + path.read_bytes()[1:])
+                break
+        self.lines_of(13, "parity", "status")
+        for options in (["--dry-run"], []):
+            self.lines_of(0, "parity", "repair", "--read-data", *options)
+        self.lines_of(0, "parity", "remove")
+        self.assert_seen(*(("parity", line) for line in (
+            "summary", "damaged", "parity", "object", "repair_summary", "removed")))
+
     def test_every_failure_ends_with_an_error_line(self):
         failures = {
             "init": ["--encryption", "rot13"], "backup": [], "restore": ["latest"],
             "snapshots": [], "ls": ["latest"], "dump": ["latest", "/x"], "copy": [], "stats": [],
             "check": [], "prune": [], "import": ["restic"], "repair": ["packs"],
-            "key": ["list"], "cache": ["nothing"], "lease": ["list"], "self-test": ["more"],
+            "parity": ["status"], "key": ["list"], "cache": ["nothing"], "lease": ["list"],
+            "self-test": ["more"],
             "forget": [], "tag": ["latest"], "hold": ["latest"], "release": ["latest"],
             "append-only": ["status"], "version": ["more"],
             "completion": ["csh"], "help": ["nothing"]}

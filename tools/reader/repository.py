@@ -24,7 +24,8 @@ KINDS = {"config": 1, "keys": 2, "data": 3, "meta": 4, "index": 5, "snapshots": 
          "generations": 8, "parity": 9, "damaged": 10, "holds": 11, "tags": 12, "epochs": 13}
 NAMES = re.compile(r"config|(keys|index|snapshots|damaged)/[0-9a-f]{64}|(data|meta|parity)/"
                    r"([0-9a-f]{2})/\3[0-9a-f]{62}|leases/[0-9a-f]{32}-\d{10}|generations/\d{20}|"
-                   r"(holds|tags)/[0-9a-f]{64}-\d{10}-[0-9a-f]{64}|epochs/\d{10}(-[0-9a-f]{64})?")
+                   r"(holds|tags)/[0-9a-f]{64}-\d{10}-[0-9a-f]{64}|epochs/\d{10}(-[0-9a-f]{64})?|"
+                   r"parity/wish-\d{10}")
 
 
 class Corruption(Exception):

@@ -37,6 +37,9 @@ constexpr std::array<std::pair<std::string_view, std::string_view>, 14> kNextSte
     {"generations/",
      "Put it back from a copy of the repository: it says which packs are given up. Without a copy, "
      "end every program that uses the repository and run 'backstay repair generations'."},
+    {"parity/",
+     "Run 'backstay parity repair --read-data', which makes anew what is damaged of parity, while "
+     "what it protects is whole."},
     {"damaged/",
      "Its name is what counts. 'backstay check --read-data' removes it when the pack is whole."},
     {"holds/",

@@ -11,6 +11,7 @@
 #include "base/page_buffer.h"
 #include "base/try.h"
 #include "crypto/hash.h"
+#include "repo/parity_object.h"
 
 namespace backstay::engine::check_stages {
 
@@ -18,15 +19,17 @@ namespace {
 
 using repo::ObjectKind;
 
-constexpr std::array kNamedByHash{ObjectKind::kKeySlot, ObjectKind::kDataPack,
+constexpr std::array kNamedByHash{ObjectKind::kKeySlot,  ObjectKind::kDataPack,
                                   ObjectKind::kMetaPack, ObjectKind::kIndexRun,
-                                  ObjectKind::kSnapshot};
+                                  ObjectKind::kSnapshot, ObjectKind::kParity};
 // Larger objects are verified in pieces of this size.
 constexpr std::size_t kPieceBytes = 4 * 1024 * 1024;
 constexpr std::array kInFolders{
-    ObjectKind::kKeySlot,  ObjectKind::kDataPack,  ObjectKind::kMetaPack,   ObjectKind::kIndexRun,
-    ObjectKind::kSnapshot, ObjectKind::kLease,     ObjectKind::kGeneration, ObjectKind::kDamageMark,
-    ObjectKind::kHold,     ObjectKind::kTagChange, ObjectKind::kKeyEpoch};
+    ObjectKind::kKeySlot,    ObjectKind::kDataPack,   ObjectKind::kMetaPack,
+    ObjectKind::kIndexRun,   ObjectKind::kSnapshot,   ObjectKind::kLease,
+    ObjectKind::kGeneration, ObjectKind::kDamageMark, ObjectKind::kHold,
+    ObjectKind::kTagChange,  ObjectKind::kKeyEpoch,   ObjectKind::kParity,
+    ObjectKind::kParityWish};
 
 bool is_named_by_hash(ObjectKind kind) {
   return std::ranges::find(kNamedByHash, kind) != kNamedByHash.end();
@@ -46,6 +49,8 @@ std::uint64_t size_max(ObjectKind kind) {
       return (4ULL << 30) + (64ULL << 20);
     case ObjectKind::kSnapshot:
       return repo::kFrameMax + 4096;
+    case ObjectKind::kParity:
+      return 2 * repo::kParityPayloadMax;
     default:
       return repo::kPlainObjectMax;
   }

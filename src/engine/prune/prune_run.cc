@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/try.h"
+#include "engine/parity.h"
 #include "engine/prune/mark.h"
 #include "engine/store_lock.h"
 #include "io/machine.h"
@@ -222,55 +223,6 @@ Result<void> PruneRun::plan() {
 
 bool PruneRun::is_unneeded(std::uint32_t number) const {
   return table_.packs()[number].places_needed == 0 || copied_.contains(number);
-}
-
-// A power cut must not bring back a snapshot that was forgotten, nor take away a generation or an
-// index run, that this collection goes by.
-Result<void> PruneRun::keep_what_others_did() {
-  for (const std::string_view folder : {"snapshots/", "generations/", "leases/", "index/"}) {
-    TRY(store_.adopt_names(folder));
-  }
-  return store_.barrier();
-}
-
-// What is missed may be in a pack that no run names.
-bool PruneRun::may_hold_missing(const repo::PackUse& use) const {
-  return !use.in_index && report_.chunks_missing > 0;
-}
-
-Result<void> PruneRun::remove_pack(repo::PackUse& use) {
-  const std::string name = repo::object_name(repo::object_kind(use.pack.kind), use.pack.id);
-  TRY_DOING("removing " + name, store_.remove(name));
-  if (use.marked) TRY(repo::remove_mark(store_, use.pack.id));
-  use.stored = use.present = false;
-  ++report_.packs_removed;
-  report_.bytes_freed += use.pack.size_bytes;
-  return {};
-}
-
-// Removes what may go by the leases and snapshots that were listed last. What an earlier run
-// condemned may be what a writer of then relies on, and an index run that came since may say that
-// it is elsewhere, too.
-Result<PruneRun::Round> PruneRun::free() {
-  const std::uint64_t oldest = oldest_lease();
-  std::vector<std::uint32_t> going;
-  std::vector<std::uint32_t> unverified;
-  for (std::uint32_t number = 0; number < table_.packs().size(); ++number) {
-    const repo::PackUse& use = table_.packs()[number];
-    const bool may_go = use.condemned_in != 0 && use.condemned_in <= oldest &&
-                        is_unneeded(number) && !may_hold_missing(use);
-    if (!may_go || !use.stored || TRY(is_locked(number))) continue;
-    going.push_back(number);
-    if (!verified_.contains(number)) unverified.push_back(number);
-  }
-  if (going.empty()) return Round::kDone;
-  if (!unverified.empty() &&
-      TRY(verify_elsewhere(unverified, ReliedPlaces::Depth::kDirectory)) == Round::kAgain)
-    return Round::kAgain;
-  TRY(keep_what_others_did());
-  for (const std::uint32_t number : going) TRY(remove_pack(table_.packs()[number]));
-  TRY(store_.barrier());
-  return Round::kDone;
 }
 
 // What counts is what was listed after the leases were.
@@ -566,6 +518,7 @@ Result<PruneReport> PruneRun::run() {
     TRY(require_removals(repository_, "prune"));
     TRY(take_lease());
     TRY(end_dead_leases());
+    TRY(finish_replacements(parity_place(repository_), activity_));
   }
   Round last = Round::kAgain;
   for (int times = 0; times < kRoundsMax && last == Round::kAgain; ++times) {

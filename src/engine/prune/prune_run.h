@@ -49,6 +49,8 @@ class PruneRun {
   [[nodiscard]] repo::Generation next_generation() const;
   Result<Round> free_after_condemning();
   Result<void> keep_what_others_did();
+  Result<std::vector<std::uint32_t>> packs_to_free();
+  Result<void> leave_parity(std::vector<std::uint32_t>& going);
   Result<Round> free();
   Result<void> remove_pack(repo::PackUse& use);
   Result<void> tidy();

@@ -5,6 +5,7 @@
 
 #include "base/try.h"
 #include "engine/check/pack_check.h"
+#include "engine/parity.h"
 #include "engine/repair.h"
 #include "engine/repair/bearings.h"
 #include "engine/repair/pack_salvage.h"
@@ -77,7 +78,10 @@ class PackRepair {
       : repository_(repository), options_(options), found_(found), activity_(activity) {}
 
   Result<PackRepairReport> run() {
-    TRY(judge(TRY(Candidates(repository_, found_).choose(options_.packs))));
+    std::vector<repo::Index::Pack> packs =
+        TRY(Candidates(repository_, found_).choose(options_.packs));
+    TRY(try_parity(packs));
+    TRY(judge(packs));
     // Before anything is saved: what a damaged pack has counts for nothing.
     for (const repo::Index::Pack& pack : damaged_) repository_.index().distrust({pack.id});
     repairing::PackSalvage salvage(repository_, options_.mode);
@@ -93,6 +97,35 @@ class PackRepair {
   }
 
  private:
+  // What parity brings back is whole again, and more than could be saved of it.
+  Result<void> try_parity(std::vector<repo::Index::Pack>& packs) {
+    ParityRepairOptions options;
+    options.mode = options_.mode;
+    options.parity.author = options_.author;
+    for (const repo::Index::Pack& pack : packs) options.packs.insert(pack.id);
+    if (packs.empty()) return {};
+    const auto repaired = repair_with_parity(parity_place(repository_), options, activity_);
+    if (!repaired && repaired.error().code() == ErrorCode::kCancelled)
+      return std::unexpected(repaired.error().clone());
+    if (!repaired) {
+      activity_.note("parity is of no help here: " + repaired.error().describe());
+      return {};
+    }
+    std::erase_if(packs, [&](const repo::Index::Pack& pack) {
+      const std::string name = repairing::name_of(pack);
+      const auto one = std::ranges::find(repaired->objects, name, &ParityRepaired::object);
+      if (one == repaired->objects.end() || one->outcome != ParityOutcome::kRestored) return false;
+      RepairedPack result;
+      result.object = name;
+      result.outcome = PackOutcome::kRestored;
+      result.what = one->what;
+      report_.packs.push_back(std::move(result));
+      if (options_.mode == RepairMode::kRepair) repository_.index().trust(pack.id);
+      return true;
+    });
+    return {};
+  }
+
   // Which of them are damaged indeed. A failure of the store ends it: a disk that does not answer
   // is not a damaged pack.
   Result<void> judge(const std::vector<repo::Index::Pack>& packs) {
@@ -190,6 +223,8 @@ std::string_view to_string(PackOutcome outcome) {
       return "missing";
     case PackOutcome::kSalvaged:
       return "salvaged";
+    case PackOutcome::kRestored:
+      return "restored";
   }
   return "unknown";
 }
