@@ -110,7 +110,8 @@ Result<std::unique_ptr<backend::Backend>> open_unread_store(const Context& conte
   return backend;
 }
 
-static Result<std::unique_ptr<repo::Repository>> open_with_any_key(const Context& context) {
+static Result<std::unique_ptr<repo::Repository>> open_with_any_key(
+    const Context& context, const GivenCredential* read_before) {
   OpenStore store = TRY(open_store(context));
   const std::string place = store.backend->describe();
   const std::string doing = "opening the repository at " + place;
@@ -126,7 +127,10 @@ static Result<std::unique_ptr<repo::Repository>> open_with_any_key(const Context
     return TRY_DOING(doing, open_with(context, std::move(store.backend), {}));
   }
   const auto stop = context.stop.get_token();
-  if (const auto given = TRY(given_credential(context.options, context.environment, stop))) {
+  GivenCredential read_now;
+  if (read_before == nullptr)
+    read_now = TRY(given_credential(context.options, context.environment, stop));
+  if (const GivenCredential& given = read_before != nullptr ? *read_before : read_now) {
     Result<std::unique_ptr<repo::Repository>> opened =
         open_with(context, std::move(store.backend), *given);
     return TRY_DOING(doing, with_key_hint(context, std::move(opened)));
@@ -143,8 +147,9 @@ static Result<std::unique_ptr<repo::Repository>> open_with_any_key(const Context
   }
 }
 
-Result<std::unique_ptr<repo::Repository>> open_repository(const Context& context, KeyUse use) {
-  auto repository = TRY(open_with_any_key(context));
+static Result<std::unique_ptr<repo::Repository>> open_for(const Context& context, KeyUse use,
+                                                          const GivenCredential* read_before) {
+  auto repository = TRY(open_with_any_key(context, read_before));
   if (const auto& trouble = repository->generation_trouble()) {
     context.console.warning(trouble->describe() +
                             ": restores go on, but nothing can be written or freed");
@@ -155,6 +160,19 @@ Result<std::unique_ptr<repo::Repository>> open_repository(const Context& context
             "the key is write-only: it can back up, and cannot read, list or remove anything")
           .with_hint("This needs a full key, such as the recovery key: 'backstay key list' shows "
                      "which there are. 'backstay check --no-key' needs none."));
+}
+
+Result<std::unique_ptr<repo::Repository>> open_repository(const Context& context, KeyUse use) {
+  return open_for(context, use, nullptr);
+}
+
+Result<GivenCredential> read_given_credential(const Context& context) {
+  return given_credential(context.options, context.environment, context.stop.get_token());
+}
+
+Result<std::unique_ptr<repo::Repository>> open_repository(const Context& context, KeyUse use,
+                                                          const GivenCredential& given) {
+  return open_for(context, use, &given);
 }
 
 Result<repo::Credential> new_credential(const Context& context) {

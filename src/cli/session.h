@@ -35,6 +35,12 @@ Result<std::unique_ptr<backend::Backend>> open_unread_store(const Context& conte
 enum class KeyUse : std::uint8_t { kReading, kWriting };
 Result<std::unique_ptr<repo::Repository>> open_repository(const Context& context,
                                                           KeyUse use = KeyUse::kReading);
+// The same with what the options and the environment give, read before: a pipe gives it only once.
+// Nothing: they give none.
+using GivenCredential = std::optional<repo::Credential>;
+Result<GivenCredential> read_given_credential(const Context& context);
+Result<std::unique_ptr<repo::Repository>> open_repository(const Context& context, KeyUse use,
+                                                          const GivenCredential& given);
 
 // For a new repository or key slot: what was given, else a passphrase asked for twice.
 Result<repo::Credential> new_credential(const Context& context);

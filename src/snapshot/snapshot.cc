@@ -39,6 +39,7 @@ enum SnapshotField : std::uint32_t {
   kCommitLease = 23,
   kOrigin = 24,
   kRepaired = 25,
+  kByWriteOnlyKey = 26,
 };
 
 constexpr std::uint64_t kRecordVersion = 1;
@@ -48,7 +49,7 @@ constexpr std::size_t kListedMax = 1024 * 1024;  // paths, tags, patterns, names
 
 constexpr RecordShape kSnapshotShape{
     .name = "snapshot",
-    .last = kRepaired,
+    .last = kByWriteOnlyKey,
     .bytes = FieldSet(kHost, kUser, kPath, kTag, kDescription, kParent, kTree, kCounts, kExclude,
                       kProgram, kError, kUserName, kGroupName, kPlaceLeftOut, kCommitLease, kOrigin,
                       kRepaired),
@@ -288,6 +289,10 @@ Result<void> take_snapshot_number(Snapshot& snapshot, std::uint32_t field, std::
       if (value == 0) return snapshot_corruption("a limit of zero is written out");
       snapshot.larger_left_out = value;
       break;
+    case kByWriteOnlyKey:
+      if (value != 1) return snapshot_corruption("field 26 is not 1");
+      snapshot.by_write_only_key = true;
+      break;
     default:
       break;
   }
@@ -417,6 +422,7 @@ void encode_snapshot(const Snapshot& snapshot, Bytes& out) {
   if (snapshot.lease) writer.bytes(kCommitLease, snapshot.lease->view());
   encode_text(writer, kOrigin, snapshot.origin);
   if (snapshot.repaired) writer.bytes(kRepaired, encode_repaired(*snapshot.repaired));
+  if (snapshot.by_write_only_key) writer.number(kByWriteOnlyKey, 1);
 }
 
 Result<Snapshot> decode_snapshot(ByteView record) {

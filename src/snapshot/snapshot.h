@@ -93,6 +93,8 @@ struct Snapshot {
   std::string origin;
   // Set when it stands in for one of which a part was lost.
   std::optional<Repaired> repaired;
+  // Of a copy, or one that stands in: who made the original may know no more than a write-only key.
+  bool by_write_only_key = false;
   friend bool operator==(const Snapshot&, const Snapshot&) = default;
 };
 

@@ -40,6 +40,7 @@ Snapshot as_repaired(const StoredSnapshot& original, const SalvagedTree& tree,
                      std::vector<snapshot::SourceError> errors, Timestamp now) {
   Snapshot made = original.snapshot;
   const auto& before = original.snapshot.repaired;
+  made.by_write_only_key = !original.by_full_key;
   made.repaired = snapshot::Repaired{
       .from = before ? before->from : original.id,
       .files_lost = tree.files_lost + (before ? before->files_lost : 0),
