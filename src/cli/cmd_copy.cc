@@ -7,14 +7,17 @@
 #include "cli/commands.h"
 #include "cli/compression_option.h"
 #include "cli/console.h"
-#include "cli/keep_parity.h"
 #include "cli/global_options.h"
+#include "cli/keep_parity.h"
 #include "cli/output_json.h"
 #include "cli/output_text.h"
 #include "cli/running.h"
 #include "cli/session.h"
 #include "cli/snapshot_choice.h"
 #include "engine/copy.h"
+#include "engine/move.h"
+#include "engine/store_lock.h"
+#include "io/machine.h"
 #include "json/json.h"
 
 namespace backstay::cli {
@@ -29,6 +32,7 @@ struct CopyArguments {
   std::string to_key_command;
   std::vector<std::string> snapshots;
   SnapshotChoice choice;
+  bool move = false;
   engine::CopyOptions engine;
 };
 
@@ -57,9 +61,11 @@ class OtherEnvironment final : public Environment {
   const Environment& first_;
 };
 
-// Without a secret of its own, the other repository is taken to have the same.
+// Without a secret of its own, the other repository is taken to have the same: `given` is what was
+// read for the first.
 Result<std::unique_ptr<repo::Repository>> open_other(const Context& context,
-                                                     const CopyArguments& arguments) {
+                                                     const CopyArguments& arguments,
+                                                     const GivenCredential& given) {
   GlobalOptions options = context.options;
   options.repository = arguments.to;
   const OtherEnvironment environment(context.environment);
@@ -81,7 +87,32 @@ Result<std::unique_ptr<repo::Repository>> open_other(const Context& context,
       .clock = context.clock,
       .rng = context.rng,
       .stop = context.stop};
-  return open_repository(other, KeyUse::kReading, WhenChanged::kRefuse);
+  return open_repository(other, KeyUse::kReading, WhenChanged::kRefuse, own ? nullptr : &given);
+}
+
+// What the run is told of as it goes.
+template <typename Line, typename Text>
+void tell(const Context& context, const Line& line, const Text& text, bool always) {
+  if (context.console.json())
+    context.console.print_json(line());
+  else if (!context.options.quiet || always)
+    context.console.print(text());
+}
+
+// The originals of all that is there now, in the order given.
+Result<engine::MoveReport> move(const Context& context, repo::Repository& from,
+                                repo::Repository& to, const std::vector<engine::CopiedPair>& pairs,
+                                const engine::CopyOptions& copying, Running& running) {
+  const engine::MoveOptions options{.dry_run = copying.dry_run,
+                                    .host = io::hostname(),
+                                    .user = io::user_name(),
+                                    .wait = copying.wait};
+  return engine::move_originals(
+      from, to, pairs, options, running.activity(), [&](const engine::MovedSnapshot& one) {
+        tell(
+            context, [&] { return moved_line(one); }, [&] { return moved_text(one); },
+            one.outcome == engine::MoveOutcome::kFailed);
+      });
 }
 
 struct Chosen {
@@ -113,32 +144,39 @@ Result<ExitCode> run_copy(Context& context, const CopyArguments& arguments) {
     return std::unexpected(Error(ErrorCode::kInvalidArgument, "where to copy to is not said")
                                .with_hint("Name the other repository with --to."));
   }
-  const auto from = TRY(open_repository(context));
-  const auto to = TRY(open_other(context, arguments));
+  const GivenCredential given = TRY(read_given_credential(context));
+  const auto from = TRY(open_repository(context, KeyUse::kReading, WhenChanged::kTell, &given));
+  const auto to = TRY(open_other(context, arguments, given));
+  const bool dry_run = arguments.engine.dry_run;
+  if (arguments.move && !dry_run) TRY(engine::require_removals(*from, "copy --move"));
   const Chosen chosen = TRY(choose(context, *from, arguments));
   TRY(load_index(context, *from));
   engine::CopyOptions options = arguments.engine;
   options.threads = context.options.threads;
   options.memory_limit = context.options.memory_limit;
+  options.wait = fence_wait(context);
   Running running(context);
-  const auto tell = [&](const engine::CopiedSnapshot& one) {
-    if (context.console.json()) {
-      context.console.print_json(copied_line(one));
-    } else if (!context.options.quiet || one.outcome == engine::CopyOutcome::kFailed) {
-      context.console.print(copied_text(one));
-    }
+  std::vector<engine::CopiedPair> pairs;
+  const auto on_copied = [&](const engine::CopiedSnapshot& one) {
+    if (one.copy) pairs.push_back({.original = one.original.id, .copy = *one.copy});
+    tell(
+        context, [&] { return copied_line(one); }, [&] { return copied_text(one); },
+        one.outcome == engine::CopyOutcome::kFailed);
   };
   engine::CopyReport report =
-      TRY(engine::copy(*from, *to, chosen.snapshots, options, running.activity(), tell));
-  if (!options.dry_run) keep_parity_after(context, *to, running);
-  running.finish();
+      TRY(engine::copy(*from, *to, chosen.snapshots, options, running.activity(), on_copied));
   report.failed += chosen.damaged;
+  std::optional<engine::MoveReport> moved;
+  if (!dry_run) keep_parity_after(context, *to, running);
+  if (arguments.move) moved = TRY(move(context, *from, *to, pairs, options, running));
+  running.finish();
   if (context.console.json()) {
-    context.console.print_json(copy_summary(report, running.seconds()));
+    context.console.print_json(copy_summary(report, moved, running.seconds()));
   } else if (!context.options.quiet) {
-    context.console.print(copy_text(report, options.dry_run, running.seconds()));
+    context.console.print(copy_text(report, dry_run, running.seconds()));
+    if (moved) context.console.print(move_text(*moved, dry_run));
   }
-  return report.failed == 0 ? ExitCode::kDone : ExitCode::kDamage;
+  return report.failed == 0 && (!moved || moved->failed == 0) ? ExitCode::kDone : ExitCode::kDamage;
 }
 
 std::vector<Option> copy_options(CopyArguments& to) {
@@ -154,7 +192,9 @@ std::vector<Option> copy_options(CopyArguments& to) {
       text("--to-key-command", "COMMAND", to.to_key_command, "a program that gives its key"),
   };
   append_choice_options(options, to.choice);
-  options.push_back(flag("-n,--dry-run", to.engine.dry_run, "say what would be copied"));
+  options.push_back(
+      flag("--move", to.move, "then read the copies back, compare, and forget the originals"));
+  options.push_back(flag("-n,--dry-run", to.engine.dry_run, "say what would be copied, and moved"));
   options.push_back(compression_option([&to](repo::Compression c) { to.engine.compression = c; }));
   return options;
 }
@@ -176,16 +216,22 @@ Command copy_command() {
           "copies what is new, and goes on where an interrupted one stopped. Copies keep time, "
           "host, tags and all else that the originals say of themselves; later backups of the "
           "same files to the other repository find their bytes there.\n\n"
-          "Copies and backups may run at the same time; two copies of the same snapshots at once "
-          "may "
-          "make both. Holds, and tags that are changed later, do not follow. A snapshot that "
+          "Copies, moves and backups may run at the same time; of two copies of one snapshot at "
+          "once one remains. Tags that are changed later, and holds, follow with the next copy; a "
+          "locked hold locks the copy, too. Releasing a hold does not follow. A snapshot that "
           "cannot be read whole is not copied, the "
           "others are, and the exit code is 13.\n\n"
+          "With --move the originals of all that was named and is there now are forgotten, each "
+          "after its copy was read back and compared with it byte for byte. What is held, and the "
+          "newest good snapshot of a source, stays and is named. 'backstay prune' then frees the "
+          "space. It can be interrupted at any time: at no moment is a snapshot in neither.\n\n"
           "The other repository's passphrase: --to-password-file, --to-password-command, "
           "--to-recovery-key-file, or BACKSTAY_TO_PASSWORD and its like; without any of them it "
           "is taken to be the same.",
       .examples = {{"backstay copy --to /mnt/second", "Copy all snapshots that are not there yet"},
-                   {"backstay copy --to /mnt/second --host web latest", "Copy one"}},
+                   {"backstay copy --to /mnt/second --host web latest", "Copy one"},
+                   {"backstay copy --to /mnt/archive --move --tag yearly",
+                    "Move what has a tag to an archive"}},
       .arguments = {{.name = "SNAP",
                      .help = "a snapshot to copy; all when none is named",
                      .arity = Arity::kAny,

@@ -107,17 +107,35 @@ Json copied_line(const engine::CopiedSnapshot& one) {
   line["outcome"] = engine::to_string(one.outcome);
   line["bytes_added"] = one.bytes_added;
   line["bytes_stored"] = one.bytes_stored;
+  line["notes_carried"] = one.notes_carried;
   if (one.outcome == engine::CopyOutcome::kFailed) line["message"] = one.failure;
   return line;
 }
 
-Json copy_summary(const engine::CopyReport& report, double seconds) {
+Json moved_line(const engine::MovedSnapshot& one) {
+  Json line = line_of("moved");
+  line["snapshot_id"] = one.pair.original.hex();
+  line["copy_id"] = one.pair.copy.hex();
+  line["outcome"] = engine::to_string(one.outcome);
+  if (!one.why.empty()) put_text(line, "reason", one.why);
+  return line;
+}
+
+Json copy_summary(const engine::CopyReport& report, const std::optional<engine::MoveReport>& moved,
+                  double seconds) {
   Json line = line_of("summary");
   line["snapshots_copied"] = report.copied;
   line["snapshots_there_already"] = report.there_already;
   line["snapshots_failed"] = report.failed;
   line["bytes_added"] = report.bytes_added;
   line["bytes_stored"] = report.bytes_stored;
+  line["notes_carried"] = report.notes_carried;
+  if (moved) {
+    line["snapshots_moved"] = moved->moved;
+    line["snapshots_staying"] = moved->staying;
+    line["snapshots_not_moved"] = moved->failed;
+    line["bytes_compared"] = moved->bytes_compared;
+  }
   line["seconds"] = to_milliseconds(seconds);
   return line;
 }

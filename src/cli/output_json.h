@@ -1,11 +1,13 @@
 // JSON lines of the commands, as docs/json describes them.
 #pragma once
 
+#include <optional>
 #include <string_view>
 
 #include "engine/backup.h"
 #include "engine/check.h"
 #include "engine/copy.h"
+#include "engine/move.h"
 #include "engine/notes.h"
 #include "engine/restore.h"
 #include "engine/self_test.h"
@@ -21,7 +23,11 @@ namespace backstay::cli {
 [[nodiscard]] json::Json backup_summary(const engine::BackupReport& report, double seconds);
 [[nodiscard]] json::Json deleted_line(const std::string& path, snapshot::EntryType type);
 [[nodiscard]] json::Json copied_line(const engine::CopiedSnapshot& one);
-[[nodiscard]] json::Json copy_summary(const engine::CopyReport& report, double seconds);
+[[nodiscard]] json::Json moved_line(const engine::MovedSnapshot& one);
+// `moved` where originals were to go.
+[[nodiscard]] json::Json copy_summary(const engine::CopyReport& report,
+                                      const std::optional<engine::MoveReport>& moved,
+                                      double seconds);
 [[nodiscard]] json::Json restore_summary(const engine::RestoreReport& report, double seconds);
 [[nodiscard]] json::Json snapshot_line(const repo::StoredSnapshot& stored,
                                        const engine::BindingHolds& holds);

@@ -159,6 +159,32 @@ std::string copy_text(const engine::CopyReport& report, bool dry_run, double sec
                      seconds);
 }
 
+std::string moved_text(const engine::MovedSnapshot& one) {
+  using engine::MoveOutcome;
+  std::string what;
+  switch (one.outcome) {
+    case MoveOutcome::kMoved:
+      what = "moved: its copy " + one.pair.copy.short_hex() + " was read back and is the same";
+      break;
+    case MoveOutcome::kStays:
+      what = "stays, and was copied: " + one.why;
+      break;
+    case MoveOutcome::kFailed:
+      what = "stays, because its copy is not good: " + one.why;
+      break;
+    case MoveOutcome::kWouldBeMoved:
+      what = "would be moved";
+      break;
+  }
+  return fmt::format("{}: {}\n", one.pair.original.short_hex(), printable(what));
+}
+
+std::string move_text(const engine::MoveReport& report, bool dry_run) {
+  return fmt::format("{} {}, {} stay, {} failed; {} compared\n", counted(report.moved, "snapshot"),
+                     dry_run ? "would be moved" : "moved", report.staying, report.failed,
+                     format_byte_size(report.bytes_compared));
+}
+
 std::string restore_text(const engine::RestoreReport& report, bool dry_run, double seconds) {
   std::vector<Fact> facts{
       {dry_run ? "would restore" : "restored",

@@ -9,6 +9,7 @@
 #include "engine/backup.h"
 #include "engine/check.h"
 #include "engine/copy.h"
+#include "engine/move.h"
 #include "engine/notes.h"
 #include "engine/restore.h"
 #include "engine/stats.h"
@@ -31,6 +32,8 @@ namespace backstay::cli {
                                       double seconds);
 // One line of one snapshot, and the last line of all.
 [[nodiscard]] std::string copied_text(const engine::CopiedSnapshot& one);
+[[nodiscard]] std::string moved_text(const engine::MovedSnapshot& one);
+[[nodiscard]] std::string move_text(const engine::MoveReport& report, bool dry_run);
 [[nodiscard]] std::string copy_text(const engine::CopyReport& report, bool dry_run, double seconds);
 [[nodiscard]] std::string restore_text(const engine::RestoreReport& report, bool dry_run,
                                        double seconds);

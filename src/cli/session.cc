@@ -145,8 +145,8 @@ void know_from_now_on(const Context& context, const repo::Repository& repository
                            kept.error().describe());
 }
 
-static Result<std::unique_ptr<repo::Repository>> open_with_any_key(const Context& context,
-                                                                   WhenChanged when_changed) {
+static Result<std::unique_ptr<repo::Repository>> open_with_any_key(
+    const Context& context, WhenChanged when_changed, const GivenCredential* read_before) {
   OpenStore store = TRY(open_store(context));
   const std::string place = store.backend->describe();
   // Before a passphrase is asked for.
@@ -166,7 +166,10 @@ static Result<std::unique_ptr<repo::Repository>> open_with_any_key(const Context
     return TRY_DOING(doing, open_with(context, std::move(store.backend), {}));
   }
   const auto stop = context.stop.get_token();
-  if (const auto given = TRY(given_credential(context.options, context.environment, stop))) {
+  GivenCredential read_now;
+  if (read_before == nullptr)
+    read_now = TRY(given_credential(context.options, context.environment, stop));
+  if (const GivenCredential& given = read_before != nullptr ? *read_before : read_now) {
     Result<std::unique_ptr<repo::Repository>> opened =
         open_with(context, std::move(store.backend), *given);
     return TRY_DOING(doing, with_key_hint(context, std::move(opened)));
@@ -216,8 +219,9 @@ static void warn_of_unusable_slots(const Context& context, const repo::Repositor
 }
 
 Result<std::unique_ptr<repo::Repository>> open_repository(const Context& context, KeyUse use,
-                                                          WhenChanged when_changed) {
-  auto repository = TRY(open_with_any_key(context, when_changed));
+                                                          WhenChanged when_changed,
+                                                          const GivenCredential* read_before) {
+  auto repository = TRY(open_with_any_key(context, when_changed, read_before));
   TRY(learn(context, *repository, when_changed));
   if (const auto& trouble = repository->generation_trouble()) {
     context.console.warning(trouble->describe() +
@@ -230,6 +234,10 @@ Result<std::unique_ptr<repo::Repository>> open_repository(const Context& context
             "the key is write-only: it can back up, and cannot read, list or remove anything")
           .with_hint("This needs a full key, such as the recovery key: 'backstay key list' shows "
                      "which there are. 'backstay check --no-key' needs none."));
+}
+
+Result<GivenCredential> read_given_credential(const Context& context) {
+  return given_credential(context.options, context.environment, context.stop.get_token());
 }
 
 Result<repo::Credential> new_credential(const Context& context) {

@@ -39,9 +39,13 @@ enum class KeyUse : std::uint8_t { kReading, kWriting };
 // Where another repository is at the place than this machine knew there, or its keys are others
 // (known_repository.h): who stores something there is refused, the others are told.
 enum class WhenChanged : std::uint8_t { kTell, kRefuse };
+// What the options and the environment give. Nothing: they give none.
+using GivenCredential = std::optional<repo::Credential>;
+Result<GivenCredential> read_given_credential(const Context& context);
+// `read_before`: what was read_given_credential() already, because a pipe gives it only once.
 Result<std::unique_ptr<repo::Repository>> open_repository(
     const Context& context, KeyUse use = KeyUse::kReading,
-    WhenChanged when_changed = WhenChanged::kTell);
+    WhenChanged when_changed = WhenChanged::kTell, const GivenCredential* read_before = nullptr);
 // From now on this is what is known to be at its place.
 void know_from_now_on(const Context& context, const repo::Repository& repository);
 

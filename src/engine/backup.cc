@@ -146,8 +146,7 @@ std::optional<repo::StoredSnapshot> choose_parent(
   if (options.type == BackupType::kFull) return std::nullopt;
   for (auto it = snapshots.rbegin(); it != snapshots.rend(); ++it) {
     // Else whoever has a write-only key could say what this machine's files hold.
-    const auto& repaired = it->snapshot.repaired;
-    if (!it->by_full_key || (repaired && repaired->from_write_only)) continue;
+    if (!it->by_full_key) continue;
     if (it->snapshot.started.seconds > now.seconds + kClocksDifferBySeconds) continue;
     const bool wanted =
         options.type == BackupType::kIncremental || it->snapshot.type == BackupType::kFull;
@@ -194,7 +193,7 @@ Result<BackupReport> backup(repo::Repository& repository, const OpenSource& open
   // The index only grows from here on.
   const auto plan =
       backup_stages::plan_memory(repository.config(), options.threads, options.memory_limit,
-                                 repository.index().totals().entries);
+                                 repository.index().totals().entries, options.source_bytes);
   const auto parent_tree = parent ? std::optional(parent->snapshot.tree) : std::nullopt;
   backup_stages::BackupRun run(repository, options, plan, parent_tree, activity);
   if (auto ran = run.run(open_source, report.snapshot); !ran) {

@@ -46,6 +46,7 @@ struct BackupOptions {
   bool skip_if_unchanged = false;
   std::size_t threads = 0;         // 0: one a processor
   std::uint64_t memory_limit = 0;  // bytes; 0: the default of about 120 MiB in flight
+  std::uint64_t source_bytes = 0;  // of memory that the source holds, and the limit includes
 };
 
 struct BackupReport {

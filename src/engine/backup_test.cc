@@ -322,12 +322,6 @@ TEST(ChoosingAParent, TakesNoneOfAWriteOnlyKeyNorOfTheFuture) {
   EXPECT_EQ(choose_parent(stored, options, kNow)->id, stored[1].id);
   stored[1].by_full_key = false;
   EXPECT_EQ(choose_parent(stored, options, kNow)->id, stored[0].id);
-  // A repair by a full key says what the client had said.
-  stored[1].by_full_key = true;
-  stored[1].snapshot.repaired = snapshot::Repaired{};
-  EXPECT_EQ(choose_parent(stored, options, kNow)->id, stored[1].id);
-  stored[1].snapshot.repaired->from_write_only = true;
-  EXPECT_EQ(choose_parent(stored, options, kNow)->id, stored[0].id);
   // Clocks differ a little.
   stored.push_back(of(3, kNow.seconds + kDay));
   EXPECT_EQ(choose_parent(stored, options, kNow)->id, stored[2].id);

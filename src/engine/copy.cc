@@ -4,12 +4,19 @@
 
 #include <algorithm>
 #include <map>
+#include <optional>
+#include <set>
 #include <utility>
 
 #include "base/try.h"
 #include "engine/backup.h"
+#include "engine/copy/carried_notes.h"
 #include "engine/copy/snapshot_source.h"
+#include "engine/forget.h"
+#include "engine/notes.h"
 #include "engine/restore/read_lease.h"
+#include "engine/store_lock.h"
+#include "io/machine.h"
 #include "snapshot/content.h"
 #include "snapshot/tree_key.h"
 
@@ -68,12 +75,19 @@ class CopyRun {
       activity_.note(fmt::format("snapshot {} cannot be read ({}): run 'backstay check'",
                                  id.short_hex(), error.describe()));
     }));
+    for (const SnapshotId& id : TRY(to_.list_snapshots())) known_.insert(id);
     for (const StoredSnapshot& one : stored) there_.emplace(origin_of(to_.config().id, one), one);
     // What was copied before, whatever is copied now, is what new copies are compared with.
     const auto originals = TRY(from_.snapshots([](const SnapshotId&, const Error&) {}));
     for (const StoredSnapshot& one : originals) {
       if (const auto copy = find_copy(one)) copied_.push_back({one, *copy});
     }
+    if (options_.dry_run) return {};
+    const auto now = TRY(time_of_store(from_));
+    auto notes = TRY(copying::Notes::of(from_));
+    auto there = TRY(copying::Notes::of(to_));
+    carrier_.emplace(to_, std::move(notes), std::move(there),
+                     now.value_or(from_.world().clock.now()), options_.wait);
     return {};
   }
 
@@ -91,6 +105,7 @@ class CopyRun {
       TRY(store(original, result));
       if (result.copy) copied_.push_back({original, *result.copy});
     }
+    if (result.copy && !options_.dry_run) TRY(carry_notes(result));
     return result;
   }
 
@@ -111,6 +126,70 @@ class CopyRun {
     return std::nullopt;
   }
 
+  // What another copy has stored since. Not confirmed by it yet perhaps; if it takes that back, the
+  // next copy makes it.
+  Result<std::optional<SnapshotId>> copied_meanwhile(const StoredSnapshot& original) {
+    for (const SnapshotId& id : TRY(to_.list_snapshots())) {
+      if (!known_.insert(id).second) continue;
+      auto found = to_.read_snapshot(id);
+      if (!found || !to_.counts(id, *found)) continue;
+      StoredSnapshot one{.id = id, .snapshot = *std::move(found)};
+      std::string origin = origin_of(to_.config().id, one);
+      there_.emplace(std::move(origin), std::move(one));
+    }
+    return find_copy(original);
+  }
+
+  // Of two that were made at the same moment, the one that the store had first stays. Both runs see
+  // that in the same way, and at least the later one sees both.
+  Result<void> give_way(const StoredSnapshot& original, CopiedSnapshot& result) {
+    const auto other = TRY(copied_meanwhile(original));
+    if (!other || *other == *result.copy) return {};
+    const auto order = [&](const SnapshotId& id) -> Result<std::pair<Timestamp, SnapshotId>> {
+      const auto info = TRY(to_.store().head(
+          repo::object_name(repo::ObjectKind::kSnapshot, repo::ObjectId{id.bytes})));
+      return std::pair(info.modified, id);
+    };
+    const auto theirs = order(*other);
+    const auto ours = order(*result.copy);
+    if (!theirs || !ours || *ours < *theirs) return {};
+    ForgetOptions options;
+    options.named = {*result.copy};
+    options.host = io::hostname();
+    options.user = io::user_name();
+    const auto gone = forget(to_, options, {}, activity_);
+    if (!gone) {
+      activity_.note(
+          fmt::format("another run has copied snapshot {} at the same time: it is there "
+                      "twice ({})",
+                      original.id.short_hex(), gone.error().describe()));
+      return {};
+    }
+    result.copy = other;
+    result.outcome = CopyOutcome::kThereAlready;
+    return {};
+  }
+
+  // A copy that was forgotten at this moment is made again by the next run.
+  Result<void> carry_notes(CopiedSnapshot& result) {
+    const auto carried = carrier_->carry(result.original.id, *result.copy);
+    if (!carried) {
+      return std::unexpected(carried.error().clone().with_context(
+          "carrying along what is said about snapshot " + result.original.id.short_hex()));
+    }
+    result.notes_carried = carried->notes;
+    if (carried->held_by_unreadable) {
+      activity_.note(
+          fmt::format("snapshot {} is held by a hold that cannot be read: its copy is "
+                      "not",
+                      result.original.id.short_hex()));
+    }
+    if (!carried->locked_until || !to_.store().capabilities().object_lock) return {};
+    TRY_DOING("locking the copy of snapshot " + result.original.id.short_hex(),
+              lock_in_store(to_, {*result.copy}, *carried->locked_until, activity_));
+    return {};
+  }
+
   // The last one of the same series that the other repository has.
   [[nodiscard]] const std::pair<StoredSnapshot, SnapshotId>* find_before(
       const StoredSnapshot& original) const {
@@ -128,7 +207,18 @@ class CopyRun {
   }
 
   Result<void> store(const StoredSnapshot& original, CopiedSnapshot& result) {
-    Snapshot record = original.snapshot;
+    // With the tags that it was made with: their changes are carried one by one.
+    auto committed = from_.read_snapshot(original.id);
+    if (!committed && committed.error().code() != ErrorCode::kNotFound &&
+        committed.error().code() != ErrorCode::kCorruption)
+      return std::unexpected(std::move(committed).error());
+    if (!committed) {
+      result.outcome = CopyOutcome::kFailed;
+      result.failure = committed.error().describe();
+      return {};
+    }
+    Snapshot record = *std::move(committed);
+    record.by_write_only_key = !original.by_full_key;
     record.origin = origin_of(from_.config().id, original);
     const auto* const before = find_before(original);
     BackupOptions backup_options;
@@ -141,6 +231,7 @@ class CopyRun {
     backup_options.compression = options_.compression;
     backup_options.threads = options_.threads;
     backup_options.memory_limit = options_.memory_limit;
+    backup_options.source_bytes = copying::memory_of_source(from_);
     const OpenSource open_source =
         [&](const source::SourceHooks&) -> Result<std::unique_ptr<source::Source>> {
       const auto tree =
@@ -148,15 +239,26 @@ class CopyRun {
       return std::make_unique<copying::SnapshotSource>(from_, original.snapshot.tree, tree);
     };
     activity_.progress.files_done = activity_.progress.bytes_done = 0;
-    backup_options.accept = [&](const Snapshot& made) {
-      return compare_trees(from_, original.snapshot, to_, made);
+    std::optional<SnapshotId> other;
+    backup_options.accept = [&](const Snapshot& made) -> Result<void> {
+      TRY(compare_trees(from_, original.snapshot, to_, made));
+      other = TRY(copied_meanwhile(original));
+      return other ? fail(ErrorCode::kAlreadyExists, "another run has copied it") : Result<void>();
     };
     const Result<BackupReport> made = backup(to_, open_source, backup_options, activity_);
+    if (other) {
+      result.copy = other;
+      result.outcome = CopyOutcome::kThereAlready;
+      return {};
+    }
     if (made) {
       result.copy = made->id;
-      there_.emplace(record.origin, StoredSnapshot{.id = *made->id, .snapshot = record});
       result.bytes_added = made->snapshot.stats.bytes_added;
       result.bytes_stored = made->snapshot.stats.bytes_stored;
+      known_.insert(*made->id);
+      TRY(give_way(original, result));
+      if (result.copy == made->id)
+        there_.emplace(record.origin, StoredSnapshot{.id = *made->id, .snapshot = record});
       return {};
     }
     const Error& error = made.error();
@@ -173,12 +275,15 @@ class CopyRun {
   const CopyOptions& options_;
   Activity& activity_;
   std::multimap<std::string, StoredSnapshot> there_;  // by origin
+  std::set<SnapshotId> known_;                        // all that were listed there
+  std::optional<copying::NoteCarrier> carrier_;       // none in a dry run
   std::vector<std::pair<StoredSnapshot, SnapshotId>> copied_;
 };
 
 void count(const CopiedSnapshot& one, CopyReport& report) {
   report.bytes_added += one.bytes_added;
   report.bytes_stored += one.bytes_stored;
+  report.notes_carried += one.notes_carried;
   if (one.outcome == CopyOutcome::kThereAlready) {
     ++report.there_already;
   } else if (one.outcome == CopyOutcome::kFailed) {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "engine/activity.h"
+#include "engine/forget_fence.h"
 #include "repo/repository.h"
 #include "snapshot/snapshot.h"
 
@@ -19,6 +20,7 @@ struct CopyOptions {
   bool dry_run = false;
   std::size_t threads = 0;         // 0: one a processor
   std::uint64_t memory_limit = 0;  // bytes; 0: the default
+  ForgetWait wait;                 // for forgets in the other repository, when notes are carried
 };
 
 enum class CopyOutcome : std::uint8_t { kCopied, kThereAlready, kFailed, kWouldBeCopied };
@@ -32,6 +34,7 @@ struct CopiedSnapshot {
   std::optional<snapshot::SnapshotId> copy;  // kCopied, kThereAlready
   std::uint64_t bytes_added = 0;             // plaintext that the other repository did not have
   std::uint64_t bytes_stored = 0;            // what it grew by
+  std::uint64_t notes_carried = 0;           // changes of tags, and holds
   std::string failure;                       // kFailed
 };
 
@@ -41,6 +44,7 @@ struct CopyReport {
   std::uint64_t failed = 0;
   std::uint64_t bytes_added = 0;
   std::uint64_t bytes_stored = 0;
+  std::uint64_t notes_carried = 0;
 };
 
 // Copies what is not there yet, oldest first, and calls `done` after each. A copy keeps all that
@@ -48,6 +52,8 @@ struct CopyReport {
 // own: what was copied before an interruption stays, and the bytes of the one that was interrupted
 // are not stored twice. A snapshot that cannot be read whole is not copied (kFailed) and the others
 // are. What was stored is compared with the original, entry for entry, before it counts as copied.
+// Tags that were changed, and holds that bind, follow the copy, also one that is there already; a
+// locked hold locks the copy in its store, where that can. Of two copies at once one remains.
 //
 // invalid_argument when both are the same repository. The list is what `from` had before its index
 // was loaded.

@@ -6,90 +6,14 @@
 #include <string>
 #include <vector>
 
-#include "engine/check.h"
-#include "engine/testing/backup_fixture.h"
+#include "backend/forwarding_backend.h"
+#include "engine/notes.h"
+#include "engine/testing/copy_fixture.h"
 
 namespace backstay::engine {
 namespace {
 
-// The second repository has other keys, and so other ids and other places where chunks end.
-class Copy : public BackupFixture {
- protected:
-  void SetUp() override {
-    BackupFixture::SetUp();
-    make_second();
-    plant_tree();
-  }
-
-  std::unique_ptr<repo::Repository> open_second() {
-    backend::Backend& store = through_ != nullptr ? *through_ : second_memory_;
-    auto opened =
-        repo::Repository::open(std::make_unique<backend::FaultBackend>(store),
-                               repo::test_credential(), {}, {.clock = clock_, .rng = rng_});
-    EXPECT_EQ(problem(opened), "");
-    return opened ? *std::move(opened) : nullptr;
-  }
-
-  Result<CopyReport> try_copy(const CopyOptions& options = {}) {
-    copied_.clear();
-    clock_.advance(std::chrono::seconds(60));
-    const auto from = TRY(try_open());
-    const auto to = open_second();
-    const auto snapshots = TRY(from->snapshots([](const auto&, const Error&) {}));
-    TRY(from->load_index([](const auto&, const Error&) {}));
-    watch_ = std::make_unique<Watch>();
-    Activity activity = watch_->activity();
-    return copy(*from, *to, snapshots, options, activity,
-                [&](const CopiedSnapshot& one) { copied_.push_back(one); });
-  }
-  CopyReport copy_well() {
-    auto report = try_copy();
-    EXPECT_EQ(problem(report), "");
-    return report.value_or(CopyReport{});
-  }
-
-  std::vector<repo::StoredSnapshot> second_snapshots() {
-    const auto second = open_second();
-    auto found = second->snapshots([](const auto& id, const Error& error) {
-      ADD_FAILURE() << id.short_hex() << ": " << error.describe();
-    });
-    EXPECT_EQ(problem(found), "");
-    return found ? *std::move(found) : std::vector<repo::StoredSnapshot>{};
-  }
-  std::map<std::string, Bytes> contents_of_copy(const snapshot::Snapshot& snapshot) {
-    const auto second = open_second();
-    EXPECT_EQ(problem(second->load_index(
-                  [](const auto&, const Error& error) { ADD_FAILURE() << error.describe(); })),
-              "");
-    auto contents = contents_of(*second, snapshot);
-    EXPECT_EQ(problem(contents), "");
-    return contents ? *std::move(contents) : std::map<std::string, Bytes>{};
-  }
-  // "" or the first damage.
-  std::string problems_of_second() {
-    const auto second = open_second();
-    Watch watch;
-    Activity activity = watch.activity();
-    CheckOptions options;
-    options.read_data.mode = ReadData::Mode::kAll;
-    const auto report = check(*second, options, activity);
-    if (!report) return report.error().describe();
-    return report->damages.empty()
-               ? ""
-               : report->damages.front().object + ": " + report->damages.front().what;
-  }
-  // Another second repository.
-  void make_second() {
-    second_memory_.set_objects({});
-    const auto made = repo::make_repository(second_memory_, repo::small_config(rng_),
-                                            repo::test_credential(), rng_);
-    ASSERT_EQ(problem(made), "");
-  }
-
-  backend::MemoryBackend second_memory_{clock_};
-  backend::Backend* through_ = nullptr;  // in place of second_memory_
-  std::vector<CopiedSnapshot> copied_;
-};
+using Copy = CopyFixture;
 
 TEST_F(Copy, HoldsWhatTheOriginalsHoldByteForByte) {
   const auto first_tree = contents_of(tree_);
@@ -332,6 +256,122 @@ TEST_F(Copy, IntoTheSameRepositoryIsRefused) {
   Activity activity = watch.activity();
   const auto report = copy(*one, *other, {}, {}, activity, [](const auto&) {});
   EXPECT_EQ(code_of(report), "invalid_argument");
+}
+
+repo::TagChange adding(const char* tag) {
+  repo::TagChange change;
+  change.added = {tag};
+  return change;
+}
+
+TEST_F(Copy, IsFollowedByTagsAndHoldsThatCameLater) {
+  BackupOptions options = backup_options();
+  options.tags = {"first"};
+  const auto original = backup_well(options);
+  copy_well();
+  {
+    const auto from = try_open();
+    ASSERT_EQ(problem(repo::store_tag_change(**from, *original.id, adding("later"))), "");
+    repo::Hold hold;
+    hold.reason = "audit";
+    ASSERT_EQ(problem(repo::store_hold(**from, *original.id, hold)), "");
+  }
+  const CopyReport report = copy_well();
+  EXPECT_EQ(report.there_already, 1U);
+  EXPECT_EQ(report.notes_carried, 2U);
+  const snapshot::SnapshotId copy = second_snapshots().front().id;
+  EXPECT_EQ(second_snapshots().front().snapshot.tags, (std::vector<std::string>{"first", "later"}));
+  const auto holds = repo::list_holds(*open_second());
+  ASSERT_EQ(holds->size(), 1U);
+  EXPECT_EQ(holds->front().snapshot, copy);
+  EXPECT_EQ(holds->front().hold.reason, "audit");
+  // What is there is not carried again, nor does it undo what was changed about the copy.
+  repo::TagChange other;
+  other.replaces = true;
+  other.added = {"own"};
+  ASSERT_EQ(problem(repo::store_tag_change(*open_second(), copy, other)), "");
+  EXPECT_EQ(copy_well().notes_carried, 0U);
+  EXPECT_EQ(second_snapshots().front().snapshot.tags, std::vector<std::string>{"own"});
+}
+
+TEST_F(Copy, HasTheTagsOfTodayAndTheirHistory) {
+  BackupOptions options = backup_options();
+  options.tags = {"first"};
+  const auto original = backup_well(options);
+  {
+    const auto from = try_open();
+    ASSERT_EQ(problem(repo::store_tag_change(**from, *original.id, adding("later"))), "");
+  }
+  EXPECT_EQ(copy_well().notes_carried, 1U);
+  EXPECT_EQ(second_snapshots().front().snapshot.tags, (std::vector<std::string>{"first", "later"}));
+  EXPECT_EQ(copy_well().notes_carried, 0U);
+}
+
+TEST_F(Copy, OfALockedSnapshotIsLockedInItsStoreToo) {
+  const auto original = backup_well();
+  repo::Hold hold;
+  hold.locked = true;
+  hold.until = Timestamp{.seconds = clock_.now().seconds + 86'400, .nanos = 0};
+  ASSERT_EQ(problem(repo::store_hold(*open(), *original.id, hold)), "");
+  copy_well();
+  const auto copy = second_snapshots().front().id;
+  const std::string name =
+      repo::object_name(repo::ObjectKind::kSnapshot, repo::ObjectId{copy.bytes});
+  EXPECT_EQ(second_memory_.retention(name).value(), hold.until);
+}
+
+TEST_F(Copy, OfWhatAWriteOnlyClientMadeIsNoParent) {
+  const auto original = backup_well();
+  const auto from = try_open();
+  ASSERT_EQ(problem((*from)->load_index([](const auto&, const Error&) {})), "");
+  const auto to = open_second();
+  Watch watch;
+  Activity activity = watch.activity();
+  const std::vector<repo::StoredSnapshot> only{{.id = *original.id,
+                                                .snapshot = original.snapshot,
+                                                .tags_known = true,
+                                                .by_full_key = false}};
+  ASSERT_EQ(problem(copy(**from, *to, only, {}, activity, [](const auto&) {})), "");
+  const auto copies = second_snapshots();
+  ASSERT_EQ(copies.size(), 1U);
+  EXPECT_FALSE(copies.front().by_full_key);
+  EXPECT_FALSE(choose_parent(copies, backup_options(), clock_.now()).has_value());
+}
+
+// Lets somebody else act just before the first object of some kind is put.
+class Meanwhile final : public backend::ForwardingBackend {
+ public:
+  Meanwhile(backend::Backend& inner, std::string prefix, std::function<void()> step)
+      : ForwardingBackend(inner), prefix_(std::move(prefix)), step_(std::move(step)) {}
+  using Backend::put;
+  Result<void> put(std::string_view name, std::span<const ByteView> pieces) override {
+    if (step_ && name.starts_with(prefix_)) std::exchange(step_, nullptr)();
+    return ForwardingBackend::put(name, pieces);
+  }
+
+ private:
+  const std::string prefix_;
+  std::function<void()> step_;
+};
+
+TEST_F(Copy, OfOneSnapshotByTwoAtOnceRemainsOne) {
+  backup_well();
+  for (const char* const moment : {"data/", "index/", "snapshots/"}) {
+    SCOPED_TRACE(moment);
+    make_second();
+    Meanwhile meanwhile(second_memory_, moment, [&] {
+      through_ = nullptr;
+      EXPECT_EQ(copy_well().copied, 1U);
+      clock_.advance(std::chrono::seconds(1));
+    });
+    through_ = &meanwhile;
+    const CopyReport report = copy_well();
+    through_ = nullptr;
+    EXPECT_EQ(report.there_already, 1U);
+    EXPECT_EQ(second_snapshots().size(), 1U);
+    EXPECT_TRUE(contents_of_copy(second_snapshots().front().snapshot) == contents_of(tree_));
+    EXPECT_EQ(problems_of_second(), "");
+  }
 }
 
 }  // namespace

@@ -159,6 +159,27 @@ Error is_held(const SnapshotId& id, const std::vector<repo::StoredHold>& holds) 
                                       id.short_hex()));
 }
 
+// What stays although it was named, and why.
+void spare(const policy::SnapshotFacts& facts, const std::vector<std::size_t>& newest,
+           std::size_t index, ForgetDecision& decision) {
+  policy::Reason reason;
+  if (facts.held) {
+    reason = {.rule = policy::Rule::kHeld,
+              .text = facts.held->empty() ? "held" : "held " + *facts.held};
+  } else if (!facts.tags_known) {
+    reason = {.rule = policy::Rule::kTagsUnknown, .text = "a change of its tags cannot be read"};
+  } else if (!facts.finished) {
+    reason = {.rule = policy::Rule::kUnfinished, .text = "its backup has not confirmed it yet"};
+  } else if (std::ranges::find(newest, index) != newest.end()) {
+    reason = {.rule = policy::Rule::kNewestOfSource,
+              .text = "the newest good snapshot of this source"};
+  } else {
+    return;
+  }
+  decision.decision = policy::Decision::kKeep;
+  decision.reasons = {std::move(reason)};
+}
+
 // Named ones go, be they the last of their source or damaged; but not held, and not of a version
 // that this program does not know: whoever made them may know why they are there.
 Result<ForgetPlan> plan_by_name(Inventory& found, const ForgetOptions& options) {
@@ -167,7 +188,8 @@ Result<ForgetPlan> plan_by_name(Inventory& found, const ForgetOptions& options) 
   const auto newest = policy::newest_of_sources(found.facts, found.now);
   ForgetGroup group;
   for (const SnapshotId& id : std::set<SnapshotId>(options.named.begin(), options.named.end())) {
-    if (const auto held = found.holds.find(id); held != found.holds.end())
+    const auto held = found.holds.find(id);
+    if (held != found.holds.end() && !options.spares)
       return std::unexpected(is_held(id, held->second));
     if (const auto damaged = found.damaged.find(id); damaged != found.damaged.end()) {
       if (damaged->second != ErrorCode::kCorruption) {
@@ -183,7 +205,8 @@ Result<ForgetPlan> plan_by_name(Inventory& found, const ForgetOptions& options) 
     ForgetDecision decision{.stored = *at,
                             .decision = policy::Decision::kRemove,
                             .reasons = {{.rule = policy::Rule::kNamed, .text = "named"}}};
-    if (std::ranges::find(newest, index) != newest.end()) {
+    if (options.spares) spare(found.facts[index], newest, index, decision);
+    if (!options.spares && std::ranges::find(newest, index) != newest.end()) {
       decision.reasons.push_back({.rule = policy::Rule::kNewestOfSource,
                                   .text = "although the newest good snapshot of its source"});
     }
@@ -252,6 +275,7 @@ Result<void> remove_all(repo::Repository& repository, const Removal& removal, Le
                         const Activity& activity) {
   for (const SnapshotId& id : removal.ids) {
     if (activity.stop.stop_requested()) return fail(ErrorCode::kCancelled, "interrupted");
+    if (removal.options.before_each) TRY(removal.options.before_each(id));
     TRY(look_again(repository, id, lease, removal.expired));
     TRY_DOING("removing snapshot " + id.short_hex(), repository.store().remove(object_of(id)));
     if (removal.events.removed) removal.events.removed(id);

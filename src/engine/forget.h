@@ -15,6 +15,11 @@ namespace backstay::engine {
 struct ForgetOptions {
   // These, and what follows about rules does not count; also damaged ones.
   std::vector<snapshot::SnapshotId> named;
+  // Of these, what is held, not finished, or the newest good one of its source stays, and the plan
+  // says so; else the former is a failure, and the latter goes.
+  bool spares = false;
+  // The last thing before one goes, under the lease: a failure keeps it and ends the run.
+  std::function<Result<void>(const snapshot::SnapshotId&)> before_each;
 
   policy::Retention retention;
   policy::Grouping grouping;

@@ -58,6 +58,20 @@ TEST(MemoryPlan, HoldsTwoFixedPiecesInASlab) {
   }
 }
 
+TEST(MemoryPlan, CountsWhatTheSourceHolds) {
+  constexpr std::uint64_t kSource = 40 * kMiB;
+  const MemoryPlan plan = plan_memory(usual(), 8, 200 * kMiB, 0, kSource);
+  EXPECT_LE(plan.total_bytes, 200 * kMiB);
+  std::uint64_t sum = 0;
+  for (const MemoryPart& part : memory_parts(plan, usual(), 0)) sum += part.count * part.bytes_each;
+  EXPECT_EQ(sum, plan.total_bytes);
+  // It does not cost threads where nobody set a limit.
+  const MemoryPlan without = plan_memory(usual(), 2, 0, 0);
+  const MemoryPlan with = plan_memory(usual(), 2, 0, 0, kSource);
+  EXPECT_EQ(with.readers, without.readers);
+  EXPECT_EQ(with.total_bytes, without.total_bytes + kSource);
+}
+
 TEST(MemoryPlan, TakesAsManyThreadsAsItIsGivenWhereTheyFit) {
   const MemoryPlan plan = plan_memory(usual(), 3, 4 * kGiB, 0);
   EXPECT_EQ(plan.readers, 3U);

@@ -95,7 +95,7 @@ TEST_F(Repair, OfASnapshotOfAWriteOnlyClientIsNotComparedWith) {
   const auto all = listed();
   const auto& made = all.back();
   ASSERT_TRUE(made.snapshot.repaired);
-  EXPECT_TRUE(made.snapshot.repaired->from_write_only);
+  EXPECT_FALSE(made.by_full_key);
   BackupOptions options = backup_options();
   EXPECT_EQ(choose_parent(all, options, clock_.now())->id, second_);
 }

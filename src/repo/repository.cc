@@ -265,10 +265,9 @@ Result<StoredSnapshot> Repository::read_stored(const snapshot::SnapshotId& id) {
   const Bytes stored = TRY(get_snapshot(*state_->backend, id));
   auto read = TRY(open_snapshot(stored, state_->keys.keyring, state_->config.id));
   const Header header = TRY(decode_header(stored));
-  return StoredSnapshot{.id = id,
-                        .snapshot = std::move(read),
-                        .tags_known = true,
-                        .by_full_key = header.key_mode == KeyMode::kDerived};
+  const bool by_full_key = header.key_mode == KeyMode::kDerived && !read.by_write_only_key;
+  return StoredSnapshot{
+      .id = id, .snapshot = std::move(read), .tags_known = true, .by_full_key = by_full_key};
 }
 
 const std::vector<snapshot::SnapshotId>& Repository::uncounted_snapshots() const {

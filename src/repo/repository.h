@@ -53,7 +53,8 @@ struct StoredSnapshot {
   snapshot::SnapshotId id;
   snapshot::Snapshot snapshot;  // with the tags that it has by now
   bool tags_known = true;       // false: a change of them cannot be read
-  // Sealed in a way that only holders of a full key can (docs/format.md section 4.2).
+  // Sealed in a way that only holders of a full key can (docs/format.md section 4.2), and so was
+  // what it is a copy of.
   bool by_full_key = true;
 };
 

@@ -251,6 +251,22 @@ Result<std::vector<StoredHold>> list_holds(Repository& repository) {
   return holds;
 }
 
+Result<std::vector<StoredTagChange>> list_tag_changes(Repository& repository) {
+  std::vector<StoredTagChange> changes;
+  for (const ListedNote& note : TRY(list_notes(repository.store(), ObjectKind::kTagChange))) {
+    const auto record = read_note(repository, ObjectKind::kTagChange, note);
+    const bool absent = !record && (is_damage(record.error().code()) ||
+                                    record.error().code() == ErrorCode::kNotFound);
+    if (absent) continue;
+    if (!record)
+      return std::unexpected(record.error().clone().with_context("reading a change of tags"));
+    auto change = decode_tag_change(*record, note.name);
+    if (change)
+      changes.push_back({.snapshot = {note.name.snapshot.bytes}, .change = *std::move(change)});
+  }
+  return changes;
+}
+
 Result<std::string> store_hold(Repository& repository, const snapshot::SnapshotId& snapshot,
                                const Hold& hold) {
   return store_note(repository, ObjectKind::kHold, snapshot,

@@ -33,6 +33,13 @@ Result<TagChange> decode_tag_change(ByteView record, const NoteName& name);
 [[nodiscard]] std::vector<std::string> apply_change(const TagChange& change,
                                                     std::vector<std::string> tags);
 
+struct StoredTagChange {
+  snapshot::SnapshotId snapshot;
+  TagChange change;
+};
+// All that can be read, by snapshot, number and name.
+Result<std::vector<StoredTagChange>> list_tag_changes(Repository& repository);
+
 // ---- holds
 struct Hold {
   std::optional<Timestamp> until;  // by the store's clock; nothing: until it is released

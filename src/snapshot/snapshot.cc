@@ -39,6 +39,7 @@ enum SnapshotField : std::uint32_t {
   kCommitLease = 23,
   kOrigin = 24,
   kRepaired = 25,
+  kByWriteOnlyKey = 26,
 };
 
 constexpr std::uint64_t kRecordVersion = 1;
@@ -48,7 +49,7 @@ constexpr std::size_t kListedMax = 1024 * 1024;  // paths, tags, patterns, names
 
 constexpr RecordShape kSnapshotShape{
     .name = "snapshot",
-    .last = kRepaired,
+    .last = kByWriteOnlyKey,
     .bytes = FieldSet(kHost, kUser, kPath, kTag, kDescription, kParent, kTree, kCounts, kExclude,
                       kProgram, kError, kUserName, kGroupName, kPlaceLeftOut, kCommitLease, kOrigin,
                       kRepaired),
@@ -62,7 +63,7 @@ constexpr RecordShape kCountsShape{
 constexpr RecordShape kErrorShape{
     .name = "snapshot: error", .last = 2, .bytes = FieldSet(1, 2), .repeated = {}};
 constexpr RecordShape kRepairedShape{
-    .name = "snapshot: repair", .last = 6, .bytes = FieldSet(1), .repeated = {}};
+    .name = "snapshot: repair", .last = 5, .bytes = FieldSet(1), .repeated = {}};
 constexpr RecordShape kNameShape{
     .name = "snapshot: name", .last = 2, .bytes = FieldSet(2), .repeated = {}};
 
@@ -116,7 +117,6 @@ Bytes encode_repaired(const Repaired& repaired) {
   writer.number(3, repaired.stretches_lost);
   writer.signed_number(4, repaired.time.seconds);
   writer.number(5, repaired.time.nanos);
-  if (repaired.from_write_only) writer.number(6, 1);
   return out;
 }
 
@@ -201,13 +201,10 @@ Result<Repaired> decode_repaired(ByteView record) {
       case 4:
         repaired.time.seconds = unzigzag(field.value_number);
         break;
-      case 5:
+      default:
         if (field.value_number > kSnapshotNanosMax)
           return record_corruption(kRepairedShape.name, "its time is absurd");
         repaired.time.nanos = static_cast<std::uint32_t>(field.value_number);
-        break;
-      default:
-        repaired.from_write_only = field.value_number != 0;
     }
   }
   if (!scan.seen().has(1)) return record_corruption(kRepairedShape.name, "it names no snapshot");
@@ -291,6 +288,10 @@ Result<void> take_snapshot_number(Snapshot& snapshot, std::uint32_t field, std::
     case kLargerLeftOut:
       if (value == 0) return snapshot_corruption("a limit of zero is written out");
       snapshot.larger_left_out = value;
+      break;
+    case kByWriteOnlyKey:
+      if (value != 1) return snapshot_corruption("field 26 is not 1");
+      snapshot.by_write_only_key = true;
       break;
     default:
       break;
@@ -421,6 +422,7 @@ void encode_snapshot(const Snapshot& snapshot, Bytes& out) {
   if (snapshot.lease) writer.bytes(kCommitLease, snapshot.lease->view());
   encode_text(writer, kOrigin, snapshot.origin);
   if (snapshot.repaired) writer.bytes(kRepaired, encode_repaired(*snapshot.repaired));
+  if (snapshot.by_write_only_key) writer.number(kByWriteOnlyKey, 1);
 }
 
 Result<Snapshot> decode_snapshot(ByteView record) {

@@ -63,8 +63,6 @@ struct Repaired {
   std::uint64_t files_lost = 0;
   std::uint64_t stretches_lost = 0;  // of the tree: what was in them is not known
   Timestamp time;
-  // That one was sealed by a client that writes only: no backup compares with what it says.
-  bool from_write_only = false;
   friend bool operator==(const Repaired&, const Repaired&) = default;
 };
 
@@ -95,6 +93,8 @@ struct Snapshot {
   std::string origin;
   // Set when it stands in for one of which a part was lost.
   std::optional<Repaired> repaired;
+  // Of a copy, or one that stands in: who made the original may know no more than a write-only key.
+  bool by_write_only_key = false;
   friend bool operator==(const Snapshot&, const Snapshot&) = default;
 };
 

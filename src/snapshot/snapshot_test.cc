@@ -66,7 +66,7 @@ TEST(Snapshot, RefusesAVersionThatItDoesNotKnow) {
 
 TEST(Snapshot, SkipsFieldsOfLaterVersions) {
   Bytes record = encoded(valid_snapshot());
-  RecordWriter(record).text(26, "position of a database");
+  RecordWriter(record).text(27, "position of a database");
   EXPECT_EQ(decode_snapshot(record).value(), valid_snapshot());
 }
 

@@ -107,7 +107,8 @@ class JsonLines(program.ProgramTest):
             lines = self.lines_of(0, "copy", "--to", self.folder / "second", *options)
             outcomes = [one["outcome"] for one in lines if one["type"] == "snapshot"]
             self.assertEqual(outcomes, [outcome])
-        self.assert_seen(("copy", "snapshot"), ("copy", "summary"))
+        self.lines_of(0, "copy", "--to", self.folder / "second", "--move")
+        self.assert_seen(("copy", "snapshot"), ("copy", "moved"), ("copy", "summary"))
 
     def test_lines_of_imports(self):
         self.fill(3)

@@ -2,11 +2,15 @@
 the format page, time, and one client's credentials; each test is something he tries."""
 import os
 import shutil
+import subprocess
 
 import program
+from append_only_test import kernel_keeps
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from reader.blake3 import blake3, derive, keyed
 from reader.repository import (Corruption, Epoch, Record, Refused, Repository, Store, open_slot,
                                parse_header)
+from tiny_writer import record, zigzag
 
 SECRET = b"the merger is planned for the third of May; tell nobody. "
 
@@ -274,6 +278,162 @@ class StoreOperator(program.ProgramTest):
                 path.unlink()
                 (self.repository / "keys" / blake3(forged).hex()).write_bytes(forged)
         self.run_for(12, "snapshots", env=client)
+
+
+class DeletingThief(program.ProgramTest):
+    """Who has a client's key and its way to a store that does not let go: he wants to shorten the
+    history. Each time the owner restores all of it afterwards."""
+
+    def setUp(self):
+        super().setUp()
+        self.client = self.folder / "client.key"
+        self.run_for(0, "init", "--kdf-memory", "8KiB")
+        self.run_for(0, "key", "add", "--key-file", self.client, "--write-only")
+        self.run_for(0, "key", "add", "--key-file", self.folder / "full.key", "--label", "stolen")
+        self.states = {}
+        for state in ("one", "two", "three"):
+            (self.source / "file").write_bytes(state.encode() * 20_000)
+            self.states[self.backup(self.source, "--tag", "kept")["snapshot_id"]] = state
+        self.run_for(0, "append-only", "on")
+        self.kept = self.bytes_kept()
+
+    def as_thief(self, key="client.key"):
+        return self.environment(BACKSTAY_PASSWORD="", BACKSTAY_KEY_FILE=str(self.folder / key),
+                                BACKSTAY_CACHE_DIR=str(self.folder / "his-cache"))
+
+    def bytes_kept(self):
+        return {name: path.read_bytes() for name, path in self.objects().items()
+                if not name.startswith("leases/")}
+
+    def plant(self, name, data):
+        """He may add whatever he likes."""
+        path = self.repository / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(data)
+
+    def assert_history_is_whole(self):
+        now = self.bytes_kept()
+        self.assertEqual({name: now.get(name) for name in self.kept}, self.kept)
+        listed = {line["id"]: line for line in self.run_for(0, "--json", "snapshots").lines()
+                  if "short_id" in line}
+        for snapshot, state in self.states.items():
+            self.assertIn(snapshot, listed)
+            restored = self.restore(snapshot) / "file"
+            self.assertEqual(restored.read_bytes(), state.encode() * 20_000)
+
+    def plain(self, kind, body):
+        header = bytearray((self.repository / "config").read_bytes()[:64])
+        header[4] = kind
+        data = bytes(header) + body
+        return data + blake3(data)
+
+    def lease_of(self, snapshot):
+        repository = Repository(str(self.repository), self.password.encode())
+        data = (self.repository / "snapshots" / snapshot).read_bytes()
+        header = parse_header(data, 6, repository.id)
+        return Record(repository.unseal(header, data[64:], 64, 4)).b(23)
+
+    def generation(self, number, *fields):
+        """Signed with the full key that he has."""
+        slot = next(slot for slot in (open_slot(path.read_bytes(), self.id(), None, None,
+                                                (self.folder / "full.key").read_bytes())
+                                      for path in self.objects("keys").values()) if slot)
+        epoch = Record(slot.keyring.many(4, bytes)[0])
+        seed = derive("backstay v1 epoch signature", epoch.b(2))
+        body = record((1, number), *fields)
+        signed = b"backstay v1 generation" + self.id() + body
+        signature = Ed25519PrivateKey.from_private_bytes(seed).sign(signed)
+        return self.plain(8, record((1, body), (2, epoch.n(1)), (3, signature)))
+
+    def id(self):
+        return (self.repository / "config").read_bytes()[16:32]
+
+    def test_gets_nothing_removed_by_the_program(self):
+        ids = list(self.states)
+        for key, code in (("client.key", 12), ("full.key", 1)):
+            for command in (["forget", *ids], ["forget", "--keep-last", "1"], ["prune"],
+                            ["prune", "--max-unused", "0%"], ["release", ids[0]]):
+                self.run_for(code, *command, env=self.as_thief(key))
+        for line in self.run_for(0, "--json", "key", "list").lines():
+            self.assertNotEqual(self.run_any("key", "remove", line["id"],
+                                             env=self.as_thief("full.key")).code, 0)
+        self.run_for(12, "append-only", "off", env=self.as_thief())
+        other = self.folder / "his-own"
+        self.run_for(0, "-r", other, "init", "--encryption", "none")
+        self.run_for(1, "copy", "--to", other, "--move", env=self.as_thief("full.key"))
+        self.assert_history_is_whole()
+
+    def test_hides_nothing_by_saying_that_it_was_never_committed(self):
+        leases = [self.lease_of(snapshot) for snapshot in self.states]
+        self.assertTrue(all(leases))
+        for lease in leases:
+            self.plant(f"leases/{lease.hex()}-ended", b"ended")
+        self.assert_history_is_whole()
+        self.plant("generations/00000000000000000002",
+                   self.generation(2, *((5, lease) for lease in leases)))
+        self.assert_history_is_whole()
+        self.assert_checked()
+        # The owner is warned before a prune may believe it, and a copy has all.
+        other = self.folder / "other"
+        self.run_for(0, "-r", other, "init", "--encryption", "none")
+        copied = self.run_for(0, "--json", "copy", "--to", other).last()
+        self.assertEqual(copied["snapshots_copied"], 3)
+        said = self.run_for(0, "append-only", "off").err
+        self.assertIn(b"3 snapshots do not count any more", said)
+
+    def test_frees_nothing_by_condemning_it(self):
+        packs = [bytes.fromhex(name[-64:]) for name in self.objects("data", "meta")]
+        self.plant("generations/00000000000000000002",
+                   self.generation(2, *((2, pack) for pack in packs)))
+        self.assert_history_is_whole()
+        self.backup()
+        self.run_for(0, "append-only", "off")
+        for _ in range(3):
+            self.run_for(0, "prune", "--max-unused", "0%")
+        self.kept = {}
+        self.assert_history_is_whole()
+        self.assert_checked()
+
+    def test_takes_nothing_along_with_tags_and_holds(self):
+        thief = self.as_thief("full.key")
+        for snapshot in self.states:
+            self.run_for(0, "tag", snapshot, "--set", "junk", env=thief)
+            self.run_for(0, "hold", snapshot, "--until", "2999-01-01", env=thief)
+        self.assert_history_is_whole()
+        # What the tags were is still there.
+        self.assertEqual(len(self.objects("tags")), 3)
+
+    def test_stops_nobody_with_leases(self):
+        for i in range(20):
+            lease = os.urandom(16)
+            body = record((1, lease), (3, "forget"), (4, 1), (8, zigzag(1)), (10, 1 << 40),
+                          always=(2,))
+            self.plant(f"leases/{lease.hex()}-0000000000", self.plain(7, body))
+        self.assert_history_is_whole()
+        self.backup()
+
+    def test_cannot_go_around_the_program_where_the_kernel_keeps_it(self):
+        if not kernel_keeps(self.folder):
+            self.skipTest("needs root and a file system with immutable files")
+        self.run_for(0, "append-only", "off")
+        self.as_nobody()
+        self.run_for(0, "append-only", "on")
+        script = ("import os,sys\n"
+                  "for where, folders, files in os.walk(sys.argv[1], topdown=False):\n"
+                  "  for name in files + folders:\n"
+                  "    path = os.path.join(where, name)\n"
+                  "    for act in (lambda: os.unlink(path), lambda: os.rmdir(path),\n"
+                  "                lambda: os.truncate(path, 0),\n"
+                  "                lambda: os.rename(path, path + '-away'),\n"
+                  "                lambda: os.removexattr(path, 'user.backstay.retained-until')):\n"
+                  "      try: act()\n"
+                  "      except OSError: pass\n")
+        subprocess.run(["/usr/bin/python3", "-c", script, self.repository], check=True,
+                       user=program.NOBODY, group=program.NOBODY, extra_groups=[])
+        # He can move folders aside that are his; the owner moves them back.
+        for path in sorted(self.repository.rglob("*-away"), key=lambda one: -len(str(one))):
+            path.rename(str(path)[:-len("-away")])
+        self.assert_history_is_whole()
 
 
 if __name__ == "__main__":

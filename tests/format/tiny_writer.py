@@ -56,13 +56,19 @@ def entry(kind, mode=0o644, content=b"", size=0, target=None, xattrs=(), links=1
 
 
 class TinyWriter:
-    def __init__(self, folder, suite=1, passphrase=b"secret", page_items=1000):
+    """`features` of the config are required and optional ones; `later` are fields of a later
+    version, with numbers above 14."""
+
+    def __init__(self, folder, suite=1, passphrase=b"secret", page_items=1000, version=1,
+                 features=((), ()), later=()):
         self.folder, self.suite, self.page_items = pathlib.Path(folder), suite, page_items
         self.id, self.chunk_key, self.secret = os.urandom(16), os.urandom(32), os.urandom(32)
         self.frames = {3: [], 4: []}  # kind of pack: chunks in frames of one or more
         self.lengths = {}
-        config = record((1, 1), (4, zigzag(1)), (6, suite), (7, 262144), (8, 1048576), (9, 4194304),
-                        (10, 65536), (11, 1), (12, 16 << 20), (13, 512 << 10), (14, "tiny writer"),
+        config = record((1, version), *((2, name) for name in features[0]),
+                        *((3, name) for name in features[1]), (4, zigzag(1)), (6, suite),
+                        (7, 262144), (8, 1048576), (9, 4194304), (10, 65536), (11, 1),
+                        (12, 16 << 20), (13, 512 << 10), (14, "tiny writer"), *later,
                         always=range(6, 14))
         config = self.plain(1, config)
         self.write_slot(config, passphrase)

@@ -2,7 +2,8 @@
 # Makes a golden repository: tests/golden/make.sh BINARY NAME [INIT OPTION...]
 # Golden repositories are made once for each released format, and then stay as they are for ever: every
 # later version must open them. The name says format and peculiarity, such as v1-chacha20. In one whose name has
-# "write-only" such a client makes the first snapshot, and the keys are changed before the second.
+# "write-only" such a client makes the first snapshot, and the keys are changed before the second. One whose name has
+# "life" has been forgotten from, pruned, tagged, held, and given new keys.
 set -euo pipefail
 binary=$(realpath "$1")
 name=$2
@@ -25,7 +26,19 @@ case "$name" in
     "$binary" key recovery | grep -oE '([a-z]{5}-){17}[a-z]{5}' >"$name/recovery-key"
     first=(--key-file "$name/client.key") ;;
 esac
-"$binary" "${first[@]}" backup --host golden --tag first "$work/tree"
+case "$name" in
+  *life*)
+    head -c 300000 /dev/urandom >"$work/tree/forgotten"
+    "$binary" backup --host golden --tag begun "$work/tree"
+    rm "$work/tree/forgotten"
+    "$binary" backup --host golden --tag begun "$work/tree"
+    "$binary" forget latest~1
+    "$binary" prune --max-unused 0%
+    "$binary" tag latest --set first
+    "$binary" hold latest --reason audit
+    "$binary" key rotate ;;
+  *) "$binary" "${first[@]}" backup --host golden --tag first "$work/tree" ;;
+esac
 [ ${#first[@]} = 0 ] || "$binary" key rotate
 rm "$work/tree/folder/small000"
 "$binary" backup --host golden --tag second "$work/tree"

@@ -276,6 +276,8 @@ class Repository:
         except FileNotFoundError:
             raise Refused(f"there is no repository in {folder}") from None
         header, record = parse_plain(config, 1)
+        if record.n(1) != 1:
+            raise Refused(f"the repository has format version {record.n(1)}")
         if record.many(2, bytes):
             raise Refused(f"the repository needs a reader that knows {record.many(2, bytes)}")
         self.id = header["repository"]

@@ -60,7 +60,7 @@ std::vector<MemoryPart> memory_parts(const MemoryPlan& plan, const repo::Config&
                                      std::uint64_t indexed_chunks) {
   const std::uint64_t frame = std::max<std::uint64_t>(config.cut.max_bytes, config.frame_bytes);
   const repo::StoreSession::Options& store = plan.store;
-  return {
+  std::vector<MemoryPart> parts{
       {"the program and its libraries", 1, kProgram},
       {"slabs of plaintext, from where it is read until it is packed", plan.slabs, plan.slab_bytes},
       {"slabs of tree pages and lists", kMetaSlabs, kMetaSlabBytes},
@@ -74,16 +74,20 @@ std::vector<MemoryPart> memory_parts(const MemoryPlan& plan, const repo::Config&
       {"filters of 1,024 indexed chunks", (indexed_chunks + kFilterChunks - 1) / kFilterChunks,
        kFilterBytes},
   };
+  if (plan.source_bytes > 0)
+    parts.push_back({"the repository that is copied from", 1, plan.source_bytes});
+  return parts;
 }
 
 MemoryPlan plan_memory(const repo::Config& config, std::size_t threads, std::uint64_t limit_bytes,
-                       std::uint64_t indexed_chunks) {
+                       std::uint64_t indexed_chunks, std::uint64_t source_bytes) {
   const std::size_t processors = std::max<std::size_t>(1, std::thread::hardware_concurrency());
   // Where nobody says what there is, a large index does not cost threads.
-  const std::uint64_t limit = limit_bytes != 0
-                                  ? limit_bytes
-                                  : kDefaultLimit + indexed_chunks / kFilterChunks * kFilterBytes;
+  const std::uint64_t limit = limit_bytes != 0 ? limit_bytes
+                                               : kDefaultLimit + source_bytes +
+                                                     indexed_chunks / kFilterChunks * kFilterBytes;
   MemoryPlan plan;
+  plan.source_bytes = source_bytes;
   plan.readers = plan.encoders = threads != 0 ? threads : processors;
   const std::size_t least = slab_least(config);
   plan.slab_bytes = std::max<std::size_t>(2 * config.cut.max_bytes, least);

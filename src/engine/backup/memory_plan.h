@@ -17,6 +17,7 @@ struct MemoryPlan {
   std::size_t slab_bytes = 0;  // for plaintext from where it is read until it is packed
   std::size_t slabs = 0;
   std::size_t entries_in_flight = 4096;  // between the walk and the tree
+  std::uint64_t source_bytes = 0;        // what the source holds by itself
   repo::StoreSession::Options store;
   std::uint64_t total_bytes = 0;  // the sum of all of the above, and of contexts
 };
@@ -33,8 +34,10 @@ struct MemoryPart {
 
 // `limit_bytes` 0 stands for the default of 120 MiB and the filter of the index. Threads and packs
 // shrink until the sum fits; the least is about 58 MiB with the default chunk sizes, and is used
-// when the limit is lower than that.
+// when the limit is lower than that. What the source holds is part of the sum, and the default
+// grows by it.
 [[nodiscard]] MemoryPlan plan_memory(const repo::Config& config, std::size_t threads,
-                                     std::uint64_t limit_bytes, std::uint64_t indexed_chunks);
+                                     std::uint64_t limit_bytes, std::uint64_t indexed_chunks,
+                                     std::uint64_t source_bytes = 0);
 
 }  // namespace backstay::engine::backup_stages

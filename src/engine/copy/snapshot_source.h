@@ -12,6 +12,9 @@
 
 namespace backstay::engine::copying {
 
+// What reading from a repository holds in memory, beside the backup of what is read.
+[[nodiscard]] std::uint64_t memory_of_source(const repo::Repository& from);
+
 class SnapshotSource final : public source::Source {
  public:
   // `before` is the tree of the snapshot, in the same repository, whose copy the new one is

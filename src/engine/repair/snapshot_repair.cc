@@ -42,12 +42,12 @@ Snapshot as_repaired(const StoredSnapshot& original, const SalvagedTree& tree,
                      std::vector<snapshot::SourceError> errors, Timestamp now) {
   Snapshot made = original.snapshot;
   const auto& before = original.snapshot.repaired;
+  made.by_write_only_key = !original.by_full_key;
   made.repaired = snapshot::Repaired{
       .from = before ? before->from : original.id,
       .files_lost = tree.files_lost + (before ? before->files_lost : 0),
       .stretches_lost = tree.stretches_lost + (before ? before->stretches_lost : 0),
-      .time = now,
-      .from_write_only = !original.by_full_key || (before && before->from_write_only)};
+      .time = now};
   made.tree = tree.root;
   made.status = snapshot::Status::kPartial;
   made.stats.files_total = tree.files;

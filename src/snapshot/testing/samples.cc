@@ -198,6 +198,7 @@ Snapshot sample_snapshot(Rng& rng) {
   snapshot.places_left_out = sample_sorted(rng, "/var/");
   if (rng.below(2) == 0) rng.fill(snapshot.lease.emplace().bytes);
   if (rng.below(2) == 0) snapshot.origin = "backstay:" + sample_name(rng, 40);
+  snapshot.by_write_only_key = chance(rng, 3);
   return snapshot;
 }
 
