@@ -9,7 +9,7 @@ namespace backstay::engine::check_stages {
 namespace {
 
 // By how the object's name begins; the first that fits counts.
-constexpr std::array<std::pair<std::string_view, std::string_view>, 14> kNextSteps{{
+constexpr std::array<std::pair<std::string_view, std::string_view>, 15> kNextSteps{{
     {"index/",
      "Run 'backstay repair index': the packs say themselves what is in them. The next backup does "
      "the same."},
