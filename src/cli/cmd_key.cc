@@ -66,9 +66,10 @@ Result<repo::Credential> new_key(const Context& context, const KeyArguments& arg
     info.ciphertext = TRY(wrap_new_secret(
         {.wrap = arguments.wrap_command, .unwrap = arguments.command}, context.rng, patience));
   }
-  return repo::Credential{.passphrase = {},
-                          .recovery_key = {},
-                          .key_command = secret_from_command(arguments.command, patience)};
+  return repo::Credential{
+      .passphrase = {},
+      .recovery_key = {},
+      .key_command = secret_from_command(arguments.command, patience, Answers::kAskedAgain)};
 }
 
 Result<ExitCode> list_keys(Context& context) {

@@ -44,8 +44,8 @@ Result<void> require_length(ByteView bytes, const std::string& what) {
 // A store may hold slots that somebody put there: it must not make us run a program for ever.
 class KeyCommandRunner {
  public:
-  KeyCommandRunner(std::string line, Patience patience)
-      : line_(std::move(line)), patience_(std::move(patience)) {}
+  KeyCommandRunner(std::string line, Patience patience, Answers answers)
+      : line_(std::move(line)), patience_(std::move(patience)), answers_(answers) {}
 
   // The same ciphertext gives the same key, however many slots have it.
   Result<crypto::Secret> run(ByteView ciphertext) {
@@ -67,7 +67,7 @@ class KeyCommandRunner {
     TRY(require_length(key, "the key command"));
     crypto::Secret secret = crypto::derive_key("backstay v1 key command", key);
     crypto::wipe(printed);
-    known_.emplace(to_owned(ciphertext), secret);
+    if (answers_ == Answers::kRemembered) known_.emplace(to_owned(ciphertext), secret);
     return secret;
   }
 
@@ -75,6 +75,7 @@ class KeyCommandRunner {
   static constexpr int kRunsMax = 32;  // for all slots together
   const std::string line_;
   const Patience patience_;
+  const Answers answers_;
   int runs_ = 0;
   std::map<Bytes, crypto::Secret> known_;
 };
@@ -99,8 +100,9 @@ Result<crypto::Secret> read_or_make_key_file(const std::string& path, Rng& rng,
   return read_key_file(path, stop);
 }
 
-repo::KeyCommand secret_from_command(std::string command, Patience patience) {
-  return [runner = std::make_shared<KeyCommandRunner>(std::move(command), std::move(patience))](
+repo::KeyCommand secret_from_command(std::string command, Patience patience, Answers answers) {
+  return [runner =
+              std::make_shared<KeyCommandRunner>(std::move(command), std::move(patience), answers)](
              ByteView ciphertext) { return runner->run(ciphertext); };
 }
 

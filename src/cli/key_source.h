@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <stop_token>
 #include <string>
 
@@ -23,9 +24,13 @@ struct Patience {
   std::chrono::seconds limit{120};  // --key-timeout
 };
 
+// Whether the same ciphertext is asked for once, which is enough to open a repository; who proves
+// that a program gives the same key each time asks again.
+enum class Answers : std::uint8_t { kRemembered, kAskedAgain };
 // Runs the program (no shell) for each slot with the slot's ciphertext on its standard input, and
 // takes what it prints.
-[[nodiscard]] repo::KeyCommand secret_from_command(std::string command, Patience patience);
+[[nodiscard]] repo::KeyCommand secret_from_command(std::string command, Patience patience,
+                                                   Answers answers = Answers::kRemembered);
 
 // What `wrap` makes of a new random secret: the ciphertext for a slot. `unwrap` is the command that
 // the slot will be opened with: it must give the secret back.

@@ -41,6 +41,7 @@ TEST_F(GenerationRepair, LetsWritersGoOnAndLosesNothing) {
   condemn_some();
   replace(kSecond, [](Bytes& bytes) { bytes[100] ^= 1; });
   EXPECT_EQ(code_of(write()), "corruption");
+  const std::uint64_t last = std::stoull(names("generations/").back().substr(12));
   const auto before = memory_.objects();
   const auto dry = repair(RepairMode::kDryRun);
   ASSERT_EQ(problem(dry), "");
@@ -49,7 +50,7 @@ TEST_F(GenerationRepair, LetsWritersGoOnAndLosesNothing) {
   const auto report = repair();
   ASSERT_EQ(problem(report), "");
   EXPECT_EQ(report->removed, 1U);
-  EXPECT_EQ(report->begun, 3U);
+  EXPECT_EQ(report->begun, last + 1);
   EXPECT_EQ(problem(write()), "");
   EXPECT_TRUE(names("leases/").empty());
   expect_whole();
@@ -77,8 +78,9 @@ TEST_F(GenerationRepair, DoesNothingBesideALivingLease) {
   const auto working = open();
   const auto held = lease(*working, "restore", repo::LeaseUse::kReading);
   replace(kSecond, [](Bytes& bytes) { bytes[100] ^= 1; });
+  const auto before = names("generations/");
   EXPECT_EQ(code_of(repair()), "conflict");
-  EXPECT_EQ(names("generations/").size(), 1U);
+  EXPECT_EQ(names("generations/"), before);
   EXPECT_EQ(names("leases/").size(), 1U);
 }
 
@@ -86,8 +88,8 @@ TEST_F(GenerationRepair, EndsDeadLeasesSoThatTheirOwnersCommitNothing) {
   condemn_some();
   const auto working = open();
   const auto held = lease(*working, "backup", repo::LeaseUse::kWriting);
-  clock_.advance(std::chrono::hours(24));
   replace(kSecond, [](Bytes& bytes) { bytes[100] ^= 1; });
+  clock_.advance(std::chrono::hours(100));
   const auto report = repair();
   ASSERT_EQ(problem(report), "");
   EXPECT_EQ(report->leases_ended, 1U);
@@ -113,7 +115,7 @@ TEST_F(GenerationRepair, MayBeCutAnywhereAndRunAgain) {
           .has_value();
     repository = fail(ErrorCode::kCancelled, "closed");
     const bool through = !faults.crashed();
-    clock_.advance(std::chrono::hours(24));
+    clock_.advance(std::chrono::hours(100));
     ASSERT_EQ(problem(repair()), "") << cut;
     ASSERT_EQ(problem(write()), "") << cut;
     expect_holds_the_tree(newer_);

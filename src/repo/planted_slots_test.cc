@@ -3,10 +3,10 @@
 
 #include <algorithm>
 
+#include "backend/forwarding_backend.h"
 #include "base/record.h"
 #include "repo/key_rotation.h"
 #include "repo/testing/fixture.h"
-#include "backend/forwarding_backend.h"
 
 namespace backstay::repo {
 namespace {
@@ -137,8 +137,8 @@ TEST_F(PlantedSlots, AndOthersThatCannotBeListedDoNotHideThatTheKeysWereChanged)
       open()->add_key_slot(info, {.passphrase = "two", .recovery_key = {}}).value();
   ListsNoMore way(memory_);
   backend::Backend& store = way;
-  auto repository = Repository::open(std::make_unique<backend::ForwardingBackend>(store), test_credential(),
-                                     {}, {.clock = clock_, .rng = rng_});
+  auto repository = Repository::open(std::make_unique<backend::ForwardingBackend>(store),
+                                     test_credential(), {}, {.clock = clock_, .rng = rng_});
   ASSERT_EQ(problem(repository), "");
   const auto rotated = (*repository)->rotate_keys(added);
   ASSERT_EQ(problem(rotated), "");

@@ -20,6 +20,7 @@ class Golden(program.ProgramTest):
         for name in names:
             with self.subTest(name):
                 self.remove(self.repository)
+                self.remove(self.folder / "cache")  # another repository at this place is refused
                 shutil.copytree(HERE / name / "repository", self.repository)
                 self.password = f"golden {name}"
                 self.expected = json.loads((HERE / name / "expected.json").read_text())
