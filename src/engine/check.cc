@@ -17,6 +17,7 @@
 #include "engine/check/pack_check.h"
 #include "engine/check/pack_damage.h"
 #include "engine/check/parity_check.h"
+#include "engine/check/small_objects.h"
 #include "engine/check/tree_check.h"
 #include "engine/check/verified_packs.h"
 #include "engine/restore/read_lease.h"
@@ -33,10 +34,13 @@ namespace backstay::engine {
 namespace {
 
 using check_stages::check_pack;
+using check_stages::check_small_objects;
+using check_stages::check_with_key;
 using check_stages::choose_packs;
 using check_stages::DamageLog;
 using check_stages::for_each_parallel;
 using check_stages::Freshness;
+using check_stages::judge;
 using check_stages::JudgedPack;
 using check_stages::list_objects;
 using check_stages::PackStates;
@@ -154,63 +158,6 @@ void check_presence(const std::vector<repo::Index::Pack>& packs,
   }
   states.bad.insert(states.lost.begin(), states.lost.end());
   states.bad.insert(states.marked.begin(), states.marked.end());
-}
-
-// Adds what is damaged to the log. A failure means that the store could not be asked.
-Result<void> judge(const Result<void>& read, const StoredObject& object, DamageLog& log) {
-  if (read || read.error().code() == ErrorCode::kNotFound) return {};  // removed after the listing
-  if (!repo::is_damage(read.error().code())) return std::unexpected(read.error().clone());
-  log.add(object.name, read.error().describe());
-  return {};
-}
-
-// All but packs and snapshots: they are few.
-Result<void> check_small_objects(backend::Backend& store, const std::vector<StoredObject>& objects,
-                                 DamageLog& log, CheckReport& report, const std::stop_token& stop) {
-  for (const StoredObject& object : objects) {
-    if (stop.stop_requested()) return fail(ErrorCode::kCancelled, "interrupted");
-    const bool small =
-        object.kind == ObjectKind::kConfig || object.kind == ObjectKind::kKeySlot ||
-        object.kind == ObjectKind::kGeneration || object.kind == ObjectKind::kLease ||
-        object.kind == ObjectKind::kIndexRun || object.kind == ObjectKind::kDamageMark ||
-        object.kind == ObjectKind::kHold || object.kind == ObjectKind::kTagChange ||
-        object.kind == ObjectKind::kKeyEpoch || object.kind == ObjectKind::kParityWish;
-    if (!small) continue;
-    const auto read = verify_stored(store, object);
-    ++report.objects_verified;
-    TRY(judge(read, object, log));
-  }
-  return {};
-}
-
-// What only a key tells: whether holds and changes of tags open, and are about the snapshots that
-// their names say; and whether every generation was made by who may make it.
-Result<void> check_with_key(repo::Repository& repository, const std::vector<StoredObject>& objects,
-                            DamageLog& log) {
-  for (const ObjectKind kind : {ObjectKind::kHold, ObjectKind::kTagChange}) {
-    for (const repo::ListedNote& note : TRY(repo::list_notes(repository.store(), kind))) {
-      TRY(judge(repo::verify_note(repository, kind, note),
-                {.kind = kind, .name = note.object, .size_bytes = 0}, log));
-    }
-  }
-  const auto& trouble = repository.generation_trouble();
-  if (!trouble) return {};
-  const std::string what = trouble->describe();
-  const auto named = std::ranges::find_if(objects, [&](const StoredObject& object) {
-    return object.kind == ObjectKind::kGeneration && what.find(object.name) != std::string::npos;
-  });
-  log.add(named == objects.end() ? std::string("generations/") : named->name, what);
-  return {};
-}
-
-// An epoch that two objects begin: one of them is somebody's who should have no key.
-Result<void> check_epochs(const repo::Repository& repository, DamageLog& log) {
-  for (const repo::ForkedEpoch& fork : TRY(repository.forked_key_epochs())) {
-    for (const std::string& name : fork.objects)
-      log.add(name, fmt::format("key epoch {} was begun twice, with different keys (a fork)",
-                                fork.number));
-  }
-  return {};
 }
 
 // What the stages of one check share.
@@ -390,6 +337,14 @@ Result<ReadData> parse_read_data_subset(std::string_view text) {
           .with_hint("Write 1/10 for the first of ten parts, 5%, or a size such as 2GiB."));
 }
 
+static Result<std::vector<repo::StoredSnapshot>> list_snapshots(CheckRun& run) {
+  return run.repository.snapshots([&](const auto& id, const Error& error) {
+    const std::string name = repo::object_name(ObjectKind::kSnapshot, repo::ObjectId{id.bytes});
+    run.log.add(name, error.describe());
+    run.log.affects({.object = name, .snapshot = id, .path = {}});
+  });
+}
+
 Result<CheckReport> check(repo::Repository& repository, const CheckOptions& options,
                           Activity& activity) {
   CheckRun run{.repository = repository,
@@ -405,11 +360,7 @@ Result<CheckReport> check(repo::Repository& repository, const CheckOptions& opti
 
   // Snapshots before the index, the index before the packs: a backup that commits meanwhile is not
   // seen half.
-  const auto snapshots = TRY(repository.snapshots([&](const auto& id, const Error& error) {
-    const std::string name = repo::object_name(ObjectKind::kSnapshot, repo::ObjectId{id.bytes});
-    run.log.add(name, error.describe());
-    run.log.affects({.object = name, .snapshot = id, .path = {}});
-  }));
+  const auto snapshots = TRY(list_snapshots(run));
   run.report.snapshots = snapshots.size();
   bool index_is_whole = true;
   TRY_DOING("loading the index",
@@ -424,7 +375,6 @@ Result<CheckReport> check(repo::Repository& repository, const CheckOptions& opti
   const auto objects = TRY_DOING("listing the repository", list_objects(repository.store()));
   TRY(check_small_objects(repository.store(), objects, run.log, run.report, activity.stop));
   TRY(check_with_key(repository, objects, run.log));
-  TRY_DOING("looking at key epochs", check_epochs(repository, run.log));
   TRY(check_parity(run, objects));
   check_presence(packs, objects, run.states, run.log);
   note_condemned(repository.index(), objects, run.states);

@@ -5,14 +5,12 @@
 #include <algorithm>
 #include <tuple>
 
-#include "base/mutex.h"
 #include "base/try.h"
 #include "crypto/hash.h"
 #include "io/machine.h"
-#include "repo/frame_cache.h"
 #include "repo/key_epoch.h"
-#include "repo/object_key_cache.h"
 #include "repo/pack.h"
+#include "repo/repository_state.h"
 #include "repo/sealed_record.h"
 #include "repo/snapshot_note.h"
 
@@ -20,7 +18,6 @@ namespace backstay::repo {
 
 namespace {
 
-constexpr std::size_t kFrameCacheBytes = 8 * 1024 * 1024;
 constexpr std::size_t kSnapshotObjectMax = kFrameMax + 4096;
 constexpr std::string_view kProgram = "backstay 0.1.0";
 
@@ -31,30 +28,6 @@ std::unexpected<Error> already_a_repository(const backend::Backend& backend) {
 }
 
 }  // namespace
-
-struct Repository::State {
-  std::unique_ptr<backend::Backend> backend;
-  World world;
-  Config config;
-  UnlockedKeys keys;
-  std::string cache_directory;
-  std::size_t readers = 1;
-  std::vector<Generation> generations;
-  std::optional<Error> generation_trouble;
-  std::vector<snapshot::SnapshotId> uncounted;
-  std::unique_ptr<Index> index;
-  FrameCache frames{kFrameCacheBytes};
-  ObjectKeyCache pack_keys;
-
-  enum class Scan : std::uint8_t { kNotWanted, kWanted, kRunning, kDone };
-  Mutex scan_mutex;
-  CondVar scan_ended;
-  Scan scan GUARDED_BY(scan_mutex) = Scan::kNotWanted;
-  Recovery told_of_scan;  // before other threads start
-
-  KeyPlace key_place() { return {.store = *backend, .repository = config.id}; }
-  Result<void> scan_once(Repository& repository) EXCLUDES(scan_mutex);
-};
 
 Repository::Repository(std::unique_ptr<State> state) : state_(std::move(state)) {}
 Repository::~Repository() = default;
@@ -565,53 +538,6 @@ Result<Bytes> Repository::read(const chunk::ChunkRef& ref) {
   auto bytes = read_at(ref, *location);
   if (bytes) return bytes;
   return read_elsewhere(ref, location->frame, std::move(bytes).error());
-}
-
-Result<std::vector<KeySlotEntry>> Repository::key_slots() {
-  return list_key_slots(state_->key_place(), state_->keys);
-}
-
-Result<ObjectId> Repository::add_key_slot(const SlotInfo& info, const Credential& credential) {
-  TRY(require_full(state_->keys.keyring));
-  // Released when it goes: until then no rotation leaves the new slot behind.
-  const auto lease = TRY(take_key_lease());
-  return repo::add_key_slot(state_->key_place(), state_->keys, info, credential, state_->world.rng);
-}
-
-Result<std::vector<ForkedEpoch>> Repository::forked_key_epochs() const {
-  return forked_epochs(*state_->backend, state_->config.id, state_->keys.keyring);
-}
-
-const std::vector<ObjectId>& Repository::unusable_key_slots() const {
-  return state_->keys.unusable;
-}
-
-// Of a process that was killed it is in the way only as long as it must.
-Result<std::unique_ptr<Lease>> Repository::take_key_lease() {
-  constexpr std::uint64_t kRenewSeconds = 30;
-  LeaseRecord record;
-  record.operation = kKeyOperation;
-  record.host = io::hostname();
-  record.user = io::user_name();
-  record.process = io::process_id();
-  record.renew_seconds = kRenewSeconds;
-  auto lease = TRY(take_lease(std::move(record), LeaseUse::kWriting));
-  TRY(require_no_other_key_lease(state_->key_place(), lease->id()));
-  return lease;
-}
-
-Result<void> Repository::remove_key_slot(const ObjectId& id) {
-  TRY(require_full(state_->keys.keyring));
-  const auto lease = TRY(take_key_lease());
-  return repo::remove_key_slot(state_->key_place(), state_->keys, id, *lease);
-}
-
-Result<RotationReport> Repository::rotate_keys(const std::optional<ObjectId>& revoked) {
-  TRY(require_full(state_->keys.keyring));
-  const auto lease = TRY(take_key_lease());
-  return repo::rotate_keys(state_->key_place(), state_->keys,
-                           {.revoked = revoked, .now = state_->world.clock.now()}, *lease,
-                           state_->world.rng);
 }
 
 }  // namespace backstay::repo

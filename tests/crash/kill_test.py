@@ -72,6 +72,7 @@ class Kill(program.ProgramTest):
     def test_killed_first_backups_and_inits_leave_nothing_in_the_way(self):
         for _ in range(max(5, ROUNDS // 3)):
             self.remove(self.repository)
+            self.remove(self.folder / "cache")  # which knows the one that was there
             process = self.start("init")
             time.sleep(self.random.random() * 0.7)
             process.kill()

@@ -10,6 +10,7 @@ from tiny_writer import TinyWriter
 class LaterVersions(program.ProgramTest):
     def make(self, **options):
         self.remove(self.repository)
+        self.remove(self.folder / "cache")  # which knows the one that was there
         writer = TinyWriter(self.repository, passphrase=self.password.encode(), **options)
         return writer.snapshot({b"file": writer.file(b"what was backed up then")})
 

@@ -55,7 +55,12 @@ Result<std::unique_ptr<repo::Lease>> take_repair_lease(repo::Repository& reposit
   record.host = author.host;
   record.user = author.user;
   record.process = io::process_id();
-  auto lease = TRY(repository.take_lease(std::move(record), use));
+  return repository.take_lease(std::move(record), use);
+}
+
+Result<std::unique_ptr<repo::Lease>> begin_repair(repo::Repository& repository,
+                                                  const RepairAuthor& author, repo::LeaseUse use) {
+  auto lease = TRY(take_repair_lease(repository, author, use));
   TRY(repository.refresh_generations());
   return lease;
 }
@@ -100,7 +105,7 @@ Result<Bearings> take_bearings(repo::Repository& repository, RepairMode mode,
   Bearings found;
   const bool dry_run = mode == RepairMode::kDryRun;
   found.lease = dry_run ? TRY(restoring::take_read_lease(repository, "repair", activity))
-                        : TRY(take_repair_lease(repository, author, use));
+                        : TRY(begin_repair(repository, author, use));
   // It would not be done, so it is not shown either.
   if (dry_run) TRY(repository.refresh_generations());
   TRY(look_again(repository, mode, found));

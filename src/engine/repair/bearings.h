@@ -36,9 +36,12 @@ Result<Bearings> take_bearings(repo::Repository& repository, RepairMode mode,
 // The same once more, with the lease that there is: loads the index and lists the packs anew.
 Result<void> look_again(repo::Repository& repository, RepairMode mode, Bearings& found);
 
-// Refuses while not all generations can be read: which packs may be relied on is not known then.
 Result<std::unique_ptr<repo::Lease>> take_repair_lease(repo::Repository& repository,
                                                        const RepairAuthor& author,
                                                        repo::LeaseUse use);
+// The same, and refuses while not all generations can be read: which packs may be relied on is not
+// known then.
+Result<std::unique_ptr<repo::Lease>> begin_repair(repo::Repository& repository,
+                                                  const RepairAuthor& author, repo::LeaseUse use);
 
 }  // namespace backstay::engine::repairing

@@ -97,7 +97,7 @@ class SnapshotRepair {
   }
   Result<std::unique_ptr<repo::Lease>> first_lease() {
     if (dry_run()) return std::unique_ptr<repo::Lease>();
-    return repairing::take_repair_lease(repository_, options_.author, repo::LeaseUse::kReading);
+    return repairing::begin_repair(repository_, options_.author, repo::LeaseUse::kReading);
   }
 
   // Of a later version, perhaps, and they may know where things are.
@@ -210,7 +210,7 @@ class SnapshotRepair {
     // The next lease begins before this one is used up, so that there is none of which packs that
     // may be needed are unprotected.
     auto next =
-        TRY(repairing::take_repair_lease(repository_, options_.author, repo::LeaseUse::kReading));
+        TRY(repairing::begin_repair(repository_, options_.author, repo::LeaseUse::kReading));
     StoredSnapshot fresh{.id = TRY(repository_.commit_snapshot(made, *lease_)), .snapshot = made};
     fresh.snapshot.lease = snapshot::CommitLease{lease_->id().bytes};
     result.made = fresh.id;
