@@ -361,7 +361,10 @@ TEST_F(Copy, OfOneSnapshotByTwoAtOnceRemainsOne) {
     make_second();
     Meanwhile meanwhile(second_memory_, moment, [&] {
       through_ = nullptr;
+      // The first run goes on with its own watch afterwards.
+      std::unique_ptr<Watch> own = std::move(watch_);
       EXPECT_EQ(copy_well().copied, 1U);
+      watch_ = std::move(own);
       clock_.advance(std::chrono::seconds(1));
     });
     through_ = &meanwhile;

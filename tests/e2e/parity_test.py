@@ -43,9 +43,8 @@ class Parity(program.ProgramTest):
         data[len(data) // 2] ^= 0x20
         (self.repository / name).write_bytes(data)
 
-    def assert_verified(self):
-        """By the program, and by the reader, which makes the shards again from the packs."""
-        self.assert_checked()
+    def assert_verified_by_reader(self):
+        """It makes the shards again from the packs, in Python: for small repositories."""
         command = ["/usr/bin/python3", program.READER, "-r", str(self.repository)]
         for what in ("check-names", "check-parity"):
             run = subprocess.run([*command, what], capture_output=True, check=False)
@@ -61,7 +60,7 @@ class Parity(program.ProgramTest):
         now = self.status()
         self.assertEqual(now["packs_covered"], len(whole))
         self.assertEqual(now["losses_survived"], 2)
-        self.assert_verified()
+        self.assert_checked()
 
         data = self.objects("data")
         self.assertGreaterEqual(len(data), 3)
@@ -79,7 +78,7 @@ class Parity(program.ProgramTest):
         self.assertEqual(repaired["restored"], repaired["objects"])
         self.assertEqual(self.packs(), whole)
         self.assertEqual(self.objects("damaged"), {})
-        self.assert_verified()
+        self.assert_checked()
         self.assert_same_tree(self.source, self.restore())
 
     def test_new_backups_are_covered_and_prune_keeps_it_so(self):
@@ -101,13 +100,27 @@ class Parity(program.ProgramTest):
         now = self.status()
         self.assertEqual((now["packs_covered"], now["packs_lost"], now["groups_left_over"]),
                          (len(whole), 0, 0))
-        self.assert_verified()
+        self.assert_checked()
         for name in random.sample(sorted(self.objects("data")), 2):
             os.unlink(self.repository / name)
         self.without_key(0, "repair")
         self.assertEqual(self.packs(), whole)
-        self.assert_verified()
+        self.assert_checked()
         self.assert_same_tree(self.source, self.restore())
+
+    def test_the_reader_makes_the_same_shards(self):
+        for number in range(4):
+            self.fill(4 + number, 60000)
+            self.backup()
+            if number == 1:
+                self.without_key(0, "add", "--overhead", "10%")
+        self.assertEqual(self.status()["packs_covered"], len(self.packs()))
+        self.assert_verified_by_reader()
+        for line in self.run_for(0, "--json", "snapshots").lines()[:-1]:
+            self.run_for(0, "forget", line["id"])
+        self.run_for(0, "prune", "--max-unused", "0%")
+        self.assertEqual(self.status()["packs_covered"], len(self.packs()))
+        self.assert_verified_by_reader()
 
     def test_repair_packs_asks_parity_first(self):
         self.grow(1, 20)
@@ -170,7 +183,7 @@ class Parity(program.ProgramTest):
             self.end_leases()
             self.without_key(0, "repair", "--read-data")
             self.assertEqual(self.packs(), whole)
-        self.assert_verified()
+        self.assert_checked()
         shutil.rmtree(self.source / "part1")
         self.backup()
         for line in self.run_for(0, "--json", "snapshots").lines()[:-1]:
@@ -183,7 +196,7 @@ class Parity(program.ProgramTest):
         now = self.status()
         self.assertEqual((now["packs_covered"], now["packs_lost"], now["groups_left_over"]),
                          (len(self.packs()), 0, 0))
-        self.assert_verified()
+        self.assert_checked()
         self.assert_same_tree(self.source, self.restore())
 
     def kill(self, after, *arguments):
