@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 #include <set>
+#include <utility>
 
 #include "base/try.h"
 #include "engine/parity.h"
@@ -96,8 +97,9 @@ class ParityRepair {
   Result<void> repair_groups() {
     std::vector<const ParityGroup*> groups;
     for (const ParityGroup& group : found_.groups) groups.push_back(&group);
-    std::ranges::stable_sort(
-        groups, {}, [](const ParityGroup* group) { return group->directory.members.size(); });
+    std::ranges::sort(groups, {}, [](const ParityGroup* group) {
+      return std::pair(group->directory.members.size(), group);
+    });
     bool first = true;
     for (std::size_t before = ~std::size_t{0}; first || report_.restored_packs.size() > before;) {
       before = report_.restored_packs.size();
