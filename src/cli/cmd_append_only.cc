@@ -16,8 +16,7 @@ namespace {
 void print_state(Context& context, const backend::Backend& store, const backend::Keeping& keeping) {
   const backend::Capabilities can = store.capabilities();
   if (context.console.json()) {
-    json::Json line;
-    line["type"] = "append_only";
+    json::Json line = json::line_of("append_only");
     line["append_only"] = can.append_only;
     line["objects"] = keeping.objects;
     line["objects_kept_by_store"] = keeping.by_store;

@@ -61,8 +61,7 @@ Result<std::vector<Cache>> find_caches(const std::string& folder) {
 }
 
 void print_cache(Console& console, const char* type, const Cache& cache) {
-  json::Json line;
-  line["type"] = type;
+  json::Json line = json::line_of(type);
   line["repository"] = cache.repository;
   json::put_text(line, "path", cache.path);
   line["files"] = cache.files;

@@ -18,8 +18,7 @@ std::string script_for(const Program& program, const std::string& shell) {
 Result<ExitCode> run_completion(Context& context, const std::string& shell) {
   const std::string script = script_for(context.program, shell);
   if (context.console.json()) {
-    json::Json line;
-    line["type"] = "completion";
+    json::Json line = json::line_of("completion");
     line["shell"] = shell;
     line["script"] = script;
     context.console.print_json(line);

@@ -47,8 +47,7 @@ Result<ExitCode> run_help(Context& context, const HelpArguments& arguments) {
       arguments.man ? man_page(context.program, path)
                     : help_text(context.program, path, io::terminal_width(console.streams().out));
   if (console.json()) {
-    json::Json line;
-    line["type"] = "help";
+    json::Json line = json::line_of("help");
     line["command"] = path.empty() ? "" : typed_name(path);
     line["text"] = text;
     console.print_json(line);

@@ -24,8 +24,7 @@ struct HoldArguments {
 };
 
 json::Json line_about(const char* type, const snapshot::SnapshotId& id) {
-  json::Json line;
-  line["type"] = type;
+  json::Json line = json::line_of(type);
   line["id"] = id.hex();
   line["short_id"] = id.short_hex();
   return line;

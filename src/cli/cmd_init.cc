@@ -60,8 +60,7 @@ void print_repository(Console& console, const repo::Repository& repository,
                       const std::string& recovery_words) {
   const repo::Config& config = repository.config();
   if (console.json()) {
-    json::Json line;
-    line["type"] = "initialized";
+    json::Json line = json::line_of("initialized");
     line["id"] = config.id.hex();
     json::put_text(line, "location", repository.store().describe());
     line["encryption"] = crypto::to_string(config.suite);

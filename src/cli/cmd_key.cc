@@ -131,8 +131,7 @@ Result<ExitCode> make_recovery_key(Context& context, const KeyArguments& argumen
                                    {.passphrase = {}, .recovery_key = secret}));
   Console& console = context.console;
   if (console.json()) {
-    json::Json line;
-    line["type"] = "recovery_key";
+    json::Json line = json::line_of("recovery_key");
     line["id"] = id.hex();
     line["short_id"] = id.short_hex();
     line["words"] = crypto::to_words(secret);
@@ -188,8 +187,7 @@ Command subcommand(std::string name, std::string summary, std::vector<Option> op
 void print_key_change(Console& console, const char* type, const repo::ObjectId& id,
                       const std::string& text) {
   if (console.json()) {
-    json::Json line;
-    line["type"] = type;
+    json::Json line = json::line_of(type);
     line["id"] = id.hex();
     line["short_id"] = id.short_hex();
     console.print_json(line);

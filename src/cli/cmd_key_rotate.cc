@@ -54,8 +54,7 @@ void warn_of_left_behind(Console& console, const repo::RotationReport& report) {
 
 void print_rotation(Console& console, const repo::RotationReport& report) {
   if (console.json()) {
-    json::Json line;
-    line["type"] = "keys_rotated";
+    json::Json line = json::line_of("keys_rotated");
     line["epoch"] = report.epoch;
     line["carried"] = ids_of(report.carried);
     line["left_behind"] = ids_of(report.left_behind);

@@ -68,8 +68,7 @@ Result<void> print_share(const Context& context, const crypto::Share& share, uns
     TRY(write_words(path, words));
   }
   if (context.console.json()) {
-    json::Json line;
-    line["type"] = "share";
+    json::Json line = json::line_of("share");
     line["number"] = share.number;
     line["needed"] = share.threshold;
     if (path.empty()) line["words"] = words;
@@ -117,8 +116,7 @@ Result<ExitCode> combine_shares(Context& context, const CombineArguments& argume
   const std::string words = crypto::to_words(secret);
   if (!arguments.out.empty()) TRY(write_words(arguments.out, words));
   if (context.console.json()) {
-    json::Json line;
-    line["type"] = "combined_key";
+    json::Json line = json::line_of("combined_key");
     if (arguments.out.empty()) line["words"] = words;
     if (!arguments.out.empty()) json::put_text(line, "file", arguments.out);
     context.console.print_json(line);
@@ -157,8 +155,7 @@ Result<ExitCode> check_key(Context& context) {
   const std::string_view kind =
       used == slots.end() ? std::string_view() : repo::to_string(used->info.kind);
   if (context.console.json()) {
-    json::Json line;
-    line["type"] = "key_works";
+    json::Json line = json::line_of("key_works");
     line["id"] = used == slots.end() ? json::Json(nullptr) : json::Json(used->id.hex());
     line["kind"] = kind;
     line["write_only"] = write_only;

@@ -44,8 +44,7 @@ Result<ExitCode> run_self_test(Context& context) {
       console.print(step_text(step));
   }
   if (console.json()) {
-    json::Json line;
-    line["type"] = "summary";
+    json::Json line = json::line_of("summary");
     line["passed"] = steps.size() - failed;
     line["failed"] = failed;
     line["seconds"] = seconds;

@@ -78,8 +78,7 @@ Result<ExitCode> run_tag(Context& context, const TagArguments& arguments) {
                                         tags.empty() ? "has no tags" : comma_list(tags)));
       continue;
     }
-    json::Json line;
-    line["type"] = "tagged";
+    json::Json line = json::line_of("tagged");
     line["id"] = stored.id.hex();
     line["short_id"] = stored.id.short_hex();
     json::put_texts(line, "tags", stored.snapshot.tags);

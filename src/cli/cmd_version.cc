@@ -20,8 +20,7 @@ Result<ExitCode> run_version(Context& context) {
     console.print(fmt::format("backstay {}\n", kProgramVersion) + render_facts(facts));
     return ExitCode::kDone;
   }
-  json::Json line;
-  line["type"] = "version";
+  json::Json line = json::line_of("version");
   line["version"] = kProgramVersion;
   line["format"] = kFormatVersion;
   for (const auto& [name, version] : library_versions()) line["libraries"][name] = version;

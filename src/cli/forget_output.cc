@@ -45,8 +45,7 @@ Json group_of(const engine::ForgetGroup& group, const policy::Grouping& grouping
 
 Json decision_line(const engine::ForgetDecision& decision, const Json& group) {
   const snapshot::Snapshot& snapshot = decision.stored.snapshot;
-  Json line;
-  line["type"] = "snapshot";
+  Json line = json::line_of("snapshot");
   line["id"] = decision.stored.id.hex();
   line["short_id"] = decision.stored.id.short_hex();
   line["time"] = format_rfc3339(snapshot.started);
@@ -95,8 +94,7 @@ std::vector<Json> forget_plan_lines(const engine::ForgetPlan& plan) {
       lines.push_back(decision_line(decision, of));
   }
   for (const snapshot::SnapshotId& id : plan.damaged) {
-    Json line;
-    line["type"] = "damaged_snapshot";
+    Json line = json::line_of("damaged_snapshot");
     line["id"] = id.hex();
     line["short_id"] = id.short_hex();
     line["decision"] = "remove";
@@ -106,8 +104,7 @@ std::vector<Json> forget_plan_lines(const engine::ForgetPlan& plan) {
 }
 
 Json removed_line(const snapshot::SnapshotId& id) {
-  Json line;
-  line["type"] = "removed";
+  Json line = json::line_of("removed");
   line["id"] = id.hex();
   line["short_id"] = id.short_hex();
   return line;
@@ -123,8 +120,7 @@ std::string forget_text(const engine::ForgetReport& report, bool dry_run) {
 }
 
 Json forget_summary(const engine::ForgetReport& report, bool dry_run) {
-  Json line;
-  line["type"] = "summary";
+  Json line = json::line_of("summary");
   line["dry_run"] = dry_run;
   line["groups"] = report.groups;
   line["kept"] = report.kept;

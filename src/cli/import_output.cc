@@ -2,8 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <cmath>
-
 #include "base/byte_size.h"
 #include "base/clock.h"
 #include "cli/output_text.h"
@@ -16,8 +14,7 @@ using engine::ImportOutcome;
 
 json::Json imported_line(const engine::ImportedSnapshot& one) {
   const snapshot::Snapshot& record = one.original.record;
-  json::Json line;
-  line["type"] = "snapshot";
+  json::Json line = json::line_of("snapshot");
   line["original_id"] = one.original.id;
   json::put_text(line, "original_name", one.original.name);
   line["time"] = format_rfc3339(record.started);
@@ -32,14 +29,13 @@ json::Json imported_line(const engine::ImportedSnapshot& one) {
 }
 
 json::Json import_summary(const engine::ImportReport& report, double seconds) {
-  json::Json line;
-  line["type"] = "summary";
+  json::Json line = json::line_of("summary");
   line["snapshots_imported"] = report.imported;
   line["snapshots_there_already"] = report.there_already;
   line["snapshots_failed"] = report.failed;
   line["bytes_added"] = report.bytes_added;
   line["bytes_stored"] = report.bytes_stored;
-  line["seconds"] = std::round(seconds * 1000) / 1000;
+  line["seconds"] = json::milliseconds_of(seconds);
   return line;
 }
 

@@ -9,18 +9,11 @@ namespace backstay::cli {
 namespace {
 
 using json::Json;
+using json::line_of;
+using json::milliseconds_of;
 using json::put_text;
 using json::put_texts;
 
-Json line_of(const char* type) {
-  Json line;
-  line["type"] = type;
-  return line;
-}
-
-double to_milliseconds(double seconds) {
-  return std::round(seconds * 1000) / 1000;
-}
 double to_hundredths(double ratio) {
   return std::round(ratio * 100) / 100;
 }
@@ -89,7 +82,7 @@ Json backup_summary(const engine::BackupReport& report, double seconds) {
   line["bytes_added"] = stats.bytes_added;
   line["bytes_stored"] = stats.bytes_stored;
   line["errors"] = stats.errors;
-  line["seconds"] = to_milliseconds(seconds);
+  line["seconds"] = milliseconds_of(seconds);
   return line;
 }
 
@@ -136,7 +129,7 @@ Json copy_summary(const engine::CopyReport& report, const std::optional<engine::
     line["snapshots_not_moved"] = moved->failed;
     line["bytes_compared"] = moved->bytes_compared;
   }
-  line["seconds"] = to_milliseconds(seconds);
+  line["seconds"] = milliseconds_of(seconds);
   return line;
 }
 
@@ -153,7 +146,7 @@ Json restore_summary(const engine::RestoreReport& report, double seconds) {
   line["bytes_verified"] = report.bytes_verified;
   line["attributes_not_set"] = report.attributes_not_set;
   line["errors"] = report.errors;
-  line["seconds"] = to_milliseconds(seconds);
+  line["seconds"] = milliseconds_of(seconds);
   return line;
 }
 
@@ -278,7 +271,7 @@ Json check_summary(const engine::CheckReport& report, double seconds) {
   line["packs_fresh"] = report.packs_fresh;
   line["structure_complete"] = report.structure_complete;
   line["stopped_by_time"] = report.stopped_by_time;
-  line["seconds"] = to_milliseconds(seconds);
+  line["seconds"] = milliseconds_of(seconds);
   return line;
 }
 
@@ -318,7 +311,7 @@ Json self_test_line(const engine::SelfTestStep& step) {
   line["name"] = step.name;
   line["passed"] = step.passed;
   line["detail"] = step.detail;
-  line["seconds"] = to_milliseconds(step.seconds);
+  line["seconds"] = milliseconds_of(step.seconds);
   return line;
 }
 

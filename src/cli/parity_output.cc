@@ -17,10 +17,6 @@ using json::put_text;
 
 namespace {
 
-double rounded(double seconds) {
-  return static_cast<double>(static_cast<std::int64_t>(seconds * 1000)) / 1000;
-}
-
 std::uint64_t restored(const engine::ParityRepairReport& report) {
   return static_cast<std::uint64_t>(std::ranges::count(
       report.objects, engine::ParityOutcome::kRestored, &engine::ParityRepaired::outcome));
@@ -66,8 +62,7 @@ std::string parity_added_text(const engine::ParityReport& report, const repo::Pa
 
 Json parity_added_line(const engine::ParityReport& report, const repo::ParityWish& wish,
                        double seconds) {
-  Json line;
-  line["type"] = "summary";
+  Json line = json::line_of("summary");
   put_wish(line, wish);
   line["packs_covered"] = report.packs_covered;
   line["packs_damaged"] = report.packs_damaged;
@@ -77,7 +72,7 @@ Json parity_added_line(const engine::ParityReport& report, const repo::ParityWis
   line["objects_copied"] = report.copies;
   line["bytes_read"] = report.bytes_read;
   line["bytes_written"] = report.bytes_written;
-  line["seconds"] = rounded(seconds);
+  line["seconds"] = json::milliseconds_of(seconds);
   return line;
 }
 
@@ -117,8 +112,7 @@ std::string parity_status_text(const engine::ParityStatus& status) {
 }
 
 Json parity_status_line(const engine::ParityStatus& status) {
-  Json line;
-  line["type"] = "parity";
+  Json line = json::line_of("parity");
   put_wish(line, status.wish);
   line["packs"] = status.packs;
   line["bytes_packs"] = status.bytes_packs;
@@ -138,8 +132,7 @@ Json parity_status_line(const engine::ParityStatus& status) {
 }
 
 Json damaged_parity_line(const engine::ObjectTrouble& damaged) {
-  Json line;
-  line["type"] = "damaged";
+  Json line = json::line_of("damaged");
   put_text(line, "object", damaged.object);
   line["message"] = damaged.what;
   return line;
@@ -163,8 +156,7 @@ std::string parity_repaired_text(const engine::ParityRepaired& one, bool dry_run
 }
 
 Json parity_repaired_line(const engine::ParityRepaired& one) {
-  Json line;
-  line["type"] = "object";
+  Json line = json::line_of("object");
   put_text(line, "object", one.object);
   line["outcome"] = to_string(one.outcome);
   line["message"] = one.what;
@@ -192,15 +184,14 @@ std::string parity_repair_text(const engine::ParityRepairReport& report, bool dr
 }
 
 Json parity_repair_line(const engine::ParityRepairReport& report, bool dry_run, double seconds) {
-  Json line;
-  line["type"] = "repair_summary";
+  Json line = json::line_of("repair_summary");
   line["dry_run"] = dry_run;
   line["objects"] = report.objects.size();
   line["restored"] = restored(report);
   line["packs_uncovered"] = report.packs_uncovered;
   line["shards_damaged"] = report.shards_damaged;
   line["bytes_read"] = report.bytes_read;
-  line["seconds"] = rounded(seconds);
+  line["seconds"] = json::milliseconds_of(seconds);
   return line;
 }
 
@@ -214,8 +205,7 @@ std::string parity_removed_text(const engine::ParityRemoval& removal) {
 }
 
 Json parity_removed_line(const engine::ParityRemoval& removal) {
-  Json line;
-  line["type"] = "removed";
+  Json line = json::line_of("removed");
   line["objects"] = removal.objects;
   line["bytes"] = removal.bytes;
   line["refused"] = removal.refused;

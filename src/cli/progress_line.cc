@@ -18,9 +18,8 @@ constexpr std::chrono::milliseconds kStatusLine{1000};
 constexpr double kRateWindow = 4.0;
 
 json::Json status_line(const ProgressState& state) {
-  json::Json line;
-  line["type"] = "status";
-  line["seconds"] = std::round(state.seconds * 1000) / 1000;
+  json::Json line = json::line_of("status");
+  line["seconds"] = json::milliseconds_of(state.seconds);
   line["files_done"] = state.files_done;
   line["files_total"] = state.files_total;
   line["bytes_done"] = state.bytes_done;

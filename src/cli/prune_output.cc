@@ -37,8 +37,7 @@ Result<double> parse_share(std::string_view text) {
 
 json::Json prune_summary(const engine::PruneReport& report, std::string_view type, bool dry_run,
                          double seconds) {
-  json::Json line;
-  line["type"] = type;
+  json::Json line = json::line_of(type);
   line["dry_run"] = dry_run;
   line["snapshots"] = report.snapshots;
   line["packs"] = report.packs;
@@ -63,7 +62,7 @@ json::Json prune_summary(const engine::PruneReport& report, std::string_view typ
   line["bytes_written"] = report.bytes_written;
   line["leases_ended"] = report.leases_ended;
   line["stopped_by_time"] = report.stopped_by_time;
-  line["seconds"] = static_cast<double>(static_cast<std::int64_t>(seconds * 1000)) / 1000;
+  line["seconds"] = json::milliseconds_of(seconds);
   return line;
 }
 

@@ -74,8 +74,7 @@ std::string index_repair_text(const engine::IndexRepairReport& report, bool dry_
 }
 
 Json index_object_line(const engine::ObjectTrouble& trouble, std::string_view state) {
-  Json line;
-  line["type"] = "object";
+  Json line = json::line_of("object");
   put_text(line, "object", trouble.object);
   line["state"] = state;
   line["message"] = trouble.what;
@@ -83,8 +82,7 @@ Json index_object_line(const engine::ObjectTrouble& trouble, std::string_view st
 }
 
 Json index_repair_summary(const engine::IndexRepairReport& report, bool dry_run) {
-  Json line;
-  line["type"] = "index_summary";
+  Json line = json::line_of("index_summary");
   line["dry_run"] = dry_run;
   line["runs_damaged"] = report.damaged_runs.size();
   line["runs_replaced"] = report.runs_replaced;
@@ -113,8 +111,7 @@ std::string generation_repair_text(const engine::GenerationRepairReport& report,
 }
 
 Json generation_repair_summary(const engine::GenerationRepairReport& report, bool dry_run) {
-  Json line;
-  line["type"] = "generations_summary";
+  Json line = json::line_of("generations_summary");
   line["dry_run"] = dry_run;
   line["damaged"] = report.damaged.size();
   line["removed"] = report.removed;
@@ -150,8 +147,7 @@ std::string repaired_pack_text(const engine::RepairedPack& pack, bool dry_run) {
 }
 
 Json repaired_pack_line(const engine::RepairedPack& pack) {
-  Json line;
-  line["type"] = "pack";
+  Json line = json::line_of("pack");
   put_text(line, "object", pack.object);
   line["outcome"] = engine::to_string(pack.outcome);
   line["message"] = pack.what;
@@ -208,8 +204,7 @@ std::string pack_repair_text(const engine::PackRepairReport& report, bool dry_ru
 
 Json pack_repair_summary(const engine::PackRepairReport& report, bool dry_run) {
   const PackSums sums = sums_of(report);
-  Json line;
-  line["type"] = "packs_summary";
+  Json line = json::line_of("packs_summary");
   line["dry_run"] = dry_run;
   line["packs_damaged"] = sums.damaged;
   line["packs_missing"] = sums.missing;
@@ -224,8 +219,7 @@ Json pack_repair_summary(const engine::PackRepairReport& report, bool dry_run) {
 // ---- snapshots
 
 Json lost_line(const engine::LostEntry& lost) {
-  Json line;
-  line["type"] = "lost";
+  Json line = json::line_of("lost");
   line["snapshot_id"] = lost.snapshot.hex();
   put_text(line, "path", lost.path);
   line["from_here_on"] = lost.from_here_on;
@@ -261,8 +255,7 @@ std::string repaired_snapshot_text(const engine::RepairedSnapshot& one, bool dry
 }
 
 Json repaired_snapshot_line(const engine::RepairedSnapshot& one, bool dry_run) {
-  Json line;
-  line["type"] = "snapshot";
+  Json line = json::line_of("snapshot");
   line["dry_run"] = dry_run;
   line["snapshot_id"] = one.original.id.hex();
   line["outcome"] = engine::to_string(one.outcome);
@@ -286,8 +279,7 @@ std::string snapshot_repair_text(const engine::SnapshotRepairReport& report, boo
 }
 
 Json snapshot_repair_summary(const engine::SnapshotRepairReport& report, bool dry_run) {
-  Json line;
-  line["type"] = "snapshots_summary";
+  Json line = json::line_of("snapshots_summary");
   line["dry_run"] = dry_run;
   line["whole"] = report.whole;
   line["replaced"] = report.replaced;

@@ -48,8 +48,7 @@ void Running::report(const std::string& path, const Error& error) {
   context_.console.warning(named ? what : fmt::format("{}: {}", path, what),
                            is_new_hint(error.hint()) ? error.hint() : std::string_view());
   if (!context_.console.json()) return;
-  json::Json line;
-  line["type"] = "file_error";
+  json::Json line = json::line_of("file_error");
   json::put_text(line, "path", path);
   line["message"] = what;
   if (!error.hint().empty()) line["hint"] = error.hint();

@@ -38,8 +38,7 @@ Result<void> lock_in_store_and_tell(Context& context, repo::Repository& reposito
                     counted(report.chunks_missing, "chunk")));
   }
   if (context.console.json()) {
-    json::Json line;
-    line["type"] = "locked";
+    json::Json line = json::line_of("locked");
     line["until"] = format_rfc3339(until);
     line["objects"] = report.objects;
     line["packs"] = report.packs;

@@ -1,6 +1,7 @@
 #include "json/json.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "base/bytes.h"
 #include "json/utf8.h"
@@ -9,6 +10,16 @@ namespace backstay::json {
 
 std::string to_line(const Json& value) {
   return value.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+Json line_of(std::string_view type) {
+  Json line;
+  line["type"] = type;
+  return line;
+}
+
+double milliseconds_of(double seconds) {
+  return std::round(seconds * 1000) / 1000;
 }
 
 void put_text(Json& object, const std::string& field, std::string_view bytes) {

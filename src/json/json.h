@@ -13,6 +13,11 @@ namespace backstay::json {
 // One line without its end. Never fails: bytes that are no UTF-8 become U+FFFD.
 [[nodiscard]] std::string to_line(const Json& value);
 
+// What every line begins with.
+[[nodiscard]] Json line_of(std::string_view type);
+// As lines give them: to a thousandth.
+[[nodiscard]] double milliseconds_of(double seconds);
+
 // Sets `field` to a byte string that should be UTF-8 but need not be (a path, a link's target).
 // Where it is not, `field` holds it with U+FFFD for what cannot be shown, and `field`_bytes the
 // exact bytes in Base64.
