@@ -92,13 +92,13 @@ TEST_F(CheckTurns, TakesFirstWhatWasNotVerifiedForLongest) {
   clock_.advance(hours(2));
   tree_.add_file("/later", noise(9'000, 501));
   backup_well();
+  // How many packs a backup makes is its own affair: its threads share the work as they come.
+  const std::size_t added = names("data/").size() + names("meta/").size() - packs_;
+  ASSERT_GT(added, 0U);
   CheckOptions little = of_age(hours(1));
   little.read_data.mode = ReadData::Mode::kBytes;
   little.read_data.bytes = 1;
-  std::vector<std::string> before = names("data/");
-  // The new ones, of which there are two, then the others.
-  EXPECT_EQ(check_well(little).packs_read, 1U);
-  EXPECT_EQ(check_well(little).packs_read, 1U);
+  for (std::size_t i = 0; i < added; ++i) EXPECT_EQ(check_well(little).packs_read, 1U);
   find_state();
   const VerifiedPacks verified = VerifiedPacks::load(state_file(), clock_.now());
   std::size_t young = 0;
@@ -111,7 +111,7 @@ TEST_F(CheckTurns, TakesFirstWhatWasNotVerifiedForLongest) {
       if (*at == clock_.now().seconds) ++young;
     }
   }
-  EXPECT_EQ(young, 2U);
+  EXPECT_EQ(young, added);
 }
 
 TEST_F(CheckTurns, AMemoryThatIsLostOrDamagedCostsTimeOnly) {
