@@ -8,7 +8,6 @@
 #include "engine/backup/backup_run.h"
 #include "engine/backup/memory_plan.h"
 #include "engine/backup/settle_packs.h"
-#include "io/machine.h"
 #include "repo/lease.h"
 #include "snapshot/tree_key.h"
 
@@ -122,12 +121,8 @@ Result<void> refuse_what_needs_reading(const BackupOptions& options) {
 
 Result<std::unique_ptr<repo::Lease>> take_lease(repo::Repository& repository,
                                                 const BackupOptions& options) {
-  repo::LeaseRecord record;
-  record.operation = "backup";
-  record.host = options.host;
-  record.user = options.user;
-  record.process = io::process_id();
-  return repository.take_lease(std::move(record), repo::LeaseUse::kWriting);
+  return repository.take_lease(repo::lease_of_this_process("backup", options.host, options.user),
+                               repo::LeaseUse::kWriting);
 }
 
 Error with_advice(Error error, const BackupOptions& options) {

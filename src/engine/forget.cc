@@ -10,7 +10,6 @@
 #include "engine/forget_fence.h"
 #include "engine/notes.h"
 #include "engine/store_lock.h"
-#include "io/machine.h"
 #include "repo/lease.h"
 
 namespace backstay::engine {
@@ -27,11 +26,7 @@ std::string object_of(const SnapshotId& id) {
 
 // Null where there is no space: a full store is what forgetting is for.
 Result<LeasePtr> take_lease(repo::Repository& repository, const ForgetOptions& options) {
-  repo::LeaseRecord record;
-  record.operation = kForgetOperation;
-  record.host = options.host;
-  record.user = options.user;
-  record.process = io::process_id();
+  auto record = repo::lease_of_this_process(kForgetOperation, options.host, options.user);
   record.renew_seconds = kForgetRenewSeconds;
   auto lease = repository.take_lease(std::move(record), repo::LeaseUse::kWriting);
   if (lease || lease.error().code() != ErrorCode::kNoSpace) return lease;

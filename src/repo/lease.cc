@@ -14,6 +14,7 @@
 #include "base/mutex.h"
 #include "base/record.h"
 #include "base/try.h"
+#include "io/machine.h"
 #include "snapshot/field_scan.h"
 
 namespace backstay::repo {
@@ -70,6 +71,15 @@ std::int64_t seconds_since_boot() {
 }
 
 }  // namespace
+
+LeaseRecord lease_of_this_process(std::string_view operation, std::string host, std::string user) {
+  LeaseRecord record;
+  record.operation = operation;
+  record.host = std::move(host);
+  record.user = std::move(user);
+  record.process = io::process_id();
+  return record;
+}
 
 Bytes encode_lease(const LeaseRecord& lease, const RepositoryId& repository) {
   Bytes record;

@@ -26,6 +26,9 @@ struct LeaseRecord {
   Timestamp started;  // by the client's clock: display only
   std::uint64_t renew_seconds = 300;
 };
+// Of an operation that this process begins.
+[[nodiscard]] LeaseRecord lease_of_this_process(std::string_view operation, std::string host,
+                                                std::string user);
 [[nodiscard]] Bytes encode_lease(const LeaseRecord& lease, const RepositoryId& repository);
 Result<LeaseRecord> decode_lease(ByteView stored, const RepositoryId& repository);
 

@@ -28,11 +28,7 @@ const std::vector<ObjectId>& Repository::unusable_key_slots() const {
 // Of a process that was killed it is in the way only as long as it must.
 Result<std::unique_ptr<Lease>> Repository::take_key_lease() {
   constexpr std::uint64_t kRenewSeconds = 30;
-  LeaseRecord record;
-  record.operation = kKeyOperation;
-  record.host = io::hostname();
-  record.user = io::user_name();
-  record.process = io::process_id();
+  auto record = lease_of_this_process(kKeyOperation, io::hostname(), io::user_name());
   record.renew_seconds = kRenewSeconds;
   auto lease = TRY(take_lease(std::move(record), LeaseUse::kWriting));
   TRY(require_no_other_key_lease(state_->key_place(), lease->id()));

@@ -10,7 +10,6 @@
 #include "base/mutex.h"
 #include "base/try.h"
 #include "engine/check/object_check.h"
-#include "io/machine.h"
 #include "repo/damage_mark.h"
 
 namespace backstay::engine::parity_stages {
@@ -202,11 +201,8 @@ Result<Inventory> take_inventory(const ParityPlace& place, Activity& activity) {
 Result<std::unique_ptr<repo::Lease>> take_parity_lease(const ParityPlace& place,
                                                        const ParityOptions& options,
                                                        std::string operation) {
-  repo::LeaseRecord record;
-  record.operation = std::move(operation);
-  record.host = options.author.host;
-  record.user = options.author.user;
-  record.process = io::process_id();
+  auto record =
+      repo::lease_of_this_process(std::move(operation), options.author.host, options.author.user);
   record.started = place.world.clock.now();
   record.generation = TRY(repo::read_condemned(place.store, place.repository)).highest;
   return repo::Lease::acquire(place.store, place.repository, std::move(record), place.world.rng,

@@ -51,14 +51,10 @@ bool PruneRun::out_of_time() const {
 // ---- leases
 
 Result<void> PruneRun::take_lease() {
-  repo::LeaseRecord record;
-  record.operation = "prune";
-  record.host = io::hostname();
-  record.user = io::user_name();
-  record.process = io::process_id();
   // It reads from packs that are condemned, to rescue what is needed of them.
   auto lease =
-      repository_.take_lease(std::move(record), repo::LeaseUse::kReading, options_.renewal);
+      repository_.take_lease(repo::lease_of_this_process("prune", io::hostname(), io::user_name()),
+                             repo::LeaseUse::kReading, options_.renewal);
   if (lease) {
     lease_ = std::move(*lease);
     return {};

@@ -7,7 +7,6 @@
 #include "base/try.h"
 #include "engine/backup/settle_packs.h"
 #include "engine/restore/read_lease.h"
-#include "io/machine.h"
 
 namespace backstay::engine::repairing {
 
@@ -50,12 +49,8 @@ Result<void> refuse_where_all_are_missing(const repo::Repository& repository,
 Result<std::unique_ptr<repo::Lease>> take_repair_lease(repo::Repository& repository,
                                                        const RepairAuthor& author,
                                                        repo::LeaseUse use) {
-  repo::LeaseRecord record;
-  record.operation = "repair";
-  record.host = author.host;
-  record.user = author.user;
-  record.process = io::process_id();
-  return repository.take_lease(std::move(record), use);
+  return repository.take_lease(repo::lease_of_this_process("repair", author.host, author.user),
+                               use);
 }
 
 Result<std::unique_ptr<repo::Lease>> begin_repair(repo::Repository& repository,

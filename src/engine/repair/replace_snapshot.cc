@@ -10,7 +10,6 @@
 #include "base/try.h"
 #include "engine/forget_fence.h"
 #include "engine/notes.h"
-#include "io/machine.h"
 #include "repo/snapshot_note.h"
 
 namespace backstay::engine::repairing {
@@ -29,11 +28,7 @@ std::string object_of(const SnapshotId& id) {
 // As a forget: whoever holds or tags the old one meanwhile waits for it.
 Result<std::unique_ptr<repo::Lease>> take_lease(repo::Repository& repository,
                                                 const RepairAuthor& author) {
-  repo::LeaseRecord record;
-  record.operation = kForgetOperation;
-  record.host = author.host;
-  record.user = author.user;
-  record.process = io::process_id();
+  auto record = repo::lease_of_this_process(kForgetOperation, author.host, author.user);
   record.renew_seconds = kForgetRenewSeconds;
   return repository.take_lease(std::move(record), repo::LeaseUse::kReading);
 }

@@ -8,12 +8,9 @@ namespace backstay::engine::restoring {
 
 Result<LeasePtr> take_read_lease(repo::Repository& repository, std::string operation,
                                  const Activity& activity) {
-  repo::LeaseRecord record;
-  record.operation = std::move(operation);
-  record.host = io::hostname();
-  record.user = io::user_name();
-  record.process = io::process_id();
-  Result<LeasePtr> lease = repository.take_lease(std::move(record), repo::LeaseUse::kReading);
+  Result<LeasePtr> lease = repository.take_lease(
+      repo::lease_of_this_process(std::move(operation), io::hostname(), io::user_name()),
+      repo::LeaseUse::kReading);
   if (lease) return lease;
   switch (lease.error().code()) {
     case ErrorCode::kPermissionDenied:
