@@ -189,11 +189,12 @@ ChildProcess::Moment in_seconds(int seconds) {
   return std::chrono::steady_clock::now() + std::chrono::seconds(seconds);
 }
 
-// Somebody whom the program started keeps the pipe.
+// Somebody whom the program started keeps the pipe; but not this test's standard error, at whose
+// end the one who runs the tests may wait.
 TEST(ChildProcess, HasAnsweredWhenItHasEndedAndThePipeIsSilent) {
   ChildProcess child =
       std::move(
-          ChildProcess::start({"sh", "-c", "echo one; sleep 100 & exit 3"}, {},
+          ChildProcess::start({"sh", "-c", "echo one; sleep 100 2>/dev/null & exit 3"}, {},
                               {.variables = {}, .descriptors = {}, .group = ProcessGroup::kOwn}))
           .value();
   std::string answer;
