@@ -179,7 +179,10 @@ Result<void> Liveness::for_each_elsewhere(
     for (std::uint64_t at = 0; at < run.run->size(); ++at) {
       if (at > 0) run.run->pass(at - 1);
       const IndexRun::Entry entry = run.run->entry(at);
-      if (!packs.contains(run.packs[entry.pack]) || run.needed.has(at)) continue;
+      const std::uint32_t pack = run.packs[entry.pack];
+      if (!packs.contains(pack) || run.needed.has(at)) continue;
+      // Where runs repeat each other, one of them has the bit.
+      if (is_needed(entry.id, pack, entry.frame_offset, entry.offset_in_frame)) continue;
       const auto place = place_of(entry.id);
       const bool here = place && place->frame.pack == run.run->pack_id(entry.pack);
       if (place && !here) TRY(each(entry.id, *place));

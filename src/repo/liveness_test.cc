@@ -127,6 +127,29 @@ TEST_F(LivenessOfRuns, CountsAPlaceOnceHoweverManyRunsNameIt) {
   EXPECT_EQ(use(1).places_needed, 1U);
 }
 
+// None of the places is another one: what is needed at all of them is relied on at none.
+TEST_F(LivenessOfRuns, SendsNobodyElsewhereForWhatIsNeededHereByARunThatRepeats) {
+  packs_ = {some_pack(1, 2, 1000), some_pack(3, 2, 1000), some_pack(1, 2, 1000),
+            some_pack(3, 2, 1000)};
+  store_pack(packs_[0]);
+  Generation generation;
+  generation.number = 2;
+  generation.condemned = {numbered_pack(1), numbered_pack(3)};
+  build({generation});
+  EXPECT_EQ(mark(1000), Liveness::Marked::kNow);
+  for (const std::uint64_t going : {1ULL, 3ULL}) {
+    std::size_t elsewhere = 0;
+    EXPECT_EQ(problem(liveness_->for_each_elsewhere(
+                  {table_.number_of(numbered_pack(going))},
+                  [&](const IdPrefix&, const ChunkLocation&) -> Result<void> {
+                    ++elsewhere;
+                    return {};
+                  })),
+              "");
+    EXPECT_EQ(elsewhere, 0U) << going;
+  }
+}
+
 TEST_F(LivenessOfRuns, WalksAPageThatAFileHoldsToo) {
   packs_ = {some_pack(2, 4, 1000)};
   store_pack(packs_[0]);
