@@ -1,12 +1,11 @@
 // A folder for one test, gone with it. For tests only.
 #pragma once
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 
 #include <cstdlib>
-#include <filesystem>
 #include <string>
-#include <system_error>
 
 #include "io/file.h"
 #include "io/node.h"
@@ -22,13 +21,9 @@ class TemporaryFolder {
   }
   // What a test made immutable goes, too.
   ~TemporaryFolder() {
-    std::error_code failure;
-    for (const auto& entry : std::filesystem::recursive_directory_iterator(path_, failure)) {
-      if (entry.symlink_status(failure).type() != std::filesystem::file_type::regular) continue;
-      const auto fd = open_file(entry.path().string(), OpenMode::kReadObject);
-      if (fd) static_cast<void>(clear_protection(fd->get()).has_value());
-    }
-    if (const auto removed = remove_tree(path_); !removed)
+    const std::size_t slash = path_.rfind('/');
+    const Fd base(::open(path_.substr(0, slash + 1).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (const auto removed = remove_tree_at(base.get(), path_.substr(slash + 1)); !removed)
       ADD_FAILURE() << removed.error().describe();
   }
   TemporaryFolder(const TemporaryFolder&) = delete;
