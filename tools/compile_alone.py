@@ -3,8 +3,8 @@
 
    compile_alone.py BUILD_FOLDER
 
-Unity files hide a missing #include. The folder needs to be configured only, not built, and without unity files.
-Tests are left out: nothing that is shipped depends on them.
+Unity files hide a missing #include. The folder needs to be configured only, not built, and without
+unity files. Tests are left out: nothing that is shipped depends on them.
 """
 import concurrent.futures
 import json
@@ -24,8 +24,9 @@ def errors_of(entry):
     output = words.index("-o")
     del words[output:output + 2]
     words.remove("-c")
-    run = subprocess.run([*words, "-fsyntax-only"], cwd=entry["directory"], stdin=subprocess.DEVNULL,
-                         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    run = subprocess.run([*words, "-fsyntax-only"], cwd=entry["directory"],
+                         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                         stderr=subprocess.STDOUT, text=True, check=False)
     return run.stdout if run.returncode != 0 else ""
 
 
