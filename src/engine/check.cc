@@ -370,7 +370,8 @@ Result<CheckReport> check(repo::Repository& repository, const CheckOptions& opti
             }));
   const auto packs = repository.index().packs();
   run.report.packs = packs.size();
-  const auto survey = TRY(repo::survey_packs(repository.store(), repository.index()));
+  const auto survey = TRY(repo::survey_packs(repository.store(), repository.index(),
+                                             TRY(repo::list_packs(repository.store()))));
   run.states.marked.insert(survey.marked.begin(), survey.marked.end());
   const auto objects = TRY_DOING("listing the repository", list_objects(repository.store()));
   TRY(check_small_objects(repository.store(), objects, run.log, run.report, activity.stop));

@@ -12,55 +12,38 @@
 #include "engine/backup.h"
 #include "engine/copy/carried_notes.h"
 #include "engine/copy/snapshot_source.h"
+#include "engine/copy/tree_pairs.h"
 #include "engine/forget.h"
 #include "engine/notes.h"
 #include "engine/restore/read_lease.h"
 #include "engine/store_lock.h"
 #include "io/machine.h"
 #include "snapshot/content.h"
-#include "snapshot/tree_key.h"
 
 namespace backstay::engine {
 
 namespace {
 
 using repo::StoredSnapshot;
-using snapshot::Entry;
 using snapshot::Snapshot;
 using snapshot::SnapshotId;
-
-bool same_besides_content(Entry one, Entry other) {
-  one.content = other.content = {};
-  return one == other;
-}
-
-std::unexpected<Error> fail_comparison(const std::string& key, const char* what) {
-  return fail(ErrorCode::kCorruption, fmt::format("the copy of {} differs from the original: {}",
-                                                  snapshot::path_from_key(key), what));
-}
 
 // The bytes were compared when they were stored; here it is the entries, and that all chunks that
 // they name are stored.
 Result<void> compare_trees(repo::Repository& from, const Snapshot& original, repo::Repository& to,
                            const Snapshot& made) {
-  snapshot::TreeCursor left(from, original.tree);
-  snapshot::TreeCursor right(to, made.tree);
-  while (true) {
-    const auto wanted = TRY(left.next());
-    const auto got = TRY(right.next());
-    if (!wanted && !got) return {};
-    if (!wanted || !got || wanted->key != got->key)
-      return fail_comparison(wanted ? wanted->key : got->key, "its name");
-    if (!same_besides_content(wanted->entry, got->entry))
-      return fail_comparison(got->key, "its attributes");
+  copying::TreePairs pairs(from, original.tree, to, made.tree);
+  while (const auto pair = TRY(pairs.next())) {
+    const snapshot::TreeItem& got = pair->copy;
     TRY(snapshot::for_each_extent(
-        got->entry.content, got->entry.size_bytes, to,
+        got.entry.content, got.entry.size_bytes, to,
         [&](std::uint64_t, const snapshot::Extent& extent) -> Result<void> {
           const bool there =
               extent.kind != snapshot::ExtentKind::kChunk || to.index().contains(extent.id);
-          return there ? Result<void>{} : fail_comparison(got->key, "a chunk is missing");
+          return there ? Result<void>{} : copying::fail_comparison(got.key, "a chunk is missing");
         }));
   }
+  return {};
 }
 
 class CopyRun {

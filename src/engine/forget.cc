@@ -241,25 +241,6 @@ Result<void> remove_notes_of_the_forgotten(backend::Backend& store) {
   return {};
 }
 
-// A hold that was stored while this machine slept, or while there was no lease, is seen here; what
-// remains is the time from this answer to that of the removal.
-Result<void> look_again(repo::Repository& repository, const SnapshotId& id, const LeasePtr& lease,
-                        const std::set<std::string>& expired) {
-  if (lease) {
-    TRY(lease->verify());
-    TRY(lease->ask());
-  }
-  for (const repo::ListedNote& note :
-       TRY(repo::list_notes(repository.store(), ObjectKind::kHold))) {
-    if (note.name.snapshot.bytes != id.bytes || expired.contains(note.object)) continue;
-    return std::unexpected(
-        Error(ErrorCode::kConflict,
-              fmt::format("snapshot {} was held meanwhile and stays", id.short_hex()))
-            .with_hint("Run the command again: it goes on with what is left."));
-  }
-  return {};
-}
-
 struct Removal {
   const std::vector<SnapshotId>& ids;
   const std::set<std::string>& expired;
@@ -271,7 +252,12 @@ Result<void> remove_all(repo::Repository& repository, const Removal& removal, Le
   for (const SnapshotId& id : removal.ids) {
     if (activity.stop.stop_requested()) return fail(ErrorCode::kCancelled, "interrupted");
     if (removal.options.before_each) TRY(removal.options.before_each(id));
-    TRY(look_again(repository, id, lease, removal.expired));
+    if (TRY(held_meanwhile(repository, id, lease.get(), removal.expired))) {
+      return std::unexpected(
+          Error(ErrorCode::kConflict,
+                fmt::format("snapshot {} was held meanwhile and stays", id.short_hex()))
+              .with_hint("Run the command again: it goes on with what is left."));
+    }
     TRY_DOING("removing snapshot " + id.short_hex(), repository.store().remove(object_of(id)));
     if (removal.events.removed) removal.events.removed(id);
     // What was removed may have made room.

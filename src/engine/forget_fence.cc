@@ -8,6 +8,7 @@
 
 #include "base/try.h"
 #include "repo/lease.h"
+#include "repo/snapshot_note.h"
 
 namespace backstay::engine {
 
@@ -68,6 +69,18 @@ Result<void> settle_notes(repo::Repository& repository, const std::vector<FreshN
                                               what, outlasted.error().message()))
           .with_hint("When 'backstay lease list' no longer shows it (or if it was killed), look "
                      "with 'backstay snapshots' whether the snapshot is still there."));
+}
+
+Result<bool> held_meanwhile(repo::Repository& repository, const snapshot::SnapshotId& id,
+                            const repo::Lease* lease, const std::set<std::string>& known) {
+  if (lease != nullptr) {
+    TRY(lease->verify());
+    TRY(lease->ask());
+  }
+  const auto holds = TRY(repo::list_notes(repository.store(), repo::ObjectKind::kHold));
+  return std::ranges::any_of(holds, [&](const repo::ListedNote& note) {
+    return note.name.snapshot.bytes == id.bytes && !known.contains(note.object);
+  });
 }
 
 }  // namespace backstay::engine

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <set>
 #include <stop_token>
 #include <string>
 #include <string_view>
@@ -40,5 +41,12 @@ struct FreshNote {
 // names them. `what` is what was stored, for messages: "hold".
 Result<void> settle_notes(repo::Repository& repository, const std::vector<FreshNote>& notes,
                           std::string_view what, const ForgetWait& wait);
+
+// Right before a snapshot goes: asks once more for the lease, where there is one, and whether there
+// are other holds on it than those that are known by their objects. What was stored while this
+// machine slept, or while there was no lease, is seen here; what remains is the time from this
+// answer to that of the removal.
+Result<bool> held_meanwhile(repo::Repository& repository, const snapshot::SnapshotId& id,
+                            const repo::Lease* lease, const std::set<std::string>& known);
 
 }  // namespace backstay::engine

@@ -1,7 +1,6 @@
 #include "repo/pack_survey.h"
 
 #include <algorithm>
-#include <unordered_map>
 #include <unordered_set>
 
 #include "base/try.h"
@@ -9,38 +8,33 @@
 
 namespace backstay::repo {
 
-namespace {
-
-using PresentPacks = std::unordered_map<ObjectId, Index::Pack>;
-
-Result<void> list_packs(backend::Backend& store, PackKind kind, PresentPacks& present) {
-  return store.list(
-      name_prefix(object_kind(kind)), [&](const backend::ObjectInfo& info) -> Result<void> {
-        if (const auto id = parse_object_name(object_kind(kind), info.name)) {
-          present.emplace(*id, Index::Pack{.id = *id, .kind = kind, .size_bytes = info.size_bytes});
-        }
-        return {};
-      });
+Result<ListedPacks> list_packs(backend::Backend& store) {
+  ListedPacks listed;
+  for (const PackKind kind : {PackKind::kData, PackKind::kMeta}) {
+    const ObjectKind object = object_kind(kind);
+    const auto take = [&](const backend::ObjectInfo& info) -> Result<void> {
+      if (const auto id = parse_object_name(object, info.name))
+        listed.emplace(*id, Index::Pack{.id = *id, .kind = kind, .size_bytes = info.size_bytes});
+      return {};
+    };
+    TRY_DOING("listing packs", store.list(name_prefix(object), take));
+  }
+  return listed;
 }
 
-}  // namespace
-
-Result<PackSurvey> survey_packs(backend::Backend& store, const Index& index) {
+Result<PackSurvey> survey_packs(backend::Backend& store, const Index& index, ListedPacks listed) {
   PackSurvey survey;
-  PresentPacks present;
-  TRY_DOING("listing packs", list_packs(store, PackKind::kData, present));
-  TRY_DOING("listing packs", list_packs(store, PackKind::kMeta, present));
   survey.marked = TRY_DOING("listing damaged packs", marked_packs(store));
   for (const Index::Pack& pack : index.packs()) {
-    const auto it = present.find(pack.id);
-    const bool whole = it != present.end() && it->second.size_bytes == pack.size_bytes &&
+    const auto it = listed.find(pack.id);
+    const bool whole = it != listed.end() && it->second.size_bytes == pack.size_bytes &&
                        it->second.kind == pack.kind;
     if (!whole) survey.lost.push_back(pack.id);
-    if (it != present.end()) present.erase(it);
+    if (it != listed.end()) listed.erase(it);
   }
   const std::unordered_set<ObjectId> marked(survey.marked.begin(), survey.marked.end());
-  for (const Index::Pack& pack : index.condemned_packs()) present.erase(pack.id);
-  for (const auto& [id, pack] : present) {
+  for (const Index::Pack& pack : index.condemned_packs()) listed.erase(pack.id);
+  for (const auto& [id, pack] : listed) {
     if (index.is_condemned(id)) {
       survey.condemned_strays.push_back(pack);
       continue;

@@ -469,7 +469,7 @@ Result<void> Repository::State::scan_once(Repository& repository) {
   const auto recover = [&]() -> Result<RecoveredPacks> {
     // A collection may have moved what is missing (docs/format.md section 8.7).
     TRY(index->load([](const ObjectId&, const Error&) {}, Index::Superseded::kTakenToo));
-    const PackSurvey survey = TRY(survey_packs(*backend, *index));
+    const PackSurvey survey = TRY(survey_packs(*backend, *index, TRY(list_packs(*backend))));
     return repository.recover_now(survey);
   };
   auto recovered = recover();

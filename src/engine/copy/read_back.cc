@@ -1,12 +1,11 @@
 #include "engine/copy/read_back.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 
 #include "base/byte_size.h"
 #include "base/try.h"
 #include "engine/copy/snapshot_file.h"
+#include "engine/copy/tree_pairs.h"
 #include "snapshot/tree.h"
 #include "snapshot/tree_key.h"
 
@@ -14,20 +13,8 @@ namespace backstay::engine::copying {
 
 namespace {
 
-using snapshot::Entry;
-
 constexpr std::size_t kFramesOfOneSide = 8 * kMiB;
 constexpr std::size_t kPieceBytes = kMiB;
-
-std::unexpected<Error> fail_comparison(const std::string& key, const char* what) {
-  return fail(ErrorCode::kCorruption, fmt::format("the copy of {} differs from the original: {}",
-                                                  snapshot::path_from_key(key), what));
-}
-
-bool same_besides_content(Entry one, Entry other) {
-  one.content = other.content = {};
-  return one == other;
-}
 
 // Of what a snapshot says of itself, all that a copy takes over.
 bool says_the_same(const snapshot::Snapshot& one, const snapshot::Snapshot& other) {
@@ -75,7 +62,7 @@ ReadBack::ReadBack(repo::Repository& from, repo::Repository& to, Activity& activ
       frames_of_copy_(kFramesOfOneSide) {}
 
 // Where data ends and holes begin is compared as well.
-Result<void> ReadBack::compare_bytes(const Entry& original, const Entry& copy) {
+Result<void> ReadBack::compare_bytes(const snapshot::Entry& original, const snapshot::Entry& copy) {
   SnapshotFile left(from_, frames_of_original_, original);
   SnapshotFile right(to_, frames_of_copy_, copy);
   Bytes one(kPieceBytes);
@@ -103,28 +90,21 @@ Result<void> ReadBack::compare_bytes(const Entry& original, const Entry& copy) {
 }
 
 Result<void> ReadBack::compare_trees(const Trees& trees) {
-  snapshot::TreeCursor left(from_, trees.original);
-  snapshot::TreeCursor right(to_, trees.copy);
+  TreePairs pairs(from_, trees.original, to_, trees.copy);
   std::optional<PairBefore> before;
   if (before_) before.emplace(from_, before_->original, to_, before_->copy);
-  while (true) {
-    const auto wanted = TRY(left.next());
-    const auto got = TRY(right.next());
-    if (!wanted && !got) return {};
-    if (!wanted || !got || wanted->key != got->key)
-      return fail_comparison(wanted ? wanted->key : got->key, "its name");
-    if (!same_besides_content(wanted->entry, got->entry))
-      return fail_comparison(got->key, "its attributes");
+  while (const auto pair = TRY(pairs.next())) {
+    const auto& [wanted, got] = *pair;
     ++activity_.progress.files_done;
-    if (wanted->entry.type != snapshot::EntryType::kFile) continue;
-    if (before && TRY(before->has(*wanted, *got))) continue;
-    const bool covered =
-        snapshot::covered_bytes(wanted->entry.content) == wanted->entry.size_bytes &&
-        snapshot::covered_bytes(got->entry.content) == got->entry.size_bytes;
-    if (!covered) return fail_comparison(got->key, "the length of its content");
-    TRY_DOING("comparing " + snapshot::path_from_key(got->key),
-              compare_bytes(wanted->entry, got->entry));
+    if (wanted.entry.type != snapshot::EntryType::kFile) continue;
+    if (before && TRY(before->has(wanted, got))) continue;
+    const bool covered = snapshot::covered_bytes(wanted.entry.content) == wanted.entry.size_bytes &&
+                         snapshot::covered_bytes(got.entry.content) == got.entry.size_bytes;
+    if (!covered) return fail_comparison(got.key, "the length of its content");
+    TRY_DOING("comparing " + snapshot::path_from_key(got.key),
+              compare_bytes(wanted.entry, got.entry));
   }
+  return {};
 }
 
 Result<void> ReadBack::compare(const snapshot::Snapshot& original, const snapshot::Snapshot& copy) {

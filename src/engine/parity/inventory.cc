@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <map>
 #include <tuple>
+#include <unordered_map>
 
 #include "base/assert.h"
 #include "base/mutex.h"
@@ -18,7 +19,6 @@ namespace {
 
 using repo::ObjectId;
 using repo::ObjectKind;
-using repo::PackKind;
 using repo::ParityMember;
 
 constexpr std::size_t kReaders = 8;
@@ -38,16 +38,6 @@ Result<std::vector<Listed>> list_parity_objects(backend::Backend& store) {
                  }));
   std::ranges::sort(objects, {}, &Listed::name);
   return objects;
-}
-
-Result<void> list_packs(backend::Backend& store, PackKind kind, Inventory& into) {
-  const ObjectKind object = repo::object_kind(kind);
-  return store.list(
-      repo::name_prefix(object), [&](const backend::ObjectInfo& info) -> Result<void> {
-        if (const auto id = repo::parse_object_name(object, info.name))
-          into.packs.emplace(*id, KnownPack{.kind = kind, .size_bytes = info.size_bytes});
-        return {};
-      });
 }
 
 // Reads the heads of all, some at a time. What cannot be understood is named.
@@ -190,8 +180,7 @@ Result<Inventory> take_inventory(const ParityPlace& place, Activity& activity) {
   found.condemned = TRY(repo::read_condemned(place.store, place.repository)).packs;
   const auto objects = TRY_DOING("listing parity", list_parity_objects(place.store));
   sort_in(TRY(read_heads(place, objects, found, activity)), found);
-  TRY_DOING("listing packs", list_packs(place.store, PackKind::kData, found));
-  TRY_DOING("listing packs", list_packs(place.store, PackKind::kMeta, found));
+  found.packs = TRY(repo::list_packs(place.store));
   for (const ObjectId& pack : TRY_DOING("listing damaged packs", repo::marked_packs(place.store)))
     found.marked.insert(pack);
   found.sort_groups();

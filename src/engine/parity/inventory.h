@@ -4,13 +4,13 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <unordered_map>
 #include <unordered_set>
 #include <vector>
 
 #include "engine/parity.h"
 #include "repo/generation.h"
 #include "repo/lease.h"
+#include "repo/pack_survey.h"
 #include "repo/parity_object.h"
 
 namespace backstay::engine::parity_stages {
@@ -30,11 +30,6 @@ struct ParityGroup {
   [[nodiscard]] const ParityObject& any_shard() const;
 };
 
-struct KnownPack {
-  repo::PackKind kind = repo::PackKind::kData;
-  std::uint64_t size_bytes = 0;
-};
-
 enum class PackState : std::uint8_t {
   kWhole,      // there, as far as is known without reading it
   kCondemned,  // going; perhaps gone
@@ -47,8 +42,8 @@ struct Inventory {
   std::vector<ParityGroup> groups;  // those that serve best first
   std::vector<ParityObject> copies;
   std::vector<ParityObject> removals;
-  std::vector<ObjectTrouble> damaged;                   // parity objects that cannot be understood
-  std::unordered_map<repo::ObjectId, KnownPack> packs;  // that are there
+  std::vector<ObjectTrouble> damaged;  // parity objects that cannot be understood
+  repo::ListedPacks packs;             // that are there
   std::unordered_set<repo::ObjectId> marked;
   std::unordered_set<repo::ObjectId> condemned;
   std::unordered_set<repo::ObjectId> removed;

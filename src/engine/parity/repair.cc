@@ -190,7 +190,8 @@ class ParityRepair {
     suspects_.erase(member.pack);
     report_.restored_packs.push_back(member.pack);
     if (options_.mode == RepairMode::kDryRun) return {};
-    found_.packs[member.pack] = {.kind = member.kind, .size_bytes = member.size_bytes};
+    found_.packs[member.pack] = {
+        .id = member.pack, .kind = member.kind, .size_bytes = member.size_bytes};
     found_.marked.erase(member.pack);
     return repo::remove_mark(place_.store, member.pack);
   }

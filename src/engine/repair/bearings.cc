@@ -12,18 +12,6 @@ namespace backstay::engine::repairing {
 
 namespace {
 
-Result<void> list_packs(backend::Backend& store, repo::PackKind kind, Bearings& found) {
-  const repo::ObjectKind object = repo::object_kind(kind);
-  return store.list(
-      repo::name_prefix(object), [&](const backend::ObjectInfo& info) -> Result<void> {
-        if (const auto id = repo::parse_object_name(object, info.name)) {
-          found.present.emplace(
-              *id, repo::Index::Pack{.id = *id, .kind = kind, .size_bytes = info.size_bytes});
-        }
-        return {};
-      });
-}
-
 // A folder that is empty because its disk is not mounted looks like one whose packs are lost.
 Result<void> refuse_where_all_are_missing(const repo::Repository& repository,
                                           const Bearings& found) {
@@ -62,7 +50,6 @@ Result<std::unique_ptr<repo::Lease>> begin_repair(repo::Repository& repository,
 
 Result<void> look_again(repo::Repository& repository, RepairMode mode, Bearings& found) {
   found.damaged_runs.clear();
-  found.present.clear();
   backup_stages::SettleOptions settle{
       .dry_run = mode == RepairMode::kDryRun, .damaged_runs = {}, .condemned_too = true};
   TRY_DOING("loading the index",
@@ -70,10 +57,9 @@ Result<void> look_again(repo::Repository& repository, RepairMode mode, Bearings&
               if (error.code() == ErrorCode::kCorruption) settle.damaged_runs.push_back(id);
               found.damaged_runs.emplace_back(id, error.clone());
             }));
-  TRY_DOING("listing packs", list_packs(repository.store(), repo::PackKind::kData, found));
-  TRY_DOING("listing packs", list_packs(repository.store(), repo::PackKind::kMeta, found));
+  found.present = TRY(repo::list_packs(repository.store()));
   TRY(refuse_where_all_are_missing(repository, found));
-  found.survey = TRY(repo::survey_packs(repository.store(), repository.index()));
+  found.survey = TRY(repo::survey_packs(repository.store(), repository.index(), found.present));
   auto adopted = TRY_DOING("taking in packs that no index run names",
                            backup_stages::adopt_packs(repository, found.survey, settle));
   found.taken_in = std::move(adopted.packs);

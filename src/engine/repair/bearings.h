@@ -4,7 +4,6 @@
 
 #include <memory>
 #include <string>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -24,7 +23,7 @@ struct Bearings {
   repo::PackSurvey survey;
   repo::RecoveredPacks taken_in;  // packs that no run named
   bool runs_replaced = false;
-  std::unordered_map<repo::ObjectId, repo::Index::Pack> present;  // all packs, as they are listed
+  repo::ListedPacks present;
 };
 
 // Brings packs that no run names into the index (only for this run when it is dry), and takes their

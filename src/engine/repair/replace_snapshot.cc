@@ -90,18 +90,6 @@ Result<CarriedHolds> carry_holds(repo::Repository& repository, const SnapshotId&
   return carried;
 }
 
-// What a forget makes sure of before each removal.
-Result<bool> may_be_removed(repo::Repository& repository, const SnapshotId& old,
-                            const repo::Lease& lease, const std::set<std::string>& carried) {
-  TRY(lease.verify());
-  TRY(lease.ask());
-  for (const repo::ListedNote& note :
-       TRY(repo::list_notes(repository.store(), ObjectKind::kHold))) {
-    if (note.name.snapshot.bytes == old.bytes && !carried.contains(note.object)) return false;
-  }
-  return true;
-}
-
 Result<void> remove_notes(repo::Repository& repository, const SnapshotId& old) {
   for (const ObjectKind kind : {ObjectKind::kTagChange, ObjectKind::kHold}) {
     for (const repo::ListedNote& note : TRY(repo::list_notes(repository.store(), kind))) {
@@ -143,7 +131,7 @@ static Result<HandOver> replace(repo::Repository& repository, const Succession& 
   }
   if (auto why = holds.why_it_stays())
     return HandOver{.outcome = HandedOver::kStays, .why = std::move(*why)};
-  if (!TRY(may_be_removed(repository, old, lease, holds.objects))) {
+  if (TRY(held_meanwhile(repository, old, &lease, holds.objects))) {
     return HandOver{.outcome = HandedOver::kStays,
                     .why = "it was held meanwhile; run the command again"};
   }

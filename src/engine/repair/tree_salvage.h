@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "engine/activity.h"
+#include "repo/pack_survey.h"
 #include "repo/repository.h"
 #include "repo/store_session.h"
 #include "snapshot/tree.h"
@@ -30,10 +31,9 @@ struct SalvagedTree {
 // place that is known has lost it, and each loss is asked for twice.
 class LossReader final : public chunk::ChunkReader {
  public:
-  using Packs = std::unordered_map<repo::ObjectId, repo::Index::Pack>;
   // `present` are the packs that are there. One of them that is not found when it is read is a
   // store that does not answer as it should, and no loss.
-  LossReader(repo::Repository& repository, const Packs& present)
+  LossReader(repo::Repository& repository, const repo::ListedPacks& present)
       : repository_(repository), present_(present) {}
 
   // corruption or not_found: lost. All other failures are those of the store.
@@ -58,7 +58,7 @@ class LossReader final : public chunk::ChunkReader {
   Result<Bytes> read_any_place(const chunk::ChunkRef& ref);
 
   repo::Repository& repository_;
-  const Packs& present_;
+  const repo::ListedPacks& present_;
   // With the length, too: one tree may state another one than the rest.
   using Key = std::pair<chunk::ChunkId, std::uint32_t>;
   std::map<Key, Loss> lost_;
