@@ -189,9 +189,8 @@ Result<Inventory> take_inventory(const ParityPlace& place, Activity& activity) {
 
 Result<std::unique_ptr<repo::Lease>> take_parity_lease(const ParityPlace& place,
                                                        const ParityOptions& options,
-                                                       std::string operation) {
-  auto record =
-      repo::lease_of_this_process(std::move(operation), options.author.host, options.author.user);
+                                                       std::string_view operation) {
+  auto record = repo::lease_of_this_process(operation, options.author.host, options.author.user);
   record.started = place.world.clock.now();
   record.generation = TRY(repo::read_condemned(place.store, place.repository)).highest;
   return repo::Lease::acquire(place.store, place.repository, std::move(record), place.world.rng,

@@ -4,6 +4,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <unordered_set>
 #include <vector>
 
@@ -69,7 +70,7 @@ Result<Inventory> take_inventory(const ParityPlace& place, Activity& activity);
 // inventory then.
 Result<std::unique_ptr<repo::Lease>> take_parity_lease(const ParityPlace& place,
                                                        const ParityOptions& options,
-                                                       std::string operation);
+                                                       std::string_view operation);
 
 inline constexpr const char* kRepairOperation = "parity repair";
 
