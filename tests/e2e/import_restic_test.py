@@ -9,6 +9,7 @@ import subprocess
 import time
 
 import program
+import restic_key
 
 
 class ResticImports(program.ProgramTest):
@@ -30,6 +31,7 @@ class ResticImports(program.ProgramTest):
 
     def restic_init(self, version="2"):
         self.restic("init", "--repository-version", version)
+        restic_key.make_cheap(self.restic_repository, b"another horse")
 
     def restic_snapshots(self):
         found = json.loads(self.restic("snapshots", "--json")) or []
@@ -216,7 +218,7 @@ class ResticImports(program.ProgramTest):
 
     def test_take_the_password_as_restic_does(self):
         self.fill(3)
-        self.restic_init()
+        self.restic("init")  # with a key as restic makes it
         self.restic("backup", self.source)
         file = self.folder / "password"
         file.write_text("  another horse \r\n")

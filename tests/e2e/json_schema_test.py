@@ -10,6 +10,7 @@ import time
 
 import jsonschema
 import program
+import restic_key
 
 FOLDER = program.TESTS.parent / "docs/json"
 SCHEMAS = {path.name.split(".")[0]: json.loads(path.read_text())
@@ -117,6 +118,8 @@ class JsonLines(program.ProgramTest):
         for arguments in (["init"], ["backup", self.source]):
             subprocess.run(["restic", "-q", "--no-cache", "-r", restic, *arguments],
                            env=environment, stdin=subprocess.DEVNULL, check=True)
+            if arguments == ["init"]:
+                restic_key.make_cheap(restic, b"another")
         self.init()
         for outcome in ("would_be_imported", "imported", "there_already"):
             options = ["--dry-run"] if outcome == "would_be_imported" else []

@@ -1,16 +1,14 @@
 #include "engine/restore/read_lease.h"
 
-#include <utility>
-
 #include "io/machine.h"
 
 namespace backstay::engine::restoring {
 
-Result<LeasePtr> take_read_lease(repo::Repository& repository, std::string operation,
+Result<LeasePtr> take_read_lease(repo::Repository& repository, std::string_view operation,
                                  const Activity& activity) {
-  Result<LeasePtr> lease = repository.take_lease(
-      repo::lease_of_this_process(std::move(operation), io::hostname(), io::user_name()),
-      repo::LeaseUse::kReading);
+  Result<LeasePtr> lease =
+      repository.take_lease(repo::lease_of_this_process(operation, io::hostname(), io::user_name()),
+                            repo::LeaseUse::kReading);
   if (lease) return lease;
   switch (lease.error().code()) {
     case ErrorCode::kPermissionDenied:

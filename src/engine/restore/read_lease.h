@@ -2,7 +2,7 @@
 #pragma once
 
 #include <memory>
-#include <string>
+#include <string_view>
 
 #include "engine/activity.h"
 #include "repo/lease.h"
@@ -14,7 +14,7 @@ using LeasePtr = std::unique_ptr<repo::Lease>;
 
 // Says that packs are being read, so that no collection takes them away. Null, with a note, where
 // the repository cannot be written: what is on a read-only medium must be readable all the same.
-Result<LeasePtr> take_read_lease(repo::Repository& repository, std::string operation,
+Result<LeasePtr> take_read_lease(repo::Repository& repository, std::string_view operation,
                                  const Activity& activity);
 
 }  // namespace backstay::engine::restoring
