@@ -119,10 +119,12 @@ TEST_F(LeaseInStore, IsDeadWhenTheStoreHasNotSeenItThreeTimes) {
 
 TEST_F(LeaseInStore, IsRenewedUnderTheNextNumber) {
   const auto lease = acquire(memory_, 1);
+  // Dead, until it is renewed: its thread may be so late that this comes after a renewal or two.
   clock_.advance(std::chrono::seconds(1000));
-  EXPECT_FALSE(listed()[0].alive);
-  wait_until([&] { return listed()[0].record.sequence >= 2; });
-  EXPECT_TRUE(listed()[0].alive);
+  wait_until([&] {
+    const ListedLease now = listed()[0];
+    return now.record.sequence >= 2 && now.alive;
+  });
   EXPECT_EQ(listed()[0].record.id, lease->id());
   wait_until([&] { return memory_.objects().size() == 3; });
   EXPECT_EQ(problem(lease->release()), "");

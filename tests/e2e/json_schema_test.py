@@ -162,9 +162,13 @@ class JsonLines(program.ProgramTest):
         deadline = time.monotonic() + 60
         while not self.lines_of(0, "lease", "list"):
             self.assertLess(time.monotonic(), deadline, "the backup took no lease")
-        time.sleep(1.5)
+        said = b""
+        while b'"status"' not in said:
+            more = os.read(backup.stdout.fileno(), 1 << 16)
+            self.assertTrue(more, said)
+            said += more
         out, err = backup.communicate(b"the end", timeout=60)
-        backup.stdout, backup.stderr = out, err
+        backup.stdout, backup.stderr = said + out, err
         self.validate("backup", program.Result(backup, "backup --stdin"))
         self.assert_seen(("lease", "lease"), ("backup", "status"), ("backup", "summary"))
 

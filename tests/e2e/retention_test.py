@@ -265,9 +265,19 @@ class Retention(program.ProgramTest):
         old, _ = self.backup()["snapshot_id"], self.backup()
         self.run_for(2, "hold", old, "--until", "2020-01-01")
         self.assertEqual(self.objects("holds"), {})
-        soon = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=3)
-        self.run_for(0, "hold", old, "--until", soon.strftime("%Y-%m-%dT%H:%M:%SZ"))
+
+        def hold_for(seconds):
+            until = datetime.datetime.now(datetime.timezone.utc)
+            until += datetime.timedelta(seconds=seconds)
+            return self.run_any("hold", old, "--until", until.strftime("%Y-%m-%dT%H:%M:%SZ")).code
+
+        self.assertEqual(hold_for(3600), 0)
         self.assertEqual(self.forget("--keep-last", "1")[-1]["removed"], 0)
+        self.run_for(0, "release", old)
+        seconds = 2
+        while hold_for(seconds) != 0:  # on a busy machine it is over before it is stored
+            seconds *= 2
+            self.assertLess(seconds, 600)
         deadline = time.monotonic() + 60
         while self.forget("--keep-last", "1")[-1]["removed"] == 0:
             self.assertLess(time.monotonic(), deadline)
