@@ -75,6 +75,17 @@ void tell_of(DamageLog& log, const Activity& activity) {
     activity.report(damage.object, Error(ErrorCode::kCorruption, damage.what));
 }
 
+// What a collection frees after it ended this check's lease looks as if it were lost.
+Result<void> require_lease(const restoring::LeasePtr& lease, DamageLog& log,
+                           const Activity& activity) {
+  if (lease == nullptr || log.empty()) return {};
+  auto stands = lease->ask();
+  if (stands) return {};
+  tell_of(log, activity);
+  return std::unexpected(
+      std::move(stands).error().with_context("making sure that nothing was freed meanwhile"));
+}
+
 // What was verified is kept on the way, so that a check that is killed has not read in vain.
 class VerifiedKeeper {
  public:
@@ -410,6 +421,7 @@ Result<CheckReport> check(repo::Repository& repository, const CheckOptions& opti
   }
   run.report.pages = trees.pages();
   run.report.chunks = trees.chunks();
+  TRY(require_lease(lease, run.log, activity));
   TRY(finish(run.report, complete, run.log, activity));
   check_stages::advise_parity(parity_place(repository), run.report.damages, activity);
   return std::move(run.report);

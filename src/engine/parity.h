@@ -33,8 +33,7 @@ struct ParityPlace {
 struct ParityOptions {
   RepairAuthor author;
   std::uint32_t block_bytes = 256 * 1024;  // damage is located and repaired by blocks
-  repo::Lease::Renewal renewal = repo::Lease::Renewal::kByThread;
-  std::uint64_t memory_limit = 0;  // for shards and a pack; larger packs are left; 0: none
+  std::uint64_t memory_limit = 0;          // for shards and a pack; larger packs are left; 0: none
 };
 
 // Larger packs are not covered: the shards of a group are held in memory while they are made, and

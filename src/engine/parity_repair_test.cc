@@ -214,15 +214,18 @@ TEST_F(ParityRepairing, OnlyOneRepairsAtATime) {
 
 class ParityCopies : public BackupFixture {
  protected:
+  void SetUp() override {
+    BackupFixture::SetUp();
+    threads_ = repo::World::Threads::kCallersOnly;
+  }
   ParityPlace place() {
     return {.store = memory_,
             .repository = open()->config().id,
-            .world = {.clock = clock_, .rng = rng_}};
+            .world = {.clock = clock_, .rng = rng_, .threads = threads_}};
   }
   static ParityOptions options() {
     ParityOptions options;
     options.block_bytes = 4096;
-    options.renewal = repo::Lease::Renewal::kByHolder;
     return options;
   }
   void add(const ParityPlace& at) {
@@ -294,7 +297,6 @@ TEST_F(ParityCopies, ASnapshotThatIsBeingReplacedIsNotForgotten) {
     ASSERT_EQ(problem(repository), "");
     PruneOptions pruning;
     pruning.uploads = 0;
-    pruning.renewal = repo::Lease::Renewal::kByHolder;
     const auto pruned = prune(**repository, pruning, activity);
     const bool damaged_still = !pruned;
     if (damaged_still) (void)repair(at);

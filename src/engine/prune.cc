@@ -8,11 +8,9 @@
 namespace backstay::engine {
 
 // What was repacked, and groups that became thin.
-static void keep_parity_after(repo::Repository& repository, const PruneOptions& options,
-                              Activity& activity) {
+static void keep_parity_after(repo::Repository& repository, Activity& activity) {
   ParityOptions parity;
   parity.author = {.host = io::hostname(), .user = io::user_name()};
-  parity.renewal = options.renewal;
   const auto kept = keep_parity(parity_place(repository), parity, activity);
   if (kept) return;
   activity.report("parity", kept.error().clone().with_hint(
@@ -23,7 +21,7 @@ static void keep_parity_after(repo::Repository& repository, const PruneOptions& 
 Result<PruneReport> prune(repo::Repository& repository, const PruneOptions& options,
                           Activity& activity) {
   PruneReport report = TRY(prune_stages::PruneRun(repository, options, activity).run());
-  if (!options.dry_run) keep_parity_after(repository, options, activity);
+  if (!options.dry_run) keep_parity_after(repository, activity);
   return report;
 }
 

@@ -23,7 +23,6 @@ struct PruneOptions {
   std::set<snapshot::SnapshotId> without;  // snapshots that a dry run takes for forgotten
   std::size_t uploads = 2;  // packs being put at once; 0: one after another, on this thread
   std::size_t threads = 0;  // besides this one, that compress what is stored again
-  repo::Lease::Renewal renewal = repo::Lease::Renewal::kByThread;
 };
 
 struct PruneReport {

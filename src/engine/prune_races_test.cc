@@ -3,6 +3,7 @@
 #include <functional>
 
 #include "backend/forwarding_backend.h"
+#include "engine/repair.h"
 #include "engine/testing/prune_fixture.h"
 #include "io/testing/temporary_folder.h"
 #include "repo/store_session.h"
@@ -367,6 +368,90 @@ TEST_F(PruneRaces, ThePlaceThatIsReliedOnIsReadFirst) {
     EXPECT_EQ(problem(try_prune(thorough())), "");
     expect_holds_the_tree(newer_);
     if (HasFailure()) return;
+  }
+}
+
+// A reader who begins while what a snapshot needs of condemned packs is stored again does not know
+// the new places.
+TEST_F(PruneRaces, AReaderWhoBeginsDuringARescueReadsToTheEnd) {
+  const auto writing = open();
+  auto writer = lease(*writing, "backup", repo::LeaseUse::kWriting);
+  const snapshot::Snapshot like_older = *writing->read_snapshot(*older_.id);
+  const auto contents = contents_of_stored(*older_.id);
+  clock_.advance(std::chrono::hours(1));
+  forget(older_);
+  ASSERT_EQ(problem(writer->renew()), "");
+  EXPECT_GT(prune_well(thorough()).packs_waiting, 0U);
+  const auto committed = writing->commit_snapshot(like_older, *writer);
+  ASSERT_EQ(problem(committed), "");
+  ASSERT_EQ(problem(writer->release()), "");
+
+  std::unique_ptr<repo::Repository> reader;
+  std::unique_ptr<repo::Lease> held;
+  Interrupted store(
+      memory_, Interrupted::When::kBefore,
+      [](std::string_view what, std::string_view name) {
+        return what == "put" && name.starts_with("data/");
+      },
+      [&] {
+        reader = open();
+        held = lease(*reader, "restore", repo::LeaseUse::kReading);
+        ASSERT_EQ(problem(reader->load_index([](const auto&, const Error&) {})), "");
+      });
+  const auto rescued = prune_by(store);
+  ASSERT_EQ(problem(rescued), "");
+  ASSERT_TRUE(store.happened());
+  EXPECT_GT(rescued->packs_waiting, 0U);
+  ASSERT_EQ(rescued->waiting_for.size(), 1U);
+  EXPECT_EQ(rescued->waiting_for[0].record.operation, "restore");
+  const auto read = contents_of(*reader, like_older);
+  ASSERT_EQ(problem(read), "");
+  EXPECT_TRUE(*read == contents);
+  ASSERT_EQ(problem(held->release()), "");
+  const PruneReport last = prune_well(thorough());
+  EXPECT_EQ(last.packs_waiting, 0U);
+  EXPECT_GT(last.packs_removed, 0U);
+  EXPECT_TRUE(contents_of_stored(*committed) == contents);
+  expect_whole();
+}
+
+// A machine that slept for days over its check, or its repair: what was freed is not damaged.
+TEST_F(PruneRaces, WhatIsFreedUnderALeaseThatWasEndedIsNoDamage) {
+  const auto with_packs_of_both = memory_.objects();
+  const std::pair<const char*, std::function<std::string_view(repo::Repository&)>> sleepers[] = {
+      {"check",
+       [](repo::Repository& repository) {
+         Watch watch;
+         Activity activity = watch.activity();
+         return code_of(check(repository, {}, activity));
+       }},
+      {"repair packs",
+       [](repo::Repository& repository) {
+         Watch watch;
+         Activity activity = watch.activity();
+         return code_of(repair_packs(repository, {}, activity));
+       }},
+      {"repair index", [](repo::Repository& repository) {
+         Watch watch;
+         Activity activity = watch.activity();
+         return code_of(repair_index(repository, {}, activity));
+       }}};
+  for (const auto& [name, work] : sleepers) {
+    memory_.set_objects(with_packs_of_both);
+    Interrupted store(
+        memory_, Interrupted::When::kBefore,
+        [](std::string_view what, std::string_view prefix) {
+          return what == "list" && prefix == "data/";
+        },
+        [&] {
+          clock_.advance(std::chrono::hours(100));
+          forget(older_);
+          EXPECT_GT(prune_well(thorough()).packs_removed, 0U);
+        });
+    const auto repository = open_by(store);
+    ASSERT_EQ(problem(repository), "");
+    EXPECT_EQ(work(**repository), "conflict") << name;
+    EXPECT_TRUE(store.happened());
   }
 }
 

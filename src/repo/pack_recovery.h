@@ -20,7 +20,7 @@ enum class PackDepth : std::uint8_t {
 
 struct PackReading {
   PackDepth depth = PackDepth::kDirectory;
-  std::size_t readers = 4;  // threads; 1: on the caller's
+  std::size_t readers = 1;  // threads; 1: on the caller's
 };
 
 struct RecoveredPacks {

@@ -108,7 +108,6 @@ Result<std::unique_ptr<Repository>> Repository::open(std::unique_ptr<backend::Ba
                                          .config = {},
                                          .keys = {},
                                          .cache_directory = {},
-                                         .readers = options.readers,
                                          .generations = {},
                                          .generation_trouble = {},
                                          .uncounted = {},
@@ -198,14 +197,13 @@ static std::uint64_t generation_to_read(const std::vector<Generation>& generatio
   return waiting == generations.end() ? highest : waiting->number - 1;
 }
 
-Result<std::unique_ptr<Lease>> Repository::take_lease(LeaseRecord record, LeaseUse use,
-                                                      Lease::Renewal renewal) {
+Result<std::unique_ptr<Lease>> Repository::take_lease(LeaseRecord record, LeaseUse use) {
   record.generation = use == LeaseUse::kWriting
                           ? generation()
                           : generation_to_read(state_->generations, generation());
   record.started = state_->world.clock.now();
   auto lease = TRY(Lease::acquire(*state_->backend, state_->config.id, std::move(record),
-                                  state_->world.rng, renewal));
+                                  state_->world.rng, state_->world.renewal()));
   TRY(use == LeaseUse::kWriting ? refresh_generations() : look_at_generations());
   return lease;
 }
@@ -450,7 +448,7 @@ Result<RecoveredPacks> Repository::recover_now(const PackSurvey& survey) {
   // Readers ask the places of a chunk in the order in which they came into the index.
   for (const auto* packs : {&survey.strays, &survey.marked_strays, &survey.condemned_strays}) {
     recovered.append(TRY(recover_packs(*state_->backend, state_->keys.keyring, state_->config.id,
-                                       *packs, {PackDepth::kDirectory, state_->readers},
+                                       *packs, {PackDepth::kDirectory, state_->world.readers()},
                                        [&](std::vector<PackEntries> found) {
                                          return state_->index->add_unstored(std::move(found));
                                        })));

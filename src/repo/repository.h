@@ -40,13 +40,23 @@ struct InitOptions {
 struct OpenOptions {
   // A folder for decrypted index runs; empty for none (they are then held in memory).
   std::string cache_directory;
-  std::size_t readers = 4;  // threads that look into packs that no run names; 1: the caller's
 };
 
 // What the outside world gives.
 struct World {
   const Clock& clock;
   Rng& rng;
+  // With kCallersOnly nothing runs beside the caller where the options of an operation do not ask
+  // for it, so that a seed fixes what happens: whoever holds a lease renews it.
+  enum class Threads : std::uint8_t { kSeveral, kCallersOnly };
+  Threads threads = Threads::kSeveral;
+
+  [[nodiscard]] Lease::Renewal renewal() const {
+    return threads == Threads::kSeveral ? Lease::Renewal::kByThread : Lease::Renewal::kByHolder;
+  }
+  // Threads that look into packs, and packs that are put at once (StoreSession::Options).
+  [[nodiscard]] std::size_t readers() const { return threads == Threads::kSeveral ? 4 : 1; }
+  [[nodiscard]] std::size_t uploads() const { return threads == Threads::kSeveral ? 2 : 0; }
 };
 
 struct StoredSnapshot {
@@ -93,8 +103,7 @@ class Repository final : public chunk::ChunkReader {
   // The first step of every operation: a lease, and then what is condemned, so that a collection
   // and this operation cannot miss each other (docs/format.md section 8.3). Fills in the record's
   // generation and start.
-  Result<std::unique_ptr<Lease>> take_lease(LeaseRecord record, LeaseUse use,
-                                            Lease::Renewal renewal = Lease::Renewal::kByThread);
+  Result<std::unique_ptr<Lease>> take_lease(LeaseRecord record, LeaseUse use);
   [[nodiscard]] const std::string& cache_directory() const;  // of this repository; empty for none
 
   // ---- snapshots

@@ -21,12 +21,12 @@ class RepositoryWithLeases : public RepositoryFixture {
  protected:
   void SetUp() override {
     make();
+    threads_ = World::Threads::kCallersOnly;
     repository_ = open();
   }
   std::unique_ptr<Lease> lease(LeaseUse use = LeaseUse::kWriting) {
     auto taken = repository_->take_lease(
-        {.id = {}, .operation = "backup", .host = {}, .user = {}, .started = {}}, use,
-        Lease::Renewal::kByHolder);
+        {.id = {}, .operation = "backup", .host = {}, .user = {}, .started = {}}, use);
     EXPECT_EQ(problem(taken), "");
     return std::move(*taken);
   }

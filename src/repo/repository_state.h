@@ -22,7 +22,6 @@ struct Repository::State {
   Config config;
   UnlockedKeys keys;
   std::string cache_directory;
-  std::size_t readers = 1;
   std::vector<Generation> generations;
   std::optional<Error> generation_trouble;
   std::vector<snapshot::SnapshotId> uncounted;

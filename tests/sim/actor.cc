@@ -5,7 +5,9 @@
 #include "backend/forwarding_backend.h"
 #include "base/try.h"
 #include "engine/backup/settle_packs.h"
+#include "engine/check.h"
 #include "engine/prune.h"
+#include "engine/repair.h"
 #include "repo/pack_survey.h"
 #include "repo/store_session.h"
 #include "snapshot/tree.h"
@@ -70,7 +72,8 @@ snapshot::Entry file_entry(const Bytes& bytes, const chunk::ChunkRef& ref) {
 }  // namespace
 
 const char* to_string(Kind kind) {
-  constexpr const char* kNames[] = {"writer", "pruner", "forgetter", "tagger", "reader"};
+  constexpr const char* kNames[] = {"writer", "pruner",  "forgetter", "tagger",
+                                    "reader", "checker", "repairer"};
   return kNames[static_cast<std::size_t>(kind)];
 }
 
@@ -120,6 +123,12 @@ void Actor::work() {
       case Kind::kReader:
         done = read();
         break;
+      case Kind::kChecker:
+        done = check();
+        break;
+      case Kind::kRepairer:
+        done = repair();
+        break;
     }
     tell(done ? "has done it" : "fails: " + done.error().describe());
     const bool crashed = backend.crashed();
@@ -129,9 +138,9 @@ void Actor::work() {
 }
 
 Result<std::unique_ptr<repo::Repository>> Actor::open() {
-  return repo::Repository::open(std::make_unique<backend::ForwardingBackend>(*backend_), {},
-                                {.cache_directory = {}, .readers = 1},
-                                {.clock = clock_, .rng = dice_});
+  return repo::Repository::open(
+      std::make_unique<backend::ForwardingBackend>(*backend_), {}, {},
+      {.clock = clock_, .rng = dice_, .threads = repo::World::Threads::kCallersOnly});
 }
 
 Result<std::unique_ptr<repo::Lease>> Actor::lease(repo::Repository& repository,
@@ -140,7 +149,7 @@ Result<std::unique_ptr<repo::Lease>> Actor::lease(repo::Repository& repository,
   record.operation = kind_ == Kind::kReader ? "restore" : "backup";
   record.renew_seconds = kRenewSeconds;
   renewed_ = world_.store.now.seconds;
-  return repository.take_lease(std::move(record), use, repo::Lease::Renewal::kByHolder);
+  return repository.take_lease(std::move(record), use);
 }
 
 // As its thread would; a failure is told later, by confirm().
@@ -203,8 +212,8 @@ Result<void> Actor::back_up() {
   TRY(repository->snapshots([](const auto&, const Error&) {}));
   TRY(repository->load_index([](const auto&, const Error&) {}));
   Silence silence;
-  TRY(engine::backup_stages::settle_packs(
-      *repository, {.dry_run = false, .damaged_runs = {}, .readers = 1}, silence.activity));
+  TRY(engine::backup_stages::settle_packs(*repository, {.dry_run = false, .damaged_runs = {}},
+                                          silence.activity));
   Contents contents;
   snapshot::Snapshot made;
   made.paths = {"/"};
@@ -224,7 +233,6 @@ Result<void> Actor::prune() {
   options.unused_share_max = dice_.below(2) == 0 ? 0.0 : 0.3;
   options.repack_small = dice_.below(4) == 0;
   options.uploads = 0;
-  options.renewal = repo::Lease::Renewal::kByHolder;
   Silence silence;
   const auto report = engine::prune(*repository, options, silence.activity);
   if (report) {
@@ -316,6 +324,50 @@ Result<void> Actor::read() {
     world_.violate("a reader got other bytes than were backed up");
   }
   return held->release();
+}
+
+// Nothing is damaged in this world: whatever runs beside it, a check has nothing to say.
+Result<void> Actor::check() {
+  const auto repository = TRY(open());
+  engine::CheckOptions options;
+  options.read_data.mode =
+      dice_.below(2) == 0 ? engine::ReadData::Mode::kAll : engine::ReadData::Mode::kNone;
+  options.threads = 1;
+  Silence silence;
+  const auto report = TRY(engine::check(*repository, options, silence.activity));
+  if (backend_->troubled()) return {};
+  for (const engine::Damage& damage : report.damages)
+    world_.violate("a check finds damage: " + damage.object + ": " + damage.what);
+  return {};
+}
+
+// And a repair nothing to do but to take packs into the index that no run names.
+Result<void> Actor::repair() {
+  const auto repository = TRY(open());
+  const engine::RepairAuthor author{.host = "host", .user = "user"};
+  Silence silence;
+  switch (dice_.below(3)) {
+    case 0: {
+      const auto report =
+          TRY(engine::repair_index(*repository, {.author = author}, silence.activity));
+      if (!report.damaged_runs.empty()) world_.violate("a repair finds a damaged index run");
+      return {};
+    }
+    case 1: {
+      const auto report =
+          TRY(engine::repair_packs(*repository, {.packs = {}, .author = author}, silence.activity));
+      if (!report.packs.empty()) world_.violate("a repair finds a damaged pack");
+      return {};
+    }
+    default: {
+      const auto report = TRY(engine::repair_snapshots(
+          *repository, {.snapshots = {}, .author = author},
+          {.lost = [](const auto&) {}, .done = [](const auto&) {}}, silence.activity));
+      const bool changed = report.replaced + report.kept + report.left > 0;
+      if (changed && !backend_->troubled()) world_.violate("a repair rewrites whole snapshots");
+      return {};
+    }
+  }
 }
 
 }  // namespace backstay::sim

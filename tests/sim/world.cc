@@ -112,9 +112,9 @@ void World::schedule() {
 }
 
 Result<std::unique_ptr<repo::Repository>> World::open_plainly() {
-  return repo::Repository::open(std::make_unique<SimBackend>(store, plain_dice_, Faults{}, [] {}),
-                                {}, {.cache_directory = {}, .readers = 1},
-                                {.clock = clock_, .rng = plain_dice_});
+  return repo::Repository::open(
+      std::make_unique<SimBackend>(store, plain_dice_, Faults{}, [] {}), {}, {},
+      {.clock = clock_, .rng = plain_dice_, .threads = repo::World::Threads::kCallersOnly});
 }
 
 void World::verify(const std::string& when) {
@@ -163,7 +163,6 @@ void World::collect_all() {
   engine::PruneOptions options;
   options.unused_share_max = 0;
   options.uploads = 0;
-  options.renewal = repo::Lease::Renewal::kByHolder;
   const auto report = engine::prune(**repository, options, activity);
   if (!report) return violate("the last prune: " + report.error().describe());
   if (report->chunks_missing > 0) violate("the last prune misses chunks");
@@ -214,9 +213,9 @@ std::string World::run() {
   while (!actors_[0]->fiber.done()) actors_[0]->fiber.resume();
   actors_.clear();
 
-  constexpr Kind kKinds[] = {Kind::kWriter,    Kind::kWriter, Kind::kWriter,
-                             Kind::kPruner,    Kind::kPruner, Kind::kForgetter,
-                             Kind::kForgetter, Kind::kTagger, Kind::kReader};
+  constexpr Kind kKinds[] = {Kind::kWriter, Kind::kWriter,    Kind::kWriter,    Kind::kPruner,
+                             Kind::kPruner, Kind::kForgetter, Kind::kForgetter, Kind::kTagger,
+                             Kind::kReader, Kind::kChecker,   Kind::kRepairer};
   actors_.push_back(std::make_unique<Actor>(*this, Kind::kPruner, dice_.next_u64(), faults));
   const std::uint64_t more = 1 + dice_.below(5);
   for (std::uint64_t i = 0; i < more; ++i) {

@@ -38,7 +38,15 @@ class WrongClock final : public Clock {
   mutable std::int64_t offset_;
 };
 
-enum class Kind : std::uint8_t { kWriter, kPruner, kForgetter, kTagger, kReader };
+enum class Kind : std::uint8_t {
+  kWriter,
+  kPruner,
+  kForgetter,
+  kTagger,
+  kReader,
+  kChecker,
+  kRepairer,
+};
 [[nodiscard]] const char* to_string(Kind kind);
 
 class World;
@@ -65,6 +73,8 @@ class Actor {
   Result<void> tag();
   Result<bool> may_refer_to(repo::Repository& repository, const snapshot::TreeRoot& tree);
   Result<void> read();
+  Result<void> check();
+  Result<void> repair();
   Result<void> renew_in_time(repo::Lease& lease);
   void tell(const std::string& what);
 

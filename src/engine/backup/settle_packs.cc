@@ -99,7 +99,7 @@ class Adoption {
   Result<repo::RecoveredPacks> recover(const std::vector<repo::Index::Pack>& packs, PackDepth depth,
                                        const Take& take) {
     return repo::recover_packs(repository_.store(), repository_.keyring(), repository_.config().id,
-                               packs, {depth, options_.readers}, take);
+                               packs, {depth, repository_.world().readers()}, take);
   }
 
   // Those that were read whole and found damaged: what their directories say comes second.

@@ -15,7 +15,6 @@ struct SettleOptions {
   // Runs that could not be read because they are damaged: what stands in for them replaces them.
   std::vector<repo::ObjectId> damaged_runs;
   bool condemned_too = false;  // for readers; without it only where runs are damaged
-  std::size_t readers = 4;     // threads; 1: the caller's
 };
 // Packs that are lost or damaged no longer count as stored. Packs that no run names, of runs that
 // were killed or whose index was lost, come into the index (docs/format.md sections 8.5 and 8.6).

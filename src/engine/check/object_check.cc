@@ -159,8 +159,9 @@ Result<bool> for_each_parallel(std::size_t count, std::size_t threads,
   {
     const std::size_t wanted =
         threads != 0 ? threads : std::max(1U, std::thread::hardware_concurrency());
-    std::vector<std::jthread> workers;
-    for (std::size_t i = 0; i < std::min(wanted, count); ++i) workers.emplace_back(work);
+    std::vector<std::jthread> others;
+    for (std::size_t i = 1; i < std::min(wanted, count); ++i) others.emplace_back(work);
+    work();
   }
   if (failure) return std::unexpected(std::move(*failure));
   return !stopped;

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <optional>
 
 #include "base/try.h"
@@ -48,7 +49,13 @@ void TreeCheck::need(const chunk::ChunkId& id) {
   const auto location = repository_.index().find(id);
   if (!location) return;
   const repo::ObjectId& pack = location->frame.pack;
-  if (bad_packs_.contains(pack) || strays_.contains(pack)) needed_.insert(pack);
+  if (!bad_packs_.contains(pack) && !strays_.contains(pack)) return;
+  // A collection that stores again what a condemned pack has puts the new pack before its index
+  // run: meanwhile the chunk is in the index still.
+  const auto is_elsewhere = [&](const repo::ChunkLocation& at) {
+    return !bad_packs_.contains(at.frame.pack) && !strays_.contains(at.frame.pack);
+  };
+  if (!std::ranges::any_of(repository_.index().find_all(id), is_elsewhere)) needed_.insert(pack);
 }
 
 std::string TreeCheck::blame(const chunk::ChunkId& id, std::string& what) const {

@@ -194,7 +194,7 @@ Result<std::unique_ptr<repo::Lease>> take_parity_lease(const ParityPlace& place,
   record.started = place.world.clock.now();
   record.generation = TRY(repo::read_condemned(place.store, place.repository)).highest;
   return repo::Lease::acquire(place.store, place.repository, std::move(record), place.world.rng,
-                              options.renewal);
+                              place.world.renewal());
 }
 
 Result<bool> remove_group(const ParityPlace& place, const ParityGroup& group) {

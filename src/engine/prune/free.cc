@@ -40,6 +40,21 @@ Result<std::vector<std::uint32_t>> PruneRun::packs_to_free() {
   return going;
 }
 
+// Who reads may have begun since, and seen a snapshot that was forgotten after, or the index before
+// it said where rescued chunks are now (docs/format.md section 8.2, step 3).
+Result<void> PruneRun::leave_to_late_readers(std::vector<std::uint32_t>& going) {
+  for (repo::ListedLease& lease : TRY(list_leases())) {
+    if (was_ended(lease)) continue;
+    std::erase_if(going, [&](std::uint32_t number) {
+      return table_.packs()[number].condemned_in > lease.record.generation;
+    });
+    const bool known = std::ranges::any_of(
+        others_, [&](const auto& other) { return other.record.id == lease.record.id; });
+    if (!known && !lease.ended) others_.push_back(std::move(lease));
+  }
+  return {};
+}
+
 // They leave their parity groups first. A pack that was lost may need one of them to come back.
 Result<void> PruneRun::leave_parity(std::vector<std::uint32_t>& going) {
   std::unordered_set<repo::ObjectId> packs;
@@ -70,6 +85,7 @@ Result<void> PruneRun::remove_pack(repo::PackUse& use) {
 // since may say that it is elsewhere, too.
 Result<PruneRun::Round> PruneRun::free() {
   std::vector<std::uint32_t> going = TRY(packs_to_free());
+  if (!going.empty()) TRY(leave_to_late_readers(going));
   if (going.empty()) return Round::kDone;
   std::vector<std::uint32_t> unverified;
   std::ranges::copy_if(going, std::back_inserter(unverified),

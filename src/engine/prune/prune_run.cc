@@ -54,7 +54,7 @@ Result<void> PruneRun::take_lease() {
   // It reads from packs that are condemned, to rescue what is needed of them.
   auto lease =
       repository_.take_lease(repo::lease_of_this_process("prune", io::hostname(), io::user_name()),
-                             repo::LeaseUse::kReading, options_.renewal);
+                             repo::LeaseUse::kReading);
   if (lease) {
     lease_ = std::move(*lease);
     return {};
@@ -81,10 +81,16 @@ Result<void> PruneRun::end_dead_leases() {
   return {};
 }
 
+// Of all others.
+Result<std::vector<repo::ListedLease>> PruneRun::list_leases() {
+  auto leases = TRY_DOING("listing leases", repo::list_leases(store_, repository_.config().id));
+  if (lease_ != nullptr)
+    std::erase_if(leases, [&](const auto& lease) { return lease.record.id == lease_->id(); });
+  return leases;
+}
+
 Result<void> PruneRun::list_others() {
-  others_ = TRY_DOING("listing leases", repo::list_leases(store_, repository_.config().id));
-  if (lease_ == nullptr) return {};
-  std::erase_if(others_, [&](const auto& lease) { return lease.record.id == lease_->id(); });
+  others_ = TRY(list_leases());
   return {};
 }
 

@@ -32,6 +32,7 @@ class PruneRun {
   Result<void> observe();
   Result<void> load_index();
   Result<void> read_snapshots();
+  Result<std::vector<repo::ListedLease>> list_leases();
   Result<void> list_others();
   void leave_young_packs();
   Result<void> mark();
@@ -50,6 +51,7 @@ class PruneRun {
   Result<Round> free_after_condemning();
   Result<void> keep_what_others_did();
   Result<std::vector<std::uint32_t>> packs_to_free();
+  Result<void> leave_to_late_readers(std::vector<std::uint32_t>& going);
   Result<void> leave_parity(std::vector<std::uint32_t>& going);
   Result<Round> free();
   Result<void> remove_pack(repo::PackUse& use);

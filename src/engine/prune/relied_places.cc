@@ -153,9 +153,9 @@ Result<void> ReliedPlaces::correct_index() {
     TRY(repository_.index().replace_packs(std::move(found)));
     return {};
   };
-  const auto read =
-      TRY(repo::recover_packs(repository_.store(), repository_.keyring(), repository_.config().id,
-                              packs, {.depth = repo::PackDepth::kDirectory}, replace));
+  const auto read = TRY(repo::recover_packs(
+      repository_.store(), repository_.keyring(), repository_.config().id, packs,
+      {.depth = repo::PackDepth::kDirectory, .readers = repository_.world().readers()}, replace));
   for (const auto& [id, error] : read.unreadable)
     activity_.note(fmt::format("pack {}: {}", id.short_hex(), error.describe()));
   return {};

@@ -47,9 +47,9 @@ Result<void> complete_runs(repo::Repository& repository, const repairing::Bearin
     TRY(repository.index().add(std::move(read)));
     return {};
   };
-  const auto compared =
-      TRY(repo::recover_packs(repository.store(), repository.keyring(), repository.config().id,
-                              packs, {.depth = repo::PackDepth::kDirectory}, take));
+  const auto compared = TRY(repo::recover_packs(
+      repository.store(), repository.keyring(), repository.config().id, packs,
+      {.depth = repo::PackDepth::kDirectory, .readers = repository.world().readers()}, take));
   for (const auto& [id, error] : compared.unreadable) {
     if (error.code() == ErrorCode::kNotFound) continue;  // removed meanwhile
     report.packs_unreadable.push_back(
@@ -124,6 +124,7 @@ Result<IndexRepairReport> repair_index(repo::Repository& repository,
     report.packs_unreadable.push_back(
         {.object = repairing::name_of(pack->second), .what = error.describe()});
   }
+  if (report.packs_missing > 0) TRY(repairing::require_lease(found.lease));
   TRY(replace_cached_runs(repository, options.mode, report, activity));
   if (options.read_packs) TRY(complete_runs(repository, found, options.mode, report, activity));
   if (found.lease) TRY(found.lease->release());

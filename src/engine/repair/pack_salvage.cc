@@ -72,7 +72,8 @@ PackSalvage::PackSalvage(repo::Repository& repository, RepairMode mode)
     : repository_(repository),
       session_(repository,
                repo::StoreSession::Options{.compression = repository.config().compression,
-                                           .pack_bytes = repository.config().pack_bytes},
+                                           .pack_bytes = repository.config().pack_bytes,
+                                           .uploads = repository.world().uploads()},
                mode == RepairMode::kDryRun ? repo::StoreSession::Mode::kDryRun
                                            : repo::StoreSession::Mode::kStore) {}
 

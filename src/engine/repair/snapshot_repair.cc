@@ -9,6 +9,7 @@
 #include "engine/repair/bearings.h"
 #include "engine/repair/replace_snapshot.h"
 #include "engine/repair/tree_salvage.h"
+#include "engine/restore/read_lease.h"
 #include "snapshot/tree_key.h"
 
 namespace backstay::engine {
@@ -96,7 +97,7 @@ class SnapshotRepair {
            std::ranges::find(options_.snapshots, id) != options_.snapshots.end();
   }
   Result<std::unique_ptr<repo::Lease>> first_lease() {
-    if (dry_run()) return std::unique_ptr<repo::Lease>();
+    if (dry_run()) return restoring::take_read_lease(repository_, "repair", activity_);
     return repairing::begin_repair(repository_, options_.author, repo::LeaseUse::kReading);
   }
 
@@ -132,6 +133,7 @@ class SnapshotRepair {
       ++report_.whole;
       return {};
     }
+    TRY(repairing::require_lease(lease_));
     chunks_.settle(true);
     RepairedSnapshot result;
     result.original = original;
@@ -148,7 +150,8 @@ class SnapshotRepair {
     repo::StoreSession session(
         repository_,
         repo::StoreSession::Options{.compression = repository_.config().compression,
-                                    .pack_bytes = repository_.config().pack_bytes},
+                                    .pack_bytes = repository_.config().pack_bytes,
+                                    .uploads = repository_.world().uploads()},
         dry_run() ? repo::StoreSession::Mode::kDryRun : repo::StoreSession::Mode::kStore);
     repairing::PageStore pages(repository_, session);
     const SalvagedTree tree =

@@ -28,13 +28,14 @@ class ParityFixture : public repo::RepositoryFixture {
   }
 
   [[nodiscard]] ParityPlace place() {
-    return {.store = faults_, .repository = id_, .world = {.clock = clock_, .rng = rng_}};
+    return {.store = faults_,
+            .repository = id_,
+            .world = {.clock = clock_, .rng = rng_, .threads = repo::World::Threads::kCallersOnly}};
   }
   static ParityOptions options() {
     ParityOptions options;
     options.author = {.host = "host", .user = "user"};
     options.block_bytes = 4096;
-    options.renewal = repo::Lease::Renewal::kByHolder;
     return options;
   }
 

@@ -22,6 +22,7 @@ class PruneFixture : public BackupFixture {
     for (int i = 0; i < 12; ++i) tree_.remove("/old/" + std::to_string(i));
     tree_.add_file("/new", noise(50'000, 200));
     newer_ = backup_well();
+    threads_ = repo::World::Threads::kCallersOnly;
   }
   void forget(const BackupReport& report) { remove(name_of(report)); }
   static std::string name_of(const BackupReport& report) {
@@ -64,7 +65,7 @@ class PruneFixture : public BackupFixture {
                                      repo::LeaseUse use) {
     repo::LeaseRecord record;
     record.operation = operation;
-    auto taken = repository.take_lease(std::move(record), use, repo::Lease::Renewal::kByHolder);
+    auto taken = repository.take_lease(std::move(record), use);
     EXPECT_EQ(problem(taken), "");
     return std::move(*taken);
   }

@@ -73,7 +73,7 @@ Result<std::unique_ptr<Repository>> RepositoryFixture::try_open(const OpenOption
   // A FaultBackend without faults only passes on.
   backend::Backend& faults = faults_;
   return Repository::open(std::make_unique<backend::FaultBackend>(faults), test_credential(),
-                          options, {.clock = clock_, .rng = rng_});
+                          options, {.clock = clock_, .rng = rng_, .threads = threads_});
 }
 
 static std::unique_ptr<Repository> with_index(Result<std::unique_ptr<Repository>> opened) {
@@ -93,7 +93,8 @@ std::unique_ptr<Repository> RepositoryFixture::open(const OpenOptions& options) 
 std::unique_ptr<Repository> RepositoryFixture::open_past_faults() {
   backend::Backend& store = memory_;
   return with_index(Repository::open(std::make_unique<backend::FaultBackend>(store),
-                                     test_credential(), {}, {.clock = clock_, .rng = rng_}));
+                                     test_credential(), {},
+                                     {.clock = clock_, .rng = rng_, .threads = threads_}));
 }
 
 std::vector<std::string> RepositoryFixture::names(std::string_view prefix) const {

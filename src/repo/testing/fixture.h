@@ -102,6 +102,7 @@ class RepositoryFixture : public ::testing::Test {
   SharedRng rng_{7};
   backend::MemoryBackend memory_{clock_};
   backend::FaultBackend faults_{memory_};
+  World::Threads threads_ = World::Threads::kSeveral;  // of what is opened from here on
 };
 
 }  // namespace backstay::repo
