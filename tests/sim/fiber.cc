@@ -4,10 +4,11 @@
 
 namespace backstay::sim {
 
-Fiber::Fiber(std::function<void()> body) : body_(std::move(body)), stack_(kStackBytes) {
+Fiber::Fiber(std::function<void()> body)
+    : body_(std::move(body)), stack_(std::make_unique_for_overwrite<std::byte[]>(kStackBytes)) {
   getcontext(&self_);
-  self_.uc_stack.ss_sp = stack_.data();
-  self_.uc_stack.ss_size = stack_.size();
+  self_.uc_stack.ss_sp = stack_.get();
+  self_.uc_stack.ss_size = kStackBytes;
   self_.uc_link = &resumer_;
   // makecontext() passes integers only.
   const auto address = reinterpret_cast<std::uintptr_t>(this);

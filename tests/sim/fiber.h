@@ -4,11 +4,9 @@
 
 #include <ucontext.h>
 
+#include <cstddef>
 #include <functional>
 #include <memory>
-#include <vector>
-
-#include "base/page_buffer.h"
 
 namespace backstay::sim {
 
@@ -29,7 +27,7 @@ class Fiber {
   static constexpr std::size_t kStackBytes = 1024 * 1024;
 
   std::function<void()> body_;
-  PageBuffer stack_;
+  std::unique_ptr<std::byte[]> stack_;
   ucontext_t self_{};
   ucontext_t resumer_{};
   bool done_ = false;
