@@ -281,7 +281,8 @@ Result<void> Actor::tag() {
   if (snapshots.empty()) return {};
   const repo::StoredSnapshot& old = snapshots[dice_.below(snapshots.size())];
   TRY(repository->load_index([](const auto&, const Error&) {}));
-  const auto survey = TRY(repo::survey_packs(repository->store(), repository->index()));
+  const auto survey = TRY(repo::survey_packs(repository->store(), repository->index(),
+                                             TRY(repo::list_packs(repository->store()))));
   repository->index().distrust(survey.lost);
   if (!TRY(may_refer_to(*repository, old.snapshot.tree))) return {};
   snapshot::Snapshot tagged = old.snapshot;
