@@ -11,6 +11,9 @@ foreach(row IN LISTS BACKSTAY_LAYERS)
   endforeach()
 endforeach()
 
+# All programs of unit tests, for builds that run nothing else.
+add_custom_target(unit_tests)
+
 function(backstay_module)
   cmake_parse_arguments(ARG "" "NAME" "SOURCES;DEPS;LINKS;TESTS;TEST_LINKS" ${ARGN})
   foreach(dep IN LISTS ARG_DEPS)
@@ -27,6 +30,7 @@ function(backstay_module)
     add_executable(${ARG_NAME}_test ${ARG_TESTS})
     target_link_libraries(${ARG_NAME}_test
       PRIVATE backstay::${ARG_NAME} ${ARG_TEST_LINKS} backstay_flags GTest::gmock GTest::gtest_main)
+    add_dependencies(unit_tests ${ARG_NAME}_test)
     gtest_discover_tests(${ARG_NAME}_test PROPERTIES LABELS unit DISCOVERY_TIMEOUT 60)
   endif()
 endfunction()
