@@ -163,8 +163,9 @@ TEST(StreamSourceDeathTest, StopsWaitingForStandardInputWhenAsked) {
     options.stop = stop.get_token();
     const auto source = *open_stream_source(std::move(options), clock);
     const auto reader = *source->open(all_items(*source).back());
-    const std::jthread asker([&] { stop.request_stop(); });
+    std::jthread asker([&] { stop.request_stop(); });
     const auto text = read_stream(*reader);
+    asker.join();
     std::exit(!text && text.error().code() == ErrorCode::kCancelled ? 42 : 1);
   };
   EXPECT_EXIT(wait_for_input(), testing::ExitedWithCode(42), "");

@@ -25,6 +25,7 @@
 #include "io/metadata.h"
 #include "io/testing/temporary_folder.h"
 #include "repo/store_session.h"
+#include "repo/testing/fixture.h"
 #include "snapshot/tree_key.h"
 
 namespace backstay::engine {
@@ -251,7 +252,7 @@ class RestoreFixture : public testing::Test {
   SystemClock clock_;
   backend::MemoryBackend memory_;
   backend::FaultBackend faults_;
-  SeededRng rng_;
+  repo::SharedRng rng_;
   std::unique_ptr<repo::Repository> repository_;
   std::unique_ptr<repo::StoreSession> session_;
   std::map<std::string, snapshot::Entry> entries_;
