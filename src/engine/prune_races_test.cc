@@ -1,8 +1,10 @@
 // The ways in which other programs have lost data while they freed space, each as a schedule. The
 // names in comments are those under which their users and authors know them.
+#include <algorithm>
 #include <functional>
 
 #include "backend/forwarding_backend.h"
+#include "engine/check.h"
 #include "engine/repair.h"
 #include "engine/testing/prune_fixture.h"
 #include "io/testing/temporary_folder.h"
@@ -453,6 +455,33 @@ TEST_F(PruneRaces, WhatIsFreedUnderALeaseThatWasEndedIsNoDamage) {
     EXPECT_EQ(work(**repository), "conflict") << name;
     EXPECT_TRUE(store.happened());
   }
+}
+
+// What waits to be removed is no second copy: nobody has looked whether it is whole.
+TEST_F(PruneRaces, ACondemnedCopyDoesNotMakeUpForADamagedPack) {
+  store_again(newer_, 1);
+  const auto reading = open();
+  const auto reader = lease(*reading, "restore", repo::LeaseUse::kReading);
+  EXPECT_GT(prune_well(thorough()).packs_waiting, 0U);
+  const auto whole = memory_.objects();
+  const auto packs = open_past_faults();
+  std::size_t looked_at = 0;
+  for (const repo::Index::Pack& pack : packs->index().packs()) {
+    if (pack.kind != repo::PackKind::kData) continue;
+    ++looked_at;
+    const std::string name = repo::object_name(repo::ObjectKind::kDataPack, pack.id);
+    replace(name, [](Bytes& bytes) { bytes.pop_back(); });
+    const auto repository = open_past_faults();
+    Watch watch;
+    Activity activity = watch.activity();
+    const auto checked = check(*repository, {}, activity);
+    ASSERT_EQ(problem(checked), "");
+    EXPECT_TRUE(std::ranges::any_of(checked->damages, [&](const Damage& damage) {
+      return damage.object == name;
+    })) << name;
+    memory_.set_objects(whole);
+  }
+  EXPECT_GT(looked_at, 0U);
 }
 
 }  // namespace

@@ -49,13 +49,23 @@ void TreeCheck::need(const chunk::ChunkId& id) {
   const auto location = repository_.index().find(id);
   if (!location) return;
   const repo::ObjectId& pack = location->frame.pack;
-  if (!bad_packs_.contains(pack) && !strays_.contains(pack)) return;
-  // A collection that stores again what a condemned pack has puts the new pack before its index
-  // run: meanwhile the chunk is in the index still.
-  const auto is_elsewhere = [&](const repo::ChunkLocation& at) {
-    return !bad_packs_.contains(at.frame.pack) && !strays_.contains(at.frame.pack);
-  };
-  if (!std::ranges::any_of(repository_.index().find_all(id), is_elsewhere)) needed_.insert(pack);
+  const repo::Index& index = repository_.index();
+  if (bad_packs_.contains(pack)) {
+    needed_.insert(pack);
+  } else if (index.is_condemned(pack)) {
+    // It goes, and nobody has looked whether it is whole: it makes up for no pack that should stay.
+    for (const repo::ChunkLocation& at : index.find_all(id)) {
+      const repo::ObjectId& other = at.frame.pack;
+      if (bad_packs_.contains(other) && !index.is_condemned(other)) needed_.insert(other);
+    }
+  } else if (strays_.contains(pack)) {
+    // A collection that stores again what a condemned pack has puts the new pack before its index
+    // run: meanwhile the chunk is in the index still.
+    const auto is_elsewhere = [&](const repo::ChunkLocation& at) {
+      return !bad_packs_.contains(at.frame.pack) && !strays_.contains(at.frame.pack);
+    };
+    if (!std::ranges::any_of(index.find_all(id), is_elsewhere)) needed_.insert(pack);
+  }
 }
 
 std::string TreeCheck::blame(const chunk::ChunkId& id, std::string& what) const {

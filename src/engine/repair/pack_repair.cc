@@ -82,7 +82,11 @@ class PackRepair {
         TRY(Candidates(repository_, found_).choose(options_.packs));
     TRY(try_parity(packs));
     TRY(judge(packs));
-    if (!packs.empty()) TRY(repairing::require_lease(found_.lease));
+    // What is there and damaged is not explained by what others freed.
+    const auto is_missing = [](const RepairedPack& one) {
+      return one.outcome == PackOutcome::kMissing;
+    };
+    if (std::ranges::any_of(report_.packs, is_missing)) TRY(repairing::require_lease(found_.lease));
     // Before anything is saved: what a damaged pack has counts for nothing.
     for (const repo::Index::Pack& pack : damaged_) repository_.index().distrust({pack.id});
     repairing::PackSalvage salvage(repository_, options_.mode);
