@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <map>
 #include <unordered_map>
 #include <unordered_set>
 #include <utility>
@@ -356,6 +357,26 @@ static Result<std::vector<repo::StoredSnapshot>> list_snapshots(CheckRun& run) {
   });
 }
 
+// Until two listings agree: one may miss a run and the one that replaces it. False: some is
+// damaged.
+static Result<bool> load_index(CheckRun& run) {
+  constexpr int kLoadsMax = 5;
+  std::map<repo::ObjectId, Error> damaged;
+  std::vector<std::shared_ptr<const repo::IndexRun>> before;
+  for (int times = 0; times < kLoadsMax; ++times) {
+    damaged.clear();
+    TRY(run.repository.load_index([&](const repo::ObjectId& id, const Error& error) {
+      damaged.insert_or_assign(id, error.clone());
+    }));
+    auto runs = run.repository.index().runs();
+    std::ranges::sort(runs, {}, [](const auto& one) { return one->id(); });
+    if (std::exchange(before, runs) == runs && times > 0) break;
+  }
+  for (const auto& [id, error] : damaged)
+    run.log.add(repo::object_name(ObjectKind::kIndexRun, id), error.describe());
+  return damaged.empty();
+}
+
 Result<CheckReport> check(repo::Repository& repository, const CheckOptions& options,
                           Activity& activity) {
   CheckRun run{.repository = repository,
@@ -373,12 +394,7 @@ Result<CheckReport> check(repo::Repository& repository, const CheckOptions& opti
   // seen half.
   const auto snapshots = TRY(list_snapshots(run));
   run.report.snapshots = snapshots.size();
-  bool index_is_whole = true;
-  TRY_DOING("loading the index",
-            repository.load_index([&](const repo::ObjectId& id, const Error& error) {
-              run.log.add(repo::object_name(ObjectKind::kIndexRun, id), error.describe());
-              index_is_whole = false;
-            }));
+  const bool index_is_whole = TRY_DOING("loading the index", load_index(run));
   const auto packs = repository.index().packs();
   run.report.packs = packs.size();
   const auto survey = TRY(repo::survey_packs(repository.store(), repository.index(),
@@ -391,7 +407,6 @@ Result<CheckReport> check(repo::Repository& repository, const CheckOptions& opti
   check_presence(packs, objects, run.states, run.log);
   note_condemned(repository.index(), objects, run.states);
   TRY(take_in_strays(run, survey));
-
   name_marked(all_packs(run), run);
   repository.index().distrust({run.states.bad.begin(), run.states.bad.end()});
 

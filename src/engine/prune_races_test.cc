@@ -484,5 +484,32 @@ TEST_F(PruneRaces, ACondemnedCopyDoesNotMakeUpForADamagedPack) {
   EXPECT_GT(looked_at, 0U);
 }
 
+// A listing that passes the new place before a merge puts the successor there, and the old place
+// after it has removed the runs.
+class MissesRunsOnce final : public backend::ForwardingBackend {
+ public:
+  using ForwardingBackend::ForwardingBackend;
+  Result<void> list(std::string_view prefix,
+                    const std::function<Result<void>(const backend::ObjectInfo&)>& each) override {
+    if (prefix == "index/" && !std::exchange(missed_, true)) return {};
+    return inner_.list(prefix, each);
+  }
+
+ private:
+  bool missed_ = false;
+};
+
+TEST_F(PruneRaces, ARunThatAListingMissedBesideAMergeIsNoDamage) {
+  MissesRunsOnce store(memory_);
+  const auto repository = open_by(store);
+  ASSERT_EQ(problem(repository), "");
+  Watch watch;
+  Activity activity = watch.activity();
+  const auto checked = check(**repository, {}, activity);
+  ASSERT_EQ(problem(checked), "");
+  for (const Damage& damage : checked->damages) ADD_FAILURE() << damage.object << damage.what;
+  EXPECT_EQ(checked->packs_unindexed, 0U);
+}
+
 }  // namespace
 }  // namespace backstay::engine
