@@ -1,0 +1,47 @@
+// One request on one of libcurl's handles.
+#pragma once
+
+#include <stop_token>
+
+#include "http/client.h"
+#include "http/curl_library.h"
+
+namespace backstay::http {
+
+class Transfer {
+ public:
+  Transfer(const CurlLibrary& curl, CURL* handle, const ClientOptions& options,
+           const Request& request)
+      : curl_(curl), handle_(handle), options_(options), request_(request) {}
+
+  Result<Response> run();
+
+ private:
+  void set_options(curl_slist* headers);
+  void set_method();
+  Result<curl_slist*> header_list() const;
+  [[nodiscard]] Error error_of(CURLcode code, const char* detail) const;
+
+  // What libcurl calls. None lets an exception or a failure out: `failure_` keeps it.
+  static std::size_t on_header(char* data, std::size_t size, std::size_t count, void* self);
+  static std::size_t on_body(char* data, std::size_t size, std::size_t count, void* self);
+  static std::size_t on_read(char* out, std::size_t size, std::size_t count, void* self);
+  static int on_seek(void* self, curl_off_t offset, int origin);
+  static int on_progress(void* self, curl_off_t, curl_off_t, curl_off_t, curl_off_t);
+  static curl_socket_t on_open_socket(void*, curlsocktype, curl_sockaddr* address);
+
+  void take_header(std::string_view line);
+  Result<void> take_body(ByteView piece);
+  Result<std::size_t> give(MutableByteView out);
+
+  const CurlLibrary& curl_;
+  CURL* handle_;
+  const ClientOptions& options_;
+  const Request& request_;
+  Response response_;
+  std::optional<Error> failure_;
+  std::uint64_t sent_ = 0;
+  ByteView piece_;  // what is left of the piece of the body that is being sent
+};
+
+}  // namespace backstay::http

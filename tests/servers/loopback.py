@@ -1,0 +1,58 @@
+"""What the servers of tests have alike: they listen on 127.0.0.1 alone, say "ready PORT", and end
+with the test that started them."""
+import datetime
+import ipaddress
+import os
+import signal
+import ssl
+
+
+def ready(port):
+    """Says so, and returns when nobody needs the server any more."""
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
+    parent = os.getppid()
+    print(f"ready {port}", flush=True)
+    while os.getppid() == parent:
+        signal.sigtimedwait([], 0.5)
+
+
+def tls_context(folder):
+    """A server's context whose authority is in folder/ca.crt, for 127.0.0.1 and localhost."""
+    # Here, because most servers do without and these take a while to load.
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+    from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+    def name_of(text):
+        return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
+
+    def certificate(subject, key, issuer_key, extensions):
+        now = datetime.datetime.utcnow()
+        builder = (x509.CertificateBuilder().subject_name(name_of(subject))
+                   .issuer_name(name_of("test authority")).public_key(key.public_key())
+                   .serial_number(x509.random_serial_number())
+                   .not_valid_before(now - datetime.timedelta(days=1))
+                   .not_valid_after(now + datetime.timedelta(days=2)))
+        for extension, critical in extensions:
+            builder = builder.add_extension(extension, critical)
+        return builder.sign(issuer_key, hashes.SHA256())
+
+    authority_key, key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
+    authority = certificate("test authority", authority_key, authority_key,
+                            [(x509.BasicConstraints(ca=True, path_length=None), True)])
+    names = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
+    server = certificate("localhost", key, authority_key,
+                         [(x509.SubjectAlternativeName(names), False),
+                          (x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), False)])
+    pem = serialization.Encoding.PEM
+    (folder / "ca.crt").write_bytes(authority.public_bytes(pem))
+    (folder / "server.crt").write_bytes(server.public_bytes(pem))
+    private = key.private_bytes(pem, serialization.PrivateFormat.PKCS8,
+                                serialization.NoEncryption())
+    with open(os.open(folder / "server.key", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600),
+              "wb") as file:
+        file.write(private)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(folder / "server.crt", folder / "server.key")
+    return context
