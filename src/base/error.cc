@@ -39,7 +39,7 @@ std::string_view to_string(ErrorCode code) {
 }
 
 Error::Error(ErrorCode code, std::string message, std::source_location where)
-    : state_(std::make_unique<State>(State{code, std::move(message), {}, {}, where, 0})) {}
+    : state_(std::make_unique<State>(State{code, std::move(message), {}, {}, where, 0, 0})) {}
 
 Error&& Error::with_context(std::string doing) && {
   state_->context.push_back(std::move(doing));
@@ -48,6 +48,11 @@ Error&& Error::with_context(std::string doing) && {
 
 Error&& Error::with_system_error(int error_number) && {
   state_->system_error = error_number;
+  return std::move(*this);
+}
+
+Error&& Error::with_retry_after(std::uint32_t pause_ms) && {
+  state_->retry_after_ms = pause_ms;
   return std::move(*this);
 }
 

@@ -48,10 +48,13 @@ class [[nodiscard]] Error {
   [[nodiscard]] const std::source_location& where() const { return state_->where; }
   // The errno of the system call that failed; 0 where it was none.
   [[nodiscard]] int system_error() const { return state_->system_error; }
+  // How long the other side asked to be left alone; 0 where it did not.
+  [[nodiscard]] std::uint32_t retry_after_ms() const { return state_->retry_after_ms; }
 
   // Adds what the caller was doing; the outermost context is added last and printed first.
   Error&& with_context(std::string doing) &&;
   Error&& with_system_error(int error_number) &&;
+  Error&& with_retry_after(std::uint32_t pause_ms) &&;
   // The first hint given stays: it was given where most was known.
   Error&& with_hint(std::string hint) &&;
 
@@ -69,6 +72,7 @@ class [[nodiscard]] Error {
     std::vector<std::string> context;
     std::source_location where;
     int system_error = 0;
+    std::uint32_t retry_after_ms = 0;
   };
   std::unique_ptr<State> state_;
 };
