@@ -12,16 +12,6 @@ namespace {
 
 using std::chrono::milliseconds;
 
-// Time that passes only while somebody sleeps.
-class SleptTime final : public Clock {
- public:
-  [[nodiscard]] Timestamp now() const override { return {1000, 0}; }
-  [[nodiscard]] std::chrono::steady_clock::time_point monotonic() const override {
-    return std::chrono::steady_clock::time_point(slept);
-  }
-  std::chrono::nanoseconds slept{0};
-};
-
 class ThrottledStore final : public ContractStore {
  public:
   Backend& backend() override { return backend_; }

@@ -40,6 +40,16 @@ class TurnedClock final : public Clock {
   std::atomic<std::int64_t> offset_seconds_ = 0;
 };
 
+// Time that passes only while somebody sleeps.
+class SleptTime final : public Clock {
+ public:
+  [[nodiscard]] Timestamp now() const override { return {1000, 0}; }
+  [[nodiscard]] std::chrono::steady_clock::time_point monotonic() const override {
+    return std::chrono::steady_clock::time_point(slept);
+  }
+  std::chrono::nanoseconds slept{0};
+};
+
 struct ContractParam {
   std::string what;
   std::function<std::unique_ptr<ContractStore>()> make;
