@@ -8,6 +8,7 @@ find_package(nlohmann_json REQUIRED)
 pkg_check_modules(LIBCRYPTO REQUIRED IMPORTED_TARGET libcrypto)
 pkg_check_modules(SODIUM REQUIRED IMPORTED_TARGET libsodium)
 pkg_check_modules(ZSTD REQUIRED IMPORTED_TARGET libzstd)
+pkg_check_modules(FYAML REQUIRED IMPORTED_TARGET libfyaml)
 pkg_check_modules(ISAL REQUIRED IMPORTED_TARGET libisal)
 # Only its header: the room http loads the library itself when it is needed.
 pkg_check_modules(CURL REQUIRED libcurl)

@@ -1,0 +1,162 @@
+#include "backend/placement/ring.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <set>
+
+#include "base/assert.h"
+#include "crypto/hash.h"
+
+namespace backstay::backend::placement {
+namespace {
+
+constexpr double kPointsOfAverageStore = 256;
+constexpr double kOverload = 1.05;
+
+std::uint64_t hash_of(std::string_view text) {
+  return load_le<std::uint64_t>(crypto::blake3(as_bytes(text)).bytes.data());
+}
+
+bool owns(const MapStore& store) {
+  return store.weight > 0 && store.membership != Membership::kLeaving;
+}
+
+// Stores without a domain are domains of their own; no name of a domain has a slash.
+std::string domain_of(const MapStore& store) {
+  return store.domain.empty() ? "/" + store.name : store.domain;
+}
+
+}  // namespace
+
+unsigned Ring::partition_of(std::string_view name) {
+  return static_cast<unsigned>(hash_of(name) % kPartitions);
+}
+
+Ring::Ring(const Map& map) : stores_(map.stores.size()), loads_(stores_), fair_(stores_) {
+  ASSERT(stores_ <= kStoresMax);
+  place_stores(map);
+  std::set<std::string> domains;
+  unsigned usable = 0;
+  for (const MapStore& store : map.stores) {
+    if (!owns(store)) continue;
+    domains.insert(domain_of(store));
+    ++usable;
+  }
+  domains_ = domains.size();
+  width_ = std::min(map.redundancy.width(), usable);
+  share_out(map);
+  orders_.reserve(kPartitions * stores_);
+  for (unsigned partition = 0; partition < kPartitions; ++partition) choose(partition, map);
+}
+
+// The points depend on a store's id, not on its name, so that a new store under an old name does
+// not take over what that had.
+void Ring::place_stores(const Map& map) {
+  double weight = 0;
+  unsigned count = 0;
+  for (const MapStore& store : map.stores) {
+    if (!owns(store)) continue;
+    weight += store.weight;
+    ++count;
+  }
+  for (unsigned i = 0; i < stores_; ++i) {
+    const MapStore& store = map.stores[i];
+    if (!owns(store)) {
+      idle_.push_back(i);
+      continue;
+    }
+    const double points = kPointsOfAverageStore * store.weight * count / weight;
+    const std::string id = store.id.hex();
+    for (unsigned n = 0; n < std::max(1.0, std::round(points)); ++n)
+      points_.push_back({hash_of(fmt::format("{}/{}", id, n)), i});
+  }
+  std::ranges::sort(points_, [](const Point& a, const Point& b) {
+    return a.at != b.at ? a.at < b.at : a.store < b.store;
+  });
+}
+
+// By weight, but no store has more than one part of an object: what would be beyond that falls to
+// the others.
+void Ring::share_out(const Map& map) {
+  std::vector<unsigned> open;
+  for (unsigned i = 0; i < stores_; ++i) {
+    if (owns(map.stores[i])) open.push_back(i);
+  }
+  double rest = static_cast<double>(kPartitions) * width_;
+  while (!open.empty()) {
+    double weight = 0;
+    for (const unsigned i : open) weight += map.stores[i].weight;
+    const auto is_over = [&](unsigned i) {
+      return map.stores[i].weight / weight * rest > kPartitions;
+    };
+    std::vector<unsigned> within;
+    unsigned over = 0;
+    for (const unsigned i : open) {
+      fair_[i] = is_over(i) ? kPartitions : map.stores[i].weight / weight * rest;
+      if (is_over(i))
+        ++over;
+      else
+        within.push_back(i);
+    }
+    if (over == 0) return;
+    rest -= static_cast<double>(kPartitions) * over;
+    open = std::move(within);
+  }
+}
+
+std::vector<unsigned> Ring::walk(unsigned partition) const {
+  const std::uint64_t from = hash_of(fmt::format("partition {}", partition));
+  const auto first = std::ranges::lower_bound(points_, from, {}, &Point::at) - points_.begin();
+  std::vector<unsigned> met;
+  std::uint64_t seen = 0;
+  const std::size_t owners = stores_ - idle_.size();
+  for (std::size_t step = 0; step < points_.size() && met.size() < owners; ++step) {
+    const unsigned store = points_[(static_cast<std::size_t>(first) + step) % points_.size()].store;
+    if ((seen >> store & 1) != 0) continue;
+    seen |= std::uint64_t{1} << store;
+    met.push_back(store);
+  }
+  return met;
+}
+
+void Ring::choose(unsigned partition, const Map& map) {
+  const std::vector<unsigned> met = walk(partition);
+  std::vector<unsigned> order;
+  std::set<std::string> domains;
+  const auto take = [&](bool within_share, bool new_domain) {
+    for (const unsigned i : met) {
+      if (order.size() >= width_) return;
+      if (std::ranges::find(order, i) != order.end()) continue;
+      const std::string domain = domain_of(map.stores[i]);
+      if (new_domain && domains.contains(domain)) continue;
+      if (within_share && loads_[i] >= std::min<double>(kPartitions, fair_[i] * kOverload + 1))
+        continue;
+      order.push_back(i);
+      domains.insert(domain);
+      ++loads_[i];
+    }
+  };
+  // Rather too much on one store than two parts in one domain.
+  take(true, true);
+  if (domains.size() < std::min<std::size_t>(width_, domains_)) take(false, true);
+  take(true, false);
+  take(false, false);
+  for (const unsigned i : met) {
+    if (std::ranges::find(order, i) == order.end()) order.push_back(i);
+  }
+  for (const unsigned i : idle_) order.push_back(i);
+  for (const unsigned i : order) orders_.push_back(static_cast<std::uint8_t>(i));
+}
+
+std::vector<unsigned> Ring::order_of(std::string_view name) const {
+  return order_of_partition(partition_of(name));
+}
+
+std::vector<unsigned> Ring::order_of_partition(unsigned partition) const {
+  const auto begin = orders_.begin() + static_cast<std::ptrdiff_t>(partition * stores_);
+  return {begin, begin + static_cast<std::ptrdiff_t>(stores_)};
+}
+
+}  // namespace backstay::backend::placement
