@@ -12,6 +12,8 @@ pkg_check_modules(FYAML REQUIRED IMPORTED_TARGET libfyaml)
 pkg_check_modules(ISAL REQUIRED IMPORTED_TARGET libisal)
 # Only its header: the room http loads the library itself when it is needed.
 pkg_check_modules(CURL REQUIRED libcurl)
+# The same for backend/sftp.
+pkg_check_modules(SSH REQUIRED libssh)
 if(BACKSTAY_DEVELOPER)
   find_package(GTest REQUIRED)
   include(GoogleTest)

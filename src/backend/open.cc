@@ -6,13 +6,25 @@
 #include <string>
 
 #include "backend/local_backend.h"
-#include "base/hex.h"
+#include "backend/sftp/open_sftp.h"
 #include "base/try.h"
+#include "http/url.h"
 #include "io/file.h"
 #include "io/machine.h"
 
 namespace backstay::backend {
 namespace {
+
+// Kinds of stores in the network.
+struct Scheme {
+  std::string_view name;
+  Result<std::unique_ptr<Backend>> (*open)(std::string_view url, OpenKind kind,
+                                           const StoreWorld& world);
+  Result<void> (*check_is_free)(std::string_view url, const StoreWorld& world);
+};
+constexpr Scheme kSchemes[] = {
+    {.name = "sftp", .open = sftp::open_sftp, .check_is_free = sftp::check_sftp_is_free},
+};
 
 // "s3" of "s3://bucket"; empty for a path. A path with a colon before its first slash needs "./".
 std::string_view scheme_of(std::string_view url) {
@@ -21,26 +33,10 @@ std::string_view scheme_of(std::string_view url) {
   return url.substr(0, end);
 }
 
-Result<std::string> percent_decoded(std::string_view text) {
-  std::string out;
-  while (!text.empty()) {
-    if (text.front() != '%') {
-      out += text.front();
-      text.remove_prefix(1);
-      continue;
-    }
-    std::string digits(text.substr(1, 2));
-    std::ranges::transform(digits, digits.begin(), [](char c) {
-      return c >= 'A' && c <= 'F' ? static_cast<char>(c + 32) : c;
-    });
-    const Result<Bytes> byte = from_hex(digits);
-    if (!byte || byte->size() != 1 || byte->front() == 0) {
-      return fail(ErrorCode::kInvalidArgument, "a % must be followed by two hexadecimal digits");
-    }
-    out += as_text(*byte);
-    text.remove_prefix(3);
-  }
-  return out;
+const Scheme* scheme_in_network(std::string_view url) {
+  const std::string_view name = scheme_of(url);
+  const Scheme* const found = std::ranges::find(kSchemes, name, &Scheme::name);
+  return found == std::end(kSchemes) ? nullptr : found;
 }
 
 Result<std::string> path_of_file_url(std::string_view url) {
@@ -53,7 +49,7 @@ Result<std::string> path_of_file_url(std::string_view url) {
         Error(ErrorCode::kInvalidArgument, fmt::format("{} is not the URL of a folder", url))
             .with_hint("Write file:///path with three slashes, or simply the path."));
   }
-  return TRY_DOING(fmt::format("reading the URL {}", url), percent_decoded(rest));
+  return TRY_DOING(fmt::format("reading the URL {}", url), http::percent_decoded(rest));
 }
 
 Result<std::string> path_of(std::string_view url) {
@@ -67,8 +63,10 @@ Result<std::string> path_of(std::string_view url) {
     return std::unexpected(
         Error(ErrorCode::kInvalidArgument,
               fmt::format("repositories of the kind '{}:' are not supported", scheme))
-            .with_hint("This version keeps repositories in folders: give /path or file:///path (or "
-                       "./name for a name with a colon)."));
+            .with_hint(
+                "This version keeps repositories in folders and on SFTP servers: give /path, "
+                "file:///path or sftp://USER@HOST/PATH (or ./name for a name with a "
+                "colon)."));
   }
   if (url.front() == '/') return std::string(url);
   return TRY(io::current_directory()) + "/" + std::string(url);
@@ -76,7 +74,8 @@ Result<std::string> path_of(std::string_view url) {
 
 }  // namespace
 
-Result<void> check_is_free(std::string_view url) {
+Result<void> check_is_free(std::string_view url, const StoreWorld& world) {
+  if (const Scheme* const scheme = scheme_in_network(url)) return scheme->check_is_free(url, world);
   const std::string path = TRY(path_of(url));
   const auto names = io::list_directory(path);
   // Where there is no folder, or none that may be read, the attempt to make one says what is wrong.
@@ -92,7 +91,16 @@ Result<void> check_is_free(std::string_view url) {
   return {};
 }
 
-Result<std::unique_ptr<Backend>> open_backend(std::string_view url, OpenKind kind) {
+Result<std::unique_ptr<Backend>> open_backend(std::string_view url, OpenKind kind,
+                                              const StoreWorld& world) {
+  if (const Scheme* const scheme = scheme_in_network(url)) {
+    return std::make_unique<RetryBackend>(TRY(scheme->open(url, kind, world)), RetryPolicy{},
+                                          RetryBackend::World{.clock = world.clock,
+                                                              .rng = world.rng,
+                                                              .sleep = sleep_unless(world.stop),
+                                                              .stop = world.stop,
+                                                              .note = world.note_retry});
+  }
   std::string path = TRY(path_of(url));
   if (kind == OpenKind::kCreate) return TRY(LocalBackend::create(std::move(path)));
   return TRY(LocalBackend::open(std::move(path)));

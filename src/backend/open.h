@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "backend/backend.h"
+#include "backend/store_world.h"
 #include "base/error.h"
 
 namespace backstay::backend {
@@ -14,13 +15,15 @@ enum class OpenKind : std::uint8_t {
   kCreate,  // makes the place where it is missing
 };
 
-// Takes "/path", "relative/path" and "file:///path" (with %XX for bytes that a URL cannot hold).
-// `invalid_argument` for the other schemes of docs/cli.md, whose backends are not in this version.
-Result<std::unique_ptr<Backend>> open_backend(std::string_view url, OpenKind kind);
+// Takes "/path", "relative/path", "file:///path" (with %XX for bytes that a URL cannot hold) and
+// "sftp://USER@HOST:PORT/PATH". `invalid_argument` for the other schemes of docs/cli.md, whose
+// backends are not in this version. Calls of stores in the network are tried again (RetryBackend).
+Result<std::unique_ptr<Backend>> open_backend(std::string_view url, OpenKind kind,
+                                              const StoreWorld& world);
 
 // already_exists when the place for a new repository holds something else. Nothing there, an empty
 // folder, what file systems put into a fresh disk, and what an init that was cut left behind are
 // free; so is a repository, because whoever creates one there is told of it.
-Result<void> check_is_free(std::string_view url);
+Result<void> check_is_free(std::string_view url, const StoreWorld& world);
 
 }  // namespace backstay::backend

@@ -9,6 +9,7 @@
 #include "backend/memory_backend.h"
 #include "backend/testing/backend_contract.h"
 #include "base/try.h"
+#include "crypto/random.h"
 
 namespace backstay::backend {
 namespace {
@@ -48,7 +49,7 @@ class ShakyStore final : public ContractStore {
   }
 
   TurnedClock clock_;
-  SeededRng rng_{1};
+  crypto::SystemRng rng_;  // several threads use it
   MemoryBackend memory_{clock_};
   FaultBackend faults_{memory_};
   RetryBackend backend_{

@@ -10,6 +10,7 @@
 #include "cli/compression_option.h"
 #include "cli/console.h"
 #include "cli/session.h"
+#include "cli/store_world.h"
 #include "crypto/words.h"
 #include "json/json.h"
 
@@ -29,8 +30,8 @@ constexpr std::uint64_t kKdfMemoryMin = 8 * kKiB;
 constexpr std::uint64_t kKdfMemoryMax = 4 * kGiB;
 
 // A passphrase is asked for only where a repository can be made, and before a folder is.
-bool is_repository(const std::string& url) {
-  const auto backend = backend::open_backend(url, backend::OpenKind::kOpen);
+bool is_repository(const std::string& url, const Context& context) {
+  const auto backend = backend::open_backend(url, backend::OpenKind::kOpen, store_world(context));
   return backend && (*backend)->head("config").has_value();
 }
 
@@ -43,14 +44,14 @@ Result<std::unique_ptr<repo::Repository>> make_repository(const Context& context
   if (arguments.kdf_memory > 0) {
     options.argon2.memory_kib = static_cast<std::uint32_t>(arguments.kdf_memory / kKiB);
   }
-  TRY_DOING("making a repository", backend::check_is_free(url));
+  TRY_DOING("making a repository", backend::check_is_free(url, store_world(context)));
   if (arguments.write_only) options.recovery_key_of_write_only = recovery_key;
   repo::Credential credential;
-  if (arguments.suite != crypto::Suite::kPlain && !is_repository(url)) {
+  if (arguments.suite != crypto::Suite::kPlain && !is_repository(url, context)) {
     credential = TRY(new_credential(context));
   }
   std::unique_ptr<backend::Backend> backend =
-      TRY(backend::open_backend(url, backend::OpenKind::kCreate));
+      TRY(backend::open_backend(url, backend::OpenKind::kCreate, store_world(context)));
   const std::string doing = "making a repository at " + backend->describe();
   return TRY_DOING(doing, repo::Repository::init(std::move(backend), credential, options,
                                                  {context.clock, context.rng}));

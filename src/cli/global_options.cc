@@ -76,9 +76,9 @@ Option not_yet(std::string names, std::string value) {
 std::vector<Option> global_option_table(GlobalOptions& to) {
   constexpr auto kElsewhere = EnvironmentUse::kDocumented;
   return {
-      from_environment(
-          text("-r,--repo", "URL", to.repository, "repository: a folder or file:///folder"),
-          "BACKSTAY_REPO"),
+      from_environment(text("-r,--repo", "URL", to.repository,
+                            "repository: a folder, file:///folder or sftp://USER@HOST/PATH"),
+                       "BACKSTAY_REPO"),
       from_environment(
           text("--password-file", "FILE", to.password_file, "read the passphrase from this file"),
           "BACKSTAY_PASSWORD_FILE", kElsewhere),

@@ -13,6 +13,7 @@
 #include "cli/known_repository.h"
 #include "cli/output_text.h"
 #include "cli/passphrase.h"
+#include "cli/store_world.h"
 #include "io/file.h"
 
 namespace backstay::cli {
@@ -48,7 +49,7 @@ std::unique_ptr<backend::Backend> throttled(const Context& context,
 Result<std::unique_ptr<backend::Backend>> open_existing(const Context& context) {
   const std::string url = TRY(repository_url(context));
   Result<std::unique_ptr<backend::Backend>> opened =
-      backend::open_backend(url, backend::OpenKind::kOpen);
+      backend::open_backend(url, backend::OpenKind::kOpen, store_world(context));
   if (!opened && opened.error().code() == ErrorCode::kNotFound) return no_repository(url);
   if (!opened) return std::unexpected(with_owner_hint(std::move(opened).error()));
   return throttled(context, *std::move(opened));

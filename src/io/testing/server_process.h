@@ -14,7 +14,7 @@ namespace backstay::io {
 
 class ServerProcess {
  public:
-  // Waits until it says "ready PORT".
+  // Waits until it says "ready PORT", or "missing WHY" where this machine has no such server.
   explicit ServerProcess(const std::vector<std::string>& argv) {
     auto started = ChildProcess::start(argv);
     if (!started) {
@@ -25,6 +25,8 @@ class ServerProcess {
     read_port();
   }
   [[nodiscard]] std::uint16_t port() const { return port_; }
+  // Why there is no server; empty when there is one.
+  [[nodiscard]] const std::string& missing() const { return missing_; }
   [[nodiscard]] std::string url(std::string_view path = "") const {
     return "http://127.0.0.1:" + std::to_string(port_) + std::string(path);
   }
@@ -38,6 +40,11 @@ class ServerProcess {
       if (!got || *got == 0) break;
       said += as_text(ByteView(piece).first(*got));
     }
+    constexpr std::string_view kMissing = "missing ";
+    if (said.starts_with(kMissing)) {
+      missing_ = said.substr(kMissing.size(), said.find('\n') - kMissing.size());
+      return;
+    }
     constexpr std::string_view kReady = "ready ";
     const bool ready = said.starts_with(kReady);
     if (ready) std::from_chars(said.data() + kReady.size(), said.data() + said.size(), port_);
@@ -46,6 +53,7 @@ class ServerProcess {
 
   std::optional<ChildProcess> process_;
   std::uint16_t port_ = 0;
+  std::string missing_;
 };
 
 }  // namespace backstay::io

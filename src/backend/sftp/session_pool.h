@@ -1,0 +1,56 @@
+// A bounded number of connections that threads borrow.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "backend/sftp/client.h"
+#include "base/mutex.h"
+
+namespace backstay::backend::sftp {
+
+// Thread-safe. Connections are made when they are needed; one that breaks takes the idle ones with
+// it, because they lead to the same server. Nobody borrows two, and nobody calls back into the
+// store with one in his hands: else all could wait for each other.
+class SessionPool {
+ public:
+  using Connect = std::function<Result<std::unique_ptr<Client>>()>;
+  SessionPool(Connect connect, std::size_t size_max)
+      : connect_(std::move(connect)), size_max_(size_max) {}
+
+  // Given back when it goes.
+  class Borrowed {
+   public:
+    Borrowed(SessionPool& pool, std::unique_ptr<Client> client)
+        : pool_(&pool), client_(std::move(client)) {}
+    ~Borrowed() {
+      if (client_) pool_->give_back(std::move(client_));
+    }
+    Borrowed(Borrowed&&) noexcept = default;
+    Borrowed& operator=(Borrowed&&) = delete;
+    Client& operator*() const { return *client_; }
+    Client* operator->() const { return client_.get(); }
+
+   private:
+    SessionPool* pool_;
+    std::unique_ptr<Client> client_;
+  };
+
+  // Waits for one to come back when all are lent.
+  Result<Borrowed> borrow() EXCLUDES(mutex_);
+
+ private:
+  void give_back(std::unique_ptr<Client> client) EXCLUDES(mutex_);
+  // An idle one, or none and the right to make one.
+  std::unique_ptr<Client> take_idle() EXCLUDES(mutex_);
+
+  const Connect connect_;
+  const std::size_t size_max_;
+  Mutex mutex_;
+  CondVar returned_;
+  std::vector<std::unique_ptr<Client>> idle_ GUARDED_BY(mutex_);
+  std::size_t count_ GUARDED_BY(mutex_) = 0;  // idle and lent
+};
+
+}  // namespace backstay::backend::sftp

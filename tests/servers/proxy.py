@@ -1,0 +1,146 @@
+#!/usr/bin/python3
+"""A TCP proxy on loopback that makes a good line a bad one, for tests of whatever speaks TCP.
+
+    proxy.py --to PORT [--delay MS] [--rate BYTES] [--cut-after BYTES] [--cuts N] [--report FILE]
+
+Each way, bytes arrive `--delay` milliseconds late (twice that makes a round trip) and at most
+`--rate` bytes a second pass through over all connections. A connection is reset after `--cut-after`
+bytes of both ways; with `--cuts` only the first N that come so far. FILE is written over and over
+with the sums of all bytes and connections so far, as one JSON object: a test that wants to know
+whether data was sent twice looks there.
+
+Prints "ready PORT" when it listens, and runs until it is ended. Bytes in flight are bounded by the
+bandwidth-delay product of the line, and by 8 MiB for a connection where `--rate` sets none.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import signal
+import socket
+import struct
+
+CHUNK = 64 * 1024
+IN_FLIGHT_MAX = 128  # chunks
+
+
+class Line:
+    """What all connections share."""
+
+    def __init__(self, options):
+        self.options = options
+        self.cuts_left = options.cuts
+        self.free_at = {"up": 0.0, "down": 0.0}
+        self.sums = {"up": 0, "down": 0, "connections": 0, "cuts": 0}
+        self.report()
+
+    def due(self, way, size):
+        """When bytes that come now arrive."""
+        now = asyncio.get_running_loop().time()
+        if self.options.rate:
+            self.free_at[way] = max(self.free_at[way], now) + size / self.options.rate
+            now = self.free_at[way]
+        return now + self.options.delay / 1000
+
+    def report(self):
+        if not self.options.report:
+            return
+        with open(self.options.report + ".new", "w", encoding="utf-8") as file:
+            json.dump(self.sums, file)
+        os.replace(self.options.report + ".new", self.options.report)
+
+
+class Connection:
+    def __init__(self, line, near, far):
+        self.line, self.near, self.far = line, near, far
+        self.bytes = 0
+
+    def reset(self):
+        for _, writer in (self.near, self.far):
+            sock = writer.get_extra_info("socket")
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            writer.transport.abort()
+
+    def count(self, way, size):
+        line = self.line
+        self.bytes += size
+        line.sums[way] += size
+        after = line.options.cut_after
+        if after and self.bytes >= after and line.cuts_left != 0:
+            line.cuts_left -= 1
+            line.sums["cuts"] += 1
+            line.report()
+            self.reset()
+            raise ConnectionResetError
+        line.report()
+
+    async def take(self, way, reader, queue):
+        try:
+            while data := await reader.read(CHUNK):
+                self.count(way, len(data))
+                await queue.put((self.line.due(way, len(data)), data))
+        except OSError:
+            pass
+        await queue.put((self.line.due(way, 0), b""))
+
+    @staticmethod
+    async def give(queue, writer):
+        loop = asyncio.get_running_loop()
+        try:
+            while True:
+                due, data = await queue.get()
+                await asyncio.sleep(max(0, due - loop.time()))
+                if not data:
+                    break
+                writer.write(data)
+                await writer.drain()
+            if writer.can_write_eof():
+                writer.write_eof()
+        except OSError:
+            pass
+
+    async def run(self):
+        up, down = asyncio.Queue(IN_FLIGHT_MAX), asyncio.Queue(IN_FLIGHT_MAX)
+        await asyncio.gather(
+            self.take("up", self.near[0], up), self.give(up, self.far[1]),
+            self.take("down", self.far[0], down), self.give(down, self.near[1]),
+            return_exceptions=True)
+        for _, writer in (self.near, self.far):
+            writer.close()
+
+
+async def serve(options):
+    line = Line(options)
+
+    async def accept(reader, writer):
+        try:
+            far = await asyncio.open_connection("127.0.0.1", options.to)
+        except OSError:
+            writer.transport.abort()
+            return
+        line.sums["connections"] += 1
+        line.report()
+        await Connection(line, (reader, writer), far).run()
+
+    server = await asyncio.start_server(accept, "127.0.0.1", 0)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, lambda: os._exit(0))
+    parent = os.getppid()
+    print(f"ready {server.sockets[0].getsockname()[1]}", flush=True)
+    while os.getppid() == parent:
+        await asyncio.sleep(0.5)
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--to", type=int, required=True)
+    parser.add_argument("--delay", type=float, default=0)
+    parser.add_argument("--rate", type=float, default=0)
+    parser.add_argument("--cut-after", type=int, default=0)
+    parser.add_argument("--cuts", type=int, default=-1)
+    parser.add_argument("--report", default="")
+    asyncio.run(serve(parser.parse_args()))
+
+
+if __name__ == "__main__":
+    main()
