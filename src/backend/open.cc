@@ -6,6 +6,7 @@
 #include <string>
 
 #include "backend/local_backend.h"
+#include "backend/s3/open_s3.h"
 #include "backend/sftp/open_sftp.h"
 #include "base/try.h"
 #include "http/url.h"
@@ -23,6 +24,7 @@ struct Scheme {
   Result<void> (*check_is_free)(std::string_view url, const StoreWorld& world);
 };
 constexpr Scheme kSchemes[] = {
+    {.name = "s3", .open = s3::open_s3, .check_is_free = s3::check_s3_is_free},
     {.name = "sftp", .open = sftp::open_sftp, .check_is_free = sftp::check_sftp_is_free},
 };
 
@@ -63,10 +65,11 @@ Result<std::string> path_of(std::string_view url) {
     return std::unexpected(
         Error(ErrorCode::kInvalidArgument,
               fmt::format("repositories of the kind '{}:' are not supported", scheme))
-            .with_hint(
-                "This version keeps repositories in folders and on SFTP servers: give /path, "
-                "file:///path or sftp://USER@HOST/PATH (or ./name for a name with a "
-                "colon)."));
+            .with_hint("This version keeps repositories in folders, in S3 and on SFTP servers: "
+                       "give /path, "
+                       "file:///path, s3://BUCKET/PREFIX or sftp://USER@HOST/PATH (or ./name for a "
+                       "name with a "
+                       "colon)."));
   }
   if (url.front() == '/') return std::string(url);
   return TRY(io::current_directory()) + "/" + std::string(url);

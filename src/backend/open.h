@@ -15,9 +15,10 @@ enum class OpenKind : std::uint8_t {
   kCreate,  // makes the place where it is missing
 };
 
-// Takes "/path", "relative/path", "file:///path" (with %XX for bytes that a URL cannot hold) and
-// "sftp://USER@HOST:PORT/PATH". `invalid_argument` for the other schemes of docs/cli.md, whose
-// backends are not in this version. Calls of stores in the network are tried again (RetryBackend).
+// Takes "/path", "relative/path", "file:///path" (with %XX for bytes that a URL cannot hold),
+// "s3://BUCKET/PREFIX?..." and "sftp://USER@HOST:PORT/PATH". `invalid_argument` for the other
+// schemes of docs/cli.md, whose backends are not in this version. Calls of stores in the network
+// are tried again (RetryBackend).
 Result<std::unique_ptr<Backend>> open_backend(std::string_view url, OpenKind kind,
                                               const StoreWorld& world);
 

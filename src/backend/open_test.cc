@@ -77,9 +77,8 @@ TEST_F(OpenBackend, TakesOnlyAFolderOfItsOwnForANewRepository) {
 }
 
 TEST_F(OpenBackend, SaysWhichKindsWorkWithoutShowingCredentials) {
-  for (const char* const url :
-       {"s3://KEY:SECRET@bucket/x", "azure://c/SECRET", "ftp://u:SECRET@h/p", "webdavs://SECRET",
-        "backstay://SECRET", "placement:SECRET", "rest:http://SECRET"}) {
+  for (const char* const url : {"azure://c/SECRET", "ftp://u:SECRET@h/p", "webdavs://SECRET",
+                                "backstay://SECRET", "placement:SECRET", "rest:http://SECRET"}) {
     const auto opened = open(url);
     ASSERT_FALSE(opened.has_value()) << url;
     EXPECT_EQ(opened.error().code(), ErrorCode::kInvalidArgument) << url;
@@ -94,6 +93,15 @@ TEST_F(OpenBackend, RefusesUrlsThatNameNoFolder) {
     const auto opened = open(url, OpenKind::kCreate);
     ASSERT_FALSE(opened.has_value()) << url;
     EXPECT_EQ(opened.error().code(), ErrorCode::kInvalidArgument) << url;
+  }
+}
+
+TEST_F(OpenBackend, ShowsNoSecretsOfUrlsOfS3) {
+  for (const char* const url : {"s3://KEY:SECRET@bucket/x", "s3://bucket/x?secret=SECRET"}) {
+    const auto opened = open(url);
+    ASSERT_FALSE(opened.has_value()) << url;
+    EXPECT_EQ(opened.error().code(), ErrorCode::kInvalidArgument) << url;
+    EXPECT_EQ(opened.error().describe().find("SECRET"), std::string::npos);
   }
 }
 

@@ -75,6 +75,13 @@ void print_repository(Console& console, const repo::Repository& repository,
   console.print(
       fmt::format("created repository {} at {}\n", config.id.hex(), repository.store().describe()));
   const backend::Capabilities can = repository.store().capabilities();
+  if (!can.conditional_create) {
+    console.warning(
+        "this store lets the second of two writers overwrite what the first one made: backups may "
+        "run beside each other, but let only one machine at a time prune, rotate keys or change "
+        "parity",
+        "docs/backends/s3.md says which stores do better.");
+  }
   if (can.append_only) {
     console.print(can.lock_by_store
                       ? "it is append-only: the kernel keeps every object from being removed\n"

@@ -77,7 +77,7 @@ std::vector<Option> global_option_table(GlobalOptions& to) {
   constexpr auto kElsewhere = EnvironmentUse::kDocumented;
   return {
       from_environment(text("-r,--repo", "URL", to.repository,
-                            "repository: a folder, file:///folder or sftp://USER@HOST/PATH"),
+                            "repository: a folder, s3://BUCKET/PREFIX or sftp://USER@HOST/PATH"),
                        "BACKSTAY_REPO"),
       from_environment(
           text("--password-file", "FILE", to.password_file, "read the passphrase from this file"),

@@ -30,7 +30,8 @@ struct Request {
   std::string method = "GET";
   std::string url = {};              // as it goes out: encoded
   std::vector<Header> headers = {};  // Host and Content-Length come by themselves
-  // What is sent; null for none. It must outlive the call, and may be asked for again from 0.
+  // What is sent; null for none. It must outlive the call. It is sent once: when the connection
+  // breaks before the answer, nobody knows whether it was received, and the call is unavailable.
   const StreamedBytes* body = nullptr;
   // An answer that succeeded (2xx) is given to `sink` piece by piece, where there is one; its
   // failure ends the call. Otherwise it lands in Response::body: invalid_argument when it is

@@ -87,6 +87,8 @@ void Transfer::set_method() {
     set(CURLOPT_READDATA, static_cast<void*>(this));
     set(CURLOPT_SEEKFUNCTION, &Transfer::on_seek);
     set(CURLOPT_SEEKDATA, static_cast<void*>(this));
+    // Where there is nothing to rewind, only a new connection keeps it from sending twice.
+    if (request_.body->size == 0) set(CURLOPT_FRESH_CONNECT, 1L);
   } else if (request_.method == "HEAD") {
     set(CURLOPT_NOBODY, 1L);
     return;
@@ -217,13 +219,12 @@ Result<std::size_t> Transfer::give(MutableByteView out) {
   return given;
 }
 
-// When a kept connection turns out to be dead, what was sent is sent again.
+// When a kept connection turns out to be dead, libcurl would send everything again. But perhaps it
+// was received, and done: the caller is told instead.
 int Transfer::on_seek(void* self, curl_off_t offset, int origin) {
-  auto& transfer = *static_cast<Transfer*>(self);
-  if (origin != SEEK_SET || offset != 0) return CURL_SEEKFUNC_CANTSEEK;
-  transfer.sent_ = 0;
-  transfer.piece_ = {};
-  return CURL_SEEKFUNC_OK;
+  const auto& transfer = *static_cast<const Transfer*>(self);
+  const bool unsent = origin == SEEK_SET && offset == 0 && transfer.sent_ == 0;
+  return unsent ? CURL_SEEKFUNC_OK : CURL_SEEKFUNC_FAIL;
 }
 
 int Transfer::on_progress(void* self, curl_off_t, curl_off_t, curl_off_t, curl_off_t) {

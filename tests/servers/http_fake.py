@@ -8,8 +8,8 @@ in FOLDER (ca.crt) and speaks TLS. Ends with the process that started it, or on 
 
 /echo gives back the body; /status/N, /bytes/N, /header/NAME; /cut/N promises N bytes and sends
 half; /redirect leads elsewhere; /silent never answers; /once closes the connection after its
-answer without saying so; /close closes it without an answer; /refuse/N reads N bytes of the body
-and answers 403; /connections says how many there were.
+answer without saying so; /close closes it without an answer, and /closed says how often it did;
+/refuse/N reads N bytes of the body and answers 403; /connections says how many there were.
 """
 import http.server
 import pathlib
@@ -24,7 +24,7 @@ import loopback  # noqa: E402
 
 class Answers(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    connections = 0
+    connections = closed = 0
     timeout = 60
     disable_nagle_algorithm = True
 
@@ -89,7 +89,10 @@ class Answers(http.server.BaseHTTPRequestHandler):
             self.close_silently = True
             self.answer(200, body)
         elif verb == "close":
+            Answers.closed += 1
             self.hang_up()
+        elif verb == "closed":
+            self.answer(200, str(Answers.closed).encode())
         elif verb == "connections":
             self.answer(200, str(Answers.connections).encode())
         else:

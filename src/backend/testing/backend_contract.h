@@ -24,6 +24,8 @@ class ContractStore {
   virtual void reopen() {}
   // Moves the store's clock by so many seconds; false where a test has no hold of it.
   virtual bool turn_clock(std::int64_t /*seconds*/) { return false; }
+  // False of a store that lets the second of two creators overwrite what the first one made.
+  [[nodiscard]] virtual bool creates_once() const { return true; }
 };
 
 // The world's time, moved by hand.

@@ -1,0 +1,163 @@
+#include "backend/s3/bucket.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cstdlib>
+
+#include "base/hex.h"
+#include "base/try.h"
+#include "crypto/sha256.h"
+#include "http/date.h"
+
+namespace backstay::backend::s3 {
+namespace {
+
+// Stores refuse what is signed by a clock that is off by 15 minutes: less is no reason to correct.
+constexpr std::int64_t kSkewSeconds = 240;
+
+}  // namespace
+
+Bucket::Bucket(BucketOptions options)
+    : options_(std::move(options)),
+      region_(options_.region),
+      vendor_(&vendor_by_host(options_.address.host)) {
+  if (region_.empty()) region_ = vendor_->region;
+}
+
+std::string Bucket::region() const {
+  const MutexLock lock(mutex_);
+  return region_;
+}
+
+const Vendor& Bucket::vendor() const {
+  const MutexLock lock(mutex_);
+  return *vendor_;
+}
+
+Timestamp Bucket::store_now() const {
+  Timestamp now = options_.clock.now();
+  const MutexLock lock(mutex_);
+  now.seconds += clock_ahead_;
+  return now;
+}
+
+Result<http::Response> Bucket::call(Call call, ByteView body) {
+  const StreamedBytes bytes = http::streamed({&body, 1});
+  call.body = &bytes;
+  call.payload_hash = to_hex(crypto::sha256(body));
+  return this->call(call);
+}
+
+Result<http::Response> Bucket::call(const Call& call) {
+  Corrections done;
+  for (;;) {
+    const http::Response response = TRY_DOING("asking " + options_.address.describe(), send(call));
+    learn(response);
+    if (response.succeeded()) return response;
+    if (!correct(response, done)) return failure(call, response);
+  }
+}
+
+Result<http::Response> Bucket::send(const Call& call) {
+  const Credentials who = TRY(options_.credentials.current());
+  const Address& address = options_.address;
+  const std::string in = region();
+  const Timestamp now = store_now();
+  UnsignedRequest to_sign{
+      .method = call.method,
+      .path = address.path_to_bucket() +
+              (call.key.empty()
+                   ? ""
+                   : http::percent_encoded(address.prefix + call.key, http::Slashes::kStay)),
+      .query = call.query,
+      .headers = call.headers,
+      .payload_hash = call.payload_hash.empty() ? std::string(kEmptyPayload) : call.payload_hash};
+  to_sign.headers.push_back({"x-amz-content-sha256", to_sign.payload_hash});
+  to_sign.headers.push_back({"x-amz-date", amz_date(now)});
+  if (!who.session_token.empty()) {
+    to_sign.headers.push_back({"x-amz-security-token", who.session_token});
+  }
+  http::Request request{
+      .method = call.method,
+      .url = fmt::format("{}://{}{}", address.scheme, address.authority_in(in), to_sign.path),
+      .headers = to_sign.headers,
+      .body = call.body,
+      .sink = call.sink,
+      .answer_max = call.answer_max,
+      .silence_max = call.silence_max};
+  if (!call.query.empty()) request.url += "?" + canonical_query(call.query);
+  to_sign.headers.push_back({"host", address.authority_in(in)});
+  request.headers.push_back({"Authorization", authorization(to_sign, who, {in}, now)});
+  return options_.client.call(request);
+}
+
+std::optional<Timestamp> Bucket::last_answered() const {
+  const MutexLock lock(mutex_);
+  return last_answered_;
+}
+
+// Who made the store shows in its answers.
+void Bucket::learn(const http::Response& response) {
+  const auto date = response.header("date");
+  const Result<Timestamp> there = http::parse_http_date(date.value_or(""));
+  const MutexLock lock(mutex_);
+  if (there) last_answered_ = *there;
+  if (vendor_->name == "unknown") vendor_ = &vendor_by_answer(response);
+}
+
+bool Bucket::correct(const http::Response& response, Corrections& done) {
+  const ErrorAnswer error = parse_error(response.body);
+  if (!done.region && follow_region(response, error)) return done.region = true;
+  const std::optional<std::string_view> date = response.header("date");
+  if (!done.clock && response.status == 403 && date) {
+    // HEAD has no words: there the date alone tells.
+    const Result<Timestamp> there = http::parse_http_date(*date);
+    const std::int64_t off = there ? there->seconds - store_now().seconds : 0;
+    if (std::abs(off) > kSkewSeconds) {
+      const MutexLock lock(mutex_);
+      clock_ahead_ += off;
+      return done.clock = true;
+    }
+  }
+  const bool ended = error.code == "ExpiredToken" || error.code == "TokenRefreshRequired";
+  if (!done.credentials && ended) {
+    options_.credentials.expired();
+    return done.credentials = true;
+  }
+  return false;
+}
+
+// 301 PermanentRedirect, 307 TemporaryRedirect and 400 AuthorizationHeaderMalformed say where the
+// bucket is. Only the region is believed, never a host: nobody gets signed requests by asking.
+bool Bucket::follow_region(const http::Response& response, const ErrorAnswer& error) {
+  const bool elsewhere = response.status / 100 == 3 || response.status == 400;
+  std::string named = error.region;
+  if (const auto header = response.header("x-amz-bucket-region")) named = *header;
+  if (!elsewhere || named.empty()) return false;
+  for (const char c : named) {
+    if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-')) return false;
+  }
+  const MutexLock lock(mutex_);
+  if (named == region_) return false;
+  region_ = named;
+  return true;
+}
+
+std::unexpected<Error> Bucket::failure(const Call& call, const http::Response& response) {
+  const std::string what = call.key.empty()
+                               ? options_.address.describe()
+                               : fmt::format("{} in {}", call.key, options_.address.describe());
+  Error error = error_of(response.status, parse_error(response.body), what);
+  const std::string_view pause = response.header("retry-after").value_or("");
+  std::uint32_t seconds = 0;  // or a date, which no store was seen to give
+  std::from_chars(pause.data(), pause.data() + pause.size(), seconds);
+  constexpr std::uint32_t kPauseMax = 600;
+  if (error.retryable() && seconds > 0) {
+    return std::unexpected(std::move(error).with_retry_after(std::min(seconds, kPauseMax) * 1000));
+  }
+  return std::unexpected(std::move(error));
+}
+
+}  // namespace backstay::backend::s3

@@ -1,0 +1,107 @@
+// Objects in a bucket of S3 or of what speaks like it (docs/backends/s3.md).
+//
+// What is there when put() returns is durable: barriers have nothing to do. Objects are created
+// with If-None-Match where the store heeds it; where it does not, it is asked for the name first,
+// and capabilities() says so.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <stop_token>
+#include <string>
+
+#include "backend/backend.h"
+#include "backend/s3/address.h"
+#include "backend/s3/bucket.h"
+#include "backend/s3/credentials.h"
+#include "backend/s3/upload.h"
+#include "base/clock.h"
+#include "base/mutex.h"
+#include "base/rng.h"
+#include "http/client.h"
+
+namespace backstay::backend {
+
+enum class OpenKind : std::uint8_t;
+
+namespace s3 {
+
+// What a backend of S3 needs of the process. References outlive it.
+struct World {
+  Lookup environment;
+  const Clock& clock;
+  Rng& rng;
+  std::stop_token stop = {};
+};
+
+struct Limits {
+  std::uint64_t single_max = 32 << 20;  // what is larger goes in parts
+  UploadOptions parts = {};
+  std::uint64_t streamed_part_bytes = 8 << 20;
+  std::size_t connections_max = 16;
+};
+
+class S3Backend final : public Backend {
+ public:
+  // One call to the store tells that the credentials are good and the bucket is there, which
+  // kCreate makes where it is not. no_repository without it.
+  static Result<std::unique_ptr<S3Backend>> open(Address address, World world, OpenKind kind,
+                                                 Limits limits = {});
+
+  using Backend::put;
+  Result<void> put(std::string_view name, std::span<const ByteView> pieces) override;
+  Result<void> put_streamed(std::string_view name, const StreamedBytes& bytes) override;
+  Result<void> barrier() override { return {}; }
+  Result<Bytes> get(std::string_view name, std::uint64_t size_max) override;
+  Result<void> get_range(std::string_view name, std::uint64_t offset, MutableByteView out) override;
+  Result<ObjectInfo> head(std::string_view name) override;
+  Result<void> list(std::string_view prefix,
+                    const std::function<Result<void>(const ObjectInfo&)>& each) override;
+  Result<void> remove(std::string_view name) override;
+  Result<void> retain(std::string_view name, Timestamp until) override;
+  Result<std::optional<Timestamp>> retention(std::string_view name) override;
+  Result<Timestamp> store_time() override;
+  [[nodiscard]] Capabilities capabilities() const override EXCLUDES(mutex_);
+  [[nodiscard]] std::string describe() const override { return bucket_.address().describe(); }
+
+  // For tests that need a bucket of their own kind.
+  [[nodiscard]] Bucket& bucket() { return bucket_; }
+
+ private:
+  enum class Creation : std::uint8_t {
+    kUnasked,      // nobody knows yet whether the store heeds If-None-Match
+    kConditional,  // it does
+    kLookFirst,    // it does not
+  };
+
+  S3Backend(Address address, World world, Limits limits);
+  Result<void> look_at_bucket(OpenKind kind);
+  Result<void> make_bucket();
+  Result<void> ask_about_lock();
+
+  Result<void> create(std::string_view name, const StreamedBytes& bytes,
+                      const std::function<Result<void>(const UploadHeaders&)>& in_parts)
+      EXCLUDES(mutex_);
+  Result<void> create_at_once(const std::string& key, const StreamedBytes& bytes,
+                              const UploadHeaders& headers);
+  Result<void> create_in_parts(const std::string& key, const StreamedBytes& bytes,
+                               const UploadHeaders& headers,
+                               const std::function<Result<void>(const UploadHeaders&)>& in_parts);
+  Result<Creation> creation_of(std::string_view name) EXCLUDES(mutex_);
+  Result<bool> heeds_conditions();
+  [[nodiscard]] UploadHeaders headers_of(Creation creation) const;
+  Result<void> remove_version(std::string_view name);
+
+  const World world_;
+  const Limits limits_;
+  http::Client client_;
+  http::Client nearby_client_;
+  CredentialChain credentials_;
+  Bucket bucket_;
+  bool lock_ = false;  // set before anybody has the backend
+  mutable Mutex mutex_;
+  Creation creation_ GUARDED_BY(mutex_) = Creation::kUnasked;
+};
+
+}  // namespace s3
+}  // namespace backstay::backend

@@ -1,0 +1,339 @@
+// S3Backend against the strict store of tests/servers/s3_fake.py: the contract of all backends, in
+// several kinds of store, and what is S3's own.
+#include "backend/s3/s3_backend.h"
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include <map>
+
+#include "backend/open.h"
+#include "backend/testing/backend_contract.h"
+#include "base/rng.h"
+#include "crypto/random.h"
+#include "io/testing/server_process.h"
+#include "io/testing/temporary_folder.h"
+
+namespace backstay::backend::s3 {
+namespace {
+
+using Variables = std::map<std::string, std::string, std::less<>>;
+
+Lookup lookup(Variables variables) {
+  return [variables = std::move(variables)](std::string_view name) -> std::optional<std::string> {
+    const auto found = variables.find(name);
+    if (found == variables.end()) return std::nullopt;
+    return found->second;
+  };
+}
+
+Variables good_key() {
+  return {{"AWS_ACCESS_KEY_ID", "AKTEST"}, {"AWS_SECRET_ACCESS_KEY", "SKTEST"}};
+}
+
+// The store, and a client beside the backend that makes it go wrong.
+class Fake {
+ public:
+  explicit Fake(const std::vector<std::string>& quirks = {}) : server_(argv(quirks)) {}
+
+  [[nodiscard]] std::string url() const { return server_.url(); }
+  [[nodiscard]] std::uint16_t port() const { return server_.port(); }
+  void tell(const std::string& path, const std::string& json) {
+    const ByteView piece = as_bytes(json);
+    const StreamedBytes body = http::streamed({&piece, 1});
+    const auto told = client_.call({.method = "POST", .url = server_.url(path), .body = &body});
+    EXPECT_TRUE(told && told->succeeded()) << path << json;
+  }
+  void fault(const std::string& json) { tell("/_fault", json); }
+  // How many calls began so: "PUT /bucket/key".
+  [[nodiscard]] int calls(std::string_view beginning) {
+    const auto said = client_.call({.url = server_.url("/_log")});
+    if (!said) return -1;
+    const std::string log(as_text(said->body));
+    int count = 0;
+    const std::string wanted = "\"" + std::string(beginning);
+    for (std::size_t at = log.find(wanted); at != std::string::npos; at = log.find(wanted, at + 1))
+      ++count;
+    return count;
+  }
+
+ private:
+  static std::vector<std::string> argv(const std::vector<std::string>& quirks) {
+    std::vector<std::string> words{BACKSTAY_PYTHON,
+                                   BACKSTAY_SOURCE_FOLDER "/tests/servers/s3_fake.py"};
+    for (const std::string& quirk : quirks) words.insert(words.end(), {"--quirk", quirk});
+    return words;
+  }
+
+  io::ServerProcess server_;
+  http::Client client_{{.use_proxies = false}};
+};
+
+Limits small_limits() {
+  Limits limits;
+  limits.single_max = 1 << 20;
+  limits.parts = {.part_bytes = 300'000, .at_once = 3};
+  limits.streamed_part_bytes = 100'000;
+  return limits;
+}
+
+class Store {
+ public:
+  explicit Store(Fake& fake, const std::string& query = "", Variables variables = good_key())
+      : fake_(fake), query_(query), variables_(std::move(variables)) {}
+
+  [[nodiscard]] Result<std::unique_ptr<S3Backend>> open(OpenKind kind = OpenKind::kCreate,
+                                                        const std::string& bucket = "bucket") {
+    const auto address = parse_address(
+        fmt::format("s3://{}/some/where?endpoint={}&region=test-1{}", bucket, fake_.url(), query_));
+    EXPECT_TRUE(address.has_value());
+    return S3Backend::open(*address, {lookup(variables_), clock_, rng_, stop_.get_token()}, kind,
+                           small_limits());
+  }
+  std::stop_source& stop() { return stop_; }
+
+ private:
+  Fake& fake_;
+  std::string query_;
+  Variables variables_;
+  SystemClock clock_;
+  crypto::SystemRng rng_;
+  std::stop_source stop_;
+};
+
+// A bucket with object lock, which a backend does not make.
+void make_locked_bucket(Fake& fake) {
+  SystemClock clock;
+  http::Client client{{.use_proxies = false}};
+  CredentialChain chain({lookup(good_key()), clock, client, client});
+  const Address address = parse_address("s3://bucket?region=test-1&endpoint=" + fake.url()).value();
+  Bucket bucket({address, clock, client, chain, "test-1"});
+  const auto made =
+      bucket.call({.method = "PUT", .headers = {{"x-amz-bucket-object-lock-enabled", "true"}}});
+  ASSERT_TRUE(made.has_value()) << made.error().describe();
+}
+
+struct Kind {
+  std::vector<std::string> quirks;
+  bool locked = false;
+  bool creates_once = true;
+};
+
+class S3Store final : public ContractStore {
+ public:
+  explicit S3Store(const Kind& kind) : kind_(kind), fake_(kind.quirks), store_(fake_) {
+    if (kind.locked) make_locked_bucket(fake_);
+    S3Store::reopen();
+  }
+  Backend& backend() override { return *backend_; }
+  void reopen() override {
+    auto opened = store_.open();
+    ASSERT_TRUE(opened.has_value()) << opened.error().describe();
+    backend_ = *std::move(opened);
+  }
+  bool turn_clock(std::int64_t seconds) override {
+    ahead_ += seconds;
+    fake_.tell("/_set", fmt::format("{{\"clock\": {}}}", ahead_));
+    return true;
+  }
+  [[nodiscard]] bool creates_once() const override { return kind_.creates_once; }
+
+ private:
+  Kind kind_;
+  Fake fake_;
+  Store store_;
+  std::int64_t ahead_ = 0;
+  std::unique_ptr<S3Backend> backend_;
+};
+
+ContractParam param(const std::string& what, const Kind& kind) {
+  return {what, [kind] { return std::make_unique<S3Store>(kind); }};
+}
+
+const auto kKinds = ::testing::Values(
+    param("S3", {{}}), param("S3SmallPages", {{"small-pages", "ignore-complete"}}),
+    param("S3Locked", {{}, true}), param("S3WithoutConditions", {{"swift"}, false, false}),
+    param("S3IgnoringConditions", {{"ignore-conditions"}, false, false}));
+
+}  // namespace
+}  // namespace backstay::backend::s3
+
+namespace backstay::backend {
+INSTANTIATE_TEST_SUITE_P(S3, BackendContract, s3::kKinds);
+}  // namespace backstay::backend
+
+namespace backstay::backend::s3 {
+namespace {
+
+Bytes noise(std::size_t size) {
+  Bytes bytes(size);
+  SeededRng(size).fill(bytes);
+  return bytes;
+}
+
+TEST(S3Backend, SaysWhatIsWrongWithTheKey) {
+  Fake fake;
+  const auto failure = [&](Variables variables) {
+    const auto opened = Store(fake, "", std::move(variables)).open();
+    EXPECT_FALSE(opened.has_value());
+    return opened ? Error(ErrorCode::kInternal, "") : opened.error().clone();
+  };
+  const Error unknown =
+      failure({{"AWS_ACCESS_KEY_ID", "AKOTHER"}, {"AWS_SECRET_ACCESS_KEY", "SKTEST"}});
+  EXPECT_EQ(unknown.code(), ErrorCode::kPermissionDenied);
+  EXPECT_NE(unknown.hint().find("AWS_ACCESS_KEY_ID"), std::string::npos) << unknown.describe();
+  const Error wrong =
+      failure({{"AWS_ACCESS_KEY_ID", "AKTEST"}, {"AWS_SECRET_ACCESS_KEY", "geheim"}});
+  EXPECT_EQ(wrong.code(), ErrorCode::kPermissionDenied);
+  EXPECT_NE(wrong.hint().find("AWS_SECRET_ACCESS_KEY"), std::string::npos) << wrong.describe();
+  EXPECT_EQ(wrong.describe().find("geheim"), std::string::npos);
+  const Error none = failure({{"AWS_EC2_METADATA_DISABLED", "true"}});
+  EXPECT_EQ(none.code(), ErrorCode::kPermissionDenied);
+  EXPECT_NE(none.hint().find("AWS_ACCESS_KEY_ID"), std::string::npos);
+}
+
+TEST(S3Backend, MakesTheBucketOnlyWhenItCreates) {
+  Fake fake;
+  Store store(fake);
+  const auto missing = store.open(OpenKind::kOpen);
+  ASSERT_FALSE(missing.has_value());
+  EXPECT_EQ(missing.error().code(), ErrorCode::kNoRepository);
+  EXPECT_TRUE(store.open(OpenKind::kCreate).has_value());
+  EXPECT_TRUE(store.open(OpenKind::kOpen).has_value());
+}
+
+TEST(S3Backend, FollowsTheBucketToItsRegion) {
+  Fake fake;
+  ASSERT_TRUE(Store(fake).open().has_value());
+  fake.tell("/_set", R"({"region": "moon-2"})");
+  const auto backend = Store(fake).open().value();
+  ASSERT_TRUE(backend->put("config", as_bytes("x")).has_value());
+  EXPECT_EQ(backend->bucket().region(), "moon-2");
+}
+
+TEST(S3Backend, GoesByTheClockOfTheStore) {
+  Fake fake;
+  const auto backend = Store(fake).open().value();
+  for (const int seconds : {7200, -7200}) {
+    fake.tell("/_set", fmt::format("{{\"clock\": {}}}", seconds));
+    const std::string name = fmt::format("keys/a{}", seconds + 10000);
+    const auto stored = backend->put(name, as_bytes("x"));
+    EXPECT_TRUE(stored.has_value()) << stored.error().describe();
+  }
+}
+
+TEST(S3Backend, AsksForNewCredentialsWhenTheStoreSaysTheyHaveEnded) {
+  Fake fake;
+  ASSERT_TRUE(Store(fake).open().has_value());
+  const auto backend =
+      Store(fake, "", {{"AWS_CONTAINER_CREDENTIALS_FULL_URI", fake.url() + "/container"}})
+          .open()
+          .value();
+  EXPECT_EQ(fake.calls("GET /container"), 1);
+  fake.fault(R"({"do": "expired", "times": 1})");
+  EXPECT_TRUE(backend->put("config", as_bytes("x")).has_value());
+  EXPECT_EQ(fake.calls("GET /container"), 2);
+  fake.fault(R"({"do": "expired", "times": 2})");
+  EXPECT_EQ(backend->get("config", 10).error().code(), ErrorCode::kPermissionDenied);
+}
+
+TEST(S3Backend, CallsUnavailableWhatMayBeTriedAgain) {
+  Fake fake;
+  const auto backend = Store(fake).open().value();
+  ASSERT_TRUE(backend->put("keys/first", as_bytes("x")).has_value());
+  for (const char* const what : {"500", "503", "slow-down", "damage", "drop", "lose"}) {
+    const std::string name = fmt::format("keys/{}", what);
+    fake.fault(fmt::format(R"({{"do": "{}", "times": 1, "method": "PUT"}})", what));
+    const auto stored = backend->put(name, as_bytes("x"));
+    ASSERT_FALSE(stored.has_value()) << what;
+    EXPECT_EQ(stored.error().code(), ErrorCode::kUnavailable) << what;
+    const bool is_there = backend->head(name).has_value();
+    EXPECT_EQ(is_there, std::string_view(what) == "lose") << what;
+  }
+  ASSERT_TRUE(backend->put("config", noise(1000)).has_value());
+  fake.fault(R"({"do": "cut", "times": 2, "method": "GET", "key": "config"})");
+  Bytes out(100);
+  EXPECT_EQ(backend->get("config", 1000).error().code(), ErrorCode::kUnavailable);
+  EXPECT_EQ(backend->get_range("config", 5, out).error().code(), ErrorCode::kUnavailable);
+  fake.fault(R"({"do": "full", "times": 1})");
+  EXPECT_EQ(backend->put("keys/full", as_bytes("x")).error().code(), ErrorCode::kNoSpace);
+}
+
+TEST(S3Backend, SendsLargeObjectsInPartsAndLeavesNoneBehind) {
+  Fake fake;
+  const auto backend = Store(fake).open().value();
+  const Bytes large = noise(3'000'000);
+  const ByteView view(large);
+  const std::vector<ByteView> pieces{view.first(1'000'001), {}, view.subspan(1'000'001)};
+  ASSERT_TRUE(backend->put("data/3f/large", pieces).has_value());
+  EXPECT_TRUE(backend->get("data/3f/large", large.size()).value() == large);
+  EXPECT_EQ(fake.calls("PUT /bucket/some/where/data/3f/large?partNumber"), 10);
+  for (const char* const part : {"partNumber=1&", "partNumber=5", "uploads", "uploadId"}) {
+    fake.fault(fmt::format(R"({{"do": "503", "times": 1, "key": "other?{}"}})", part));
+    const auto stored = backend->put("data/3f/other", view);
+    EXPECT_EQ(stored.error().code(), ErrorCode::kUnavailable) << part;
+    EXPECT_EQ(backend->head("data/3f/other").error().code(), ErrorCode::kNotFound) << part;
+  }
+  EXPECT_EQ(fake.calls("DELETE /bucket/some/where/data/3f/other?uploadId"), 3);
+}
+
+TEST(S3Backend, NeedsNoQuestionToCreateWhatIsNamedByItsHash) {
+  Fake fake({"ignore-conditions"});
+  const auto backend = Store(fake).open().value();
+  const std::string name = "data/3f/" + std::string(64, 'a');
+  ASSERT_TRUE(backend->put(name, as_bytes("x")).has_value());
+  EXPECT_EQ(fake.calls("HEAD"), 0);
+  EXPECT_EQ(fake.calls("PUT"), 2) << "the bucket and the object";
+  EXPECT_TRUE(backend->capabilities().conditional_create) << "as far as is known";
+  ASSERT_TRUE(backend->put("config", as_bytes("x")).has_value());
+  EXPECT_FALSE(backend->capabilities().conditional_create);
+}
+
+TEST(S3Backend, DoesNotBelieveALockThatItCannotReadBack) {
+  Fake fake({"lying-lock"});
+  make_locked_bucket(fake);
+  const auto backend = Store(fake).open().value();
+  ASSERT_TRUE(backend->capabilities().object_lock);
+  ASSERT_TRUE(backend->put("config", as_bytes("x")).has_value());
+  const Timestamp later{.seconds = SystemClock().now().seconds + 3600, .nanos = 0};
+  EXPECT_EQ(backend->retain("config", later).error().code(), ErrorCode::kUnsupported);
+}
+
+TEST(S3Backend, NeverAsksAStoreToLockThatWouldOverwriteTheObject) {
+  Fake fake({"swift"});
+  make_locked_bucket(fake);  // it says 200 to that, too
+  const auto backend = Store(fake).open().value();
+  EXPECT_FALSE(backend->capabilities().object_lock);
+  EXPECT_EQ(backend->bucket().vendor().name, "OpenStack Swift");
+  ASSERT_TRUE(backend->put("config", as_bytes("x")).has_value());
+  const Timestamp later{.seconds = SystemClock().now().seconds + 3600, .nanos = 0};
+  EXPECT_EQ(backend->retain("config", later).error().code(), ErrorCode::kUnsupported);
+  EXPECT_EQ(as_text(backend->get("config", 10).value()), "x");
+}
+
+TEST(S3Backend, RefusesAStoreThatGivesNoRanges) {
+  Fake fake({"no-range"});
+  const auto backend = Store(fake).open().value();
+  ASSERT_TRUE(backend->put("config", as_bytes("0123456789")).has_value());
+  Bytes out(3);
+  EXPECT_EQ(backend->get_range("config", 3, out).error().code(), ErrorCode::kUnsupported);
+}
+
+TEST(S3Backend, SendsWhatTheUrlSaysOfNewObjects) {
+  Fake fake;
+  const auto backend =
+      Store(fake, "&storage_class=STANDARD_IA&sse=aws:kms&sse_kms_key=k").open().value();
+  EXPECT_TRUE(backend->put("config", as_bytes("x")).has_value());
+  EXPECT_TRUE(backend->put("data/3f/large", noise(2'000'000)).has_value());
+}
+
+TEST(S3Backend, StopsWhenItIsAskedTo) {
+  Fake fake;
+  Store store(fake);
+  const auto backend = store.open().value();
+  store.stop().request_stop();
+  EXPECT_EQ(backend->get("config", 10).error().code(), ErrorCode::kCancelled);
+}
+
+}  // namespace
+}  // namespace backstay::backend::s3
