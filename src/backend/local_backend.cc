@@ -63,7 +63,7 @@ void remove_leftovers(const std::string& root) {
 
 }  // namespace
 
-Result<std::unique_ptr<LocalBackend>> LocalBackend::open(std::string root) {
+Result<std::unique_ptr<LocalBackend>> LocalBackend::open(std::string root, Leftovers leftovers) {
   root = without_trailing_slashes(std::move(root));
   const auto info = io::file_info(root);
   const bool missing = !info && info.error().code() == ErrorCode::kNotFound;
@@ -74,7 +74,7 @@ Result<std::unique_ptr<LocalBackend>> LocalBackend::open(std::string root) {
             .with_hint("Check the path and that its disk is mounted, or create a repository there "
                        "with backstay init."));
   }
-  remove_leftovers(root);
+  if (leftovers == Leftovers::kGo) remove_leftovers(root);
   return std::unique_ptr<LocalBackend>(new LocalBackend(std::move(root)));
 }
 

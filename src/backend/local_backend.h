@@ -28,7 +28,10 @@ namespace backstay::backend {
 class LocalBackend final : public Backend {
  public:
   // `root` must be a folder (not_found otherwise).
-  static Result<std::unique_ptr<LocalBackend>> open(std::string root);
+  // What dead writers left behind in it is removed, or stays where nothing may be changed.
+  enum class Leftovers : std::uint8_t { kGo, kStay };
+  static Result<std::unique_ptr<LocalBackend>> open(std::string root,
+                                                    Leftovers leftovers = Leftovers::kGo);
   // Makes the folder and its parents where they are missing.
   static Result<std::unique_ptr<LocalBackend>> create(std::string root);
 

@@ -106,7 +106,9 @@ Result<std::unique_ptr<Backend>> open_backend(std::string_view url, OpenKind kin
   }
   std::string path = TRY(path_of(url));
   if (kind == OpenKind::kCreate) return TRY(LocalBackend::create(std::move(path)));
-  return TRY(LocalBackend::open(std::move(path)));
+  return TRY(LocalBackend::open(std::move(path), kind == OpenKind::kRead
+                                                     ? LocalBackend::Leftovers::kStay
+                                                     : LocalBackend::Leftovers::kGo));
 }
 
 }  // namespace backstay::backend

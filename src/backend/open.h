@@ -12,6 +12,7 @@ namespace backstay::backend {
 
 enum class OpenKind : std::uint8_t {
   kOpen,    // not_found where nothing is
+  kRead,    // the same, and nothing in it is changed, not even what dead writers left behind
   kCreate,  // makes the place where it is missing
 };
 

@@ -113,11 +113,16 @@ Result<void> write_all(Client& client, const std::string& path, const std::strin
     if (!trouble) trouble = TRY(writes.add(piece));
     return {};
   }));
+  // Right behind the last write: a server does one after the other.
+  std::optional<std::uint32_t> sync_id;
+  if (!trouble && client.offers(kSync)) {
+    Request sync = client.request(Message::kExtended);
+    sync_id = TRY(client.send(sync.text(kSync).text(handle)));
+  }
   if (!trouble) trouble = TRY(writes.finish());
   if (trouble) return std::unexpected(judge_write(client, *trouble, path));
-  if (!client.offers(kSync)) return {};
-  Request sync = client.request(Message::kExtended);
-  const Answer synced = TRY(client.ask(sync.text(kSync).text(handle)));
+  if (!sync_id) return {};
+  const Answer synced = TRY(client.wait(*sync_id));
   if (synced.is(StatusCode::kOk) || synced.is(StatusCode::kUnsupported)) return {};
   return std::unexpected(judge_write(client, synced, path));
 }
@@ -181,16 +186,26 @@ Result<void> make_folders(Client& client, const std::vector<std::string>& paths)
   return {};
 }
 
-Result<void> write_new_file(Client& client, const std::string& path, const StreamedBytes& bytes) {
+Result<std::string> open_new_file(Client& client, const std::string& path) {
   Request open = client.request(Message::kOpen);
   open.text(path).number(kOpenWrite | kOpenCreate | kOpenExclusive).mode(kFileMode);
-  const Answer opened = TRY(client.ask(open));
+  Answer opened = TRY(client.ask(open));
   if (opened.reply.message != Message::kHandle) return refused(opened, "making " + path);
-  Result<void> written = write_all(client, path, opened.reply.text, bytes);
+  return std::move(opened.reply.text);
+}
+
+Result<void> fill_new_file(Client& client, const std::string& path, const std::string& handle,
+                           const StreamedBytes& bytes) {
+  Result<void> written = write_all(client, path, handle, bytes);
   if (client.is_broken()) return written;
-  TRY(send_close(client, opened.reply.text));
+  TRY(send_close(client, handle));
   if (!written) static_cast<void>(remove_file(client, path));
   return written;
+}
+
+Result<void> write_new_file(Client& client, const std::string& path, const StreamedBytes& bytes) {
+  const std::string handle = TRY(open_new_file(client, path));
+  return fill_new_file(client, path, handle, bytes);
 }
 
 Result<Answer> give_name(Client& client, const std::string& from, const std::string& to,
@@ -293,13 +308,10 @@ Result<std::size_t> read_at(Client& client, const OpenFile& file, std::uint64_t 
 }
 
 Result<std::uint32_t> time_of_new_file(Client& client, const std::string& path) {
-  Request open = client.request(Message::kOpen);
-  open.text(path).number(kOpenWrite | kOpenCreate | kOpenExclusive).mode(kFileMode);
-  const Answer opened = TRY(client.ask(open));
-  if (opened.reply.message != Message::kHandle) return refused(opened, "making " + path);
+  const std::string handle = TRY(open_new_file(client, path));
   Request look = client.request(Message::kFstat);
-  const std::uint32_t looked = TRY(client.send(look.text(opened.reply.text)));
-  const std::uint32_t closed = TRY(send_close(client, opened.reply.text));
+  const std::uint32_t looked = TRY(client.send(look.text(handle)));
+  const std::uint32_t closed = TRY(send_close(client, handle));
   TRY(remove_file(client, path));
   TRY(client.wait(closed));
   const Attributes found = TRY(attributes_in(TRY(client.wait(looked)), "looking at " + path));

@@ -28,8 +28,13 @@ Result<void> remove_file(Client& client, const std::string& path);
 // goes wrong, because whoever needs them finds out. 0700, like the files 0600.
 Result<void> make_folders(Client& client, const std::vector<std::string>& paths);
 
-// A new file of these bytes, synced where the server can. already_exists; no_space where the server
-// tells that it is full. What was written of it when it fails is removed.
+// The handle of a new file; the server fails where the name is taken.
+Result<std::string> open_new_file(Client& client, const std::string& path);
+// Writes the bytes to it, has it synced where the server can, and closes it. no_space where the
+// server tells that it is full. When it fails the file is removed.
+Result<void> fill_new_file(Client& client, const std::string& path, const std::string& handle,
+                           const StreamedBytes& bytes);
+// Both.
 Result<void> write_new_file(Client& client, const std::string& path, const StreamedBytes& bytes);
 
 // How a file gets its final name without replacing anything.

@@ -52,6 +52,7 @@ Result<Way> way_to(std::string_view url, const StoreWorld& world) {
 Result<std::unique_ptr<Backend>> open_sftp(std::string_view url, OpenKind kind,
                                            const StoreWorld& world) {
   Way way = TRY(way_to(url, world));
+  if (kind == OpenKind::kRead) way.options.leftovers = Leftovers::kStay;
   if (kind == OpenKind::kCreate) {
     return TRY(SftpBackend::create(std::move(way.options), std::move(way.connect), world.rng));
   }

@@ -107,6 +107,7 @@ Result<void> SftpBackend::look_around(Client& client) {
   if (client.is_broken()) return listed;
   append_only_ = std::ranges::any_of(root[0].files,
                                      [](const NamedFile& file) { return file.name == kMarker; });
+  if (options_.leftovers == Leftovers::kStay) return {};
   return remove_leftovers(client, root[0].files);
 }
 
@@ -215,23 +216,26 @@ Result<bool> SftpBackend::put_once(Client& client, std::string_view name,
   const Naming by = TRY(naming(client));
   TRY(make_folders_for(client, name));
   const std::string path = path_of(name);
-  const auto taken = [&]() -> Result<bool> {
-    const auto there = look_at(client, path);
-    if (there) return true;
-    if (there.error().code() == ErrorCode::kNotFound) return false;
-    return std::unexpected(there.error().clone());
-  };
   const auto refuse_taken = [&] {
     return fail(ErrorCode::kAlreadyExists, fmt::format("making {}: the name is taken", path));
   };
-  // Before all the bytes are sent for nothing.
-  if (TRY(taken())) return refuse_taken();
+  // All the bytes must not be sent for nothing; and the answer costs no round trip of its own.
+  Request look = client.request(Message::kLstat);
+  const std::uint32_t looked = TRY(client.send(look.text(path)));
   const std::string temporary = temporary_path();
-  TRY(write_new_file(client, temporary, bytes));
+  const std::string handle = TRY(open_new_file(client, temporary));
+  if (TRY(client.wait(looked)).reply.message == Message::kAttrs) {
+    TRY(close_file(client, {.handle = handle, .size = 0}));
+    TRY(remove_file(client, temporary));
+    return refuse_taken();
+  }
+  TRY(fill_new_file(client, temporary, handle, bytes));
   const Answer named = TRY(give_name(client, temporary, path, by));
   if (named.is(StatusCode::kOk)) return true;
   if (by == Naming::kRename) TRY(remove_file(client, temporary));
-  if (TRY(taken())) return refuse_taken();
+  const auto there = look_at(client, path);
+  if (there) return refuse_taken();
+  if (there.error().retryable()) return std::unexpected(there.error().clone());
   if (named.is(StatusCode::kNoSuchFile)) return false;
   if (by == Naming::kLink && !named.is(StatusCode::kPermissionDenied)) {
     // Links are offered, and the file system has none.

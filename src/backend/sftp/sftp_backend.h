@@ -16,10 +16,14 @@
 
 namespace backstay::backend::sftp {
 
+// What dead writers left behind is removed, or stays where nothing may be changed.
+enum class Leftovers : std::uint8_t { kGo, kStay };
+
 struct SftpOptions {
   std::string root;   // as the server takes it
   std::string place;  // for messages
   std::size_t connections_max = 4;
+  Leftovers leftovers = Leftovers::kGo;
 };
 
 // put() writes a file ".tmp-..." in the root, has the server sync it where it can, and gives it its

@@ -1,0 +1,129 @@
+#include "backend/sftp/client.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "backend/memory_backend.h"
+#include "backend/retry_backend.h"
+#include "backend/sftp/sftp_backend.h"
+#include "backend/sftp/testing/memory_server.h"
+#include "backend/testing/backend_contract.h"
+#include "base/rng.h"
+#include "crypto/random.h"
+
+namespace backstay::backend::sftp {
+namespace {
+
+SessionPool::Connect connect_to(MemoryServer& server) {
+  return [&server] { return Client::begin(server.connect()); };
+}
+
+// The store without SSH.
+class MemorySftpStore final : public ContractStore {
+ public:
+  explicit MemorySftpStore(ServerTraits traits) : server_(std::move(traits)) {
+    auto made = SftpBackend::create({.root = "/a/b", .place = "sftp://test/a/b"},
+                                    connect_to(server_), rng_);
+    EXPECT_TRUE(made.has_value()) << made.error().describe();
+    backend_ = *std::move(made);
+  }
+  Backend& backend() override { return *backend_; }
+
+ private:
+  MemoryServer server_;
+  crypto::SystemRng rng_;
+  std::unique_ptr<SftpBackend> backend_;
+};
+
+ContractParam store_of(std::string what, ServerTraits traits) {
+  return {std::move(what), [traits] { return std::make_unique<MemorySftpStore>(traits); }};
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    SftpInMemory, BackendContract,
+    ::testing::Values(store_of("links", {}),
+                      store_of("renames", {.offers_links = false, .offers_more = false}),
+                      store_of("broken links", {.links_work = false}),
+                      store_of("disorder", {.reverses_answers = true, .read_max = 1000})));
+
+struct SftpProtocol : ::testing::Test {
+  [[nodiscard]] Result<std::unique_ptr<SftpBackend>> create(MemoryServer& server) {
+    return SftpBackend::create({.root = "/store", .place = "sftp://test/store"}, connect_to(server),
+                               rng);
+  }
+  SeededRng rng{5};
+};
+
+TEST_F(SftpProtocol, TakesAShellThatPrintsSomethingForNoServer) {
+  MemoryServer server({.greeting = "Welcome to this machine!\n"});
+  const auto begun = Client::begin(server.connect());
+  ASSERT_FALSE(begun.has_value());
+  EXPECT_EQ(begun.error().code(), ErrorCode::kUnsupported);
+  EXPECT_FALSE(begun.error().hint().empty());
+}
+
+TEST_F(SftpProtocol, WritesToNoServerWhoseRenamesReplace) {
+  MemoryServer server({.offers_links = false, .rename_replaces = true});
+  const auto store = create(server);
+  ASSERT_TRUE(store.has_value());
+  EXPECT_EQ((*store)->put("config", as_bytes("x")).error().code(), ErrorCode::kUnsupported);
+  EXPECT_TRUE(server.files().empty()) << "the probe leaves nothing";
+}
+
+TEST_F(SftpProtocol, TellsAFullDiskFromAServerThatFails) {
+  const Bytes big(1'000'000);
+  MemoryServer full({.space_bytes = 500'000});
+  auto store = create(full);
+  EXPECT_EQ((*store)->put("data/a", big).error().code(), ErrorCode::kNoSpace);
+  EXPECT_TRUE(full.files().empty()) << "what was written is removed";
+  MemoryServer silent({.offers_more = false, .space_bytes = 500'000});
+  store = create(silent);
+  EXPECT_EQ((*store)->put("data/a", big).error().code(), ErrorCode::kUnavailable);
+}
+
+TEST_F(SftpProtocol, SurvivesACutAtEveryRequest) {
+  SystemClock clock;
+  for (const MemoryServer::Cut cut : {MemoryServer::Cut::kBefore, MemoryServer::Cut::kAfter}) {
+    for (std::uint64_t number = 1;; ++number) {
+      MemoryServer server;
+      auto store = create(server);
+      ASSERT_TRUE(store.has_value());
+      const std::uint64_t before = server.requests();
+      server.cut_at(before + number, cut);
+      RetryBackend backend(*std::move(store), {}, {clock, rng, [](auto) {}, {}, {}});
+      const Bytes big(600'000, 7);
+      ASSERT_TRUE(backend.put("data/3f/a", big).has_value()) << number;
+      ASSERT_TRUE(backend.put("leases/a", as_bytes("x")).has_value()) << number;
+      ASSERT_EQ(backend.get("data/3f/a", big.size()).value(), big) << number;
+      std::vector<std::string> names;
+      const auto listed = backend.list("", [&](const ObjectInfo& info) -> Result<void> {
+        names.push_back(info.name);
+        return {};
+      });
+      ASSERT_TRUE(listed.has_value()) << number;
+      std::ranges::sort(names);
+      ASSERT_EQ(names, (std::vector<std::string>{"data/3f/a", "leases/a"})) << number;
+      ASSERT_TRUE(backend.remove("leases/a").has_value()) << number;
+      if (server.requests() - before < number) break;
+    }
+  }
+}
+
+TEST_F(SftpProtocol, KeepsSomebodyElsesObjectWhenItsOwnAnswerIsLost) {
+  SystemClock clock;
+  for (std::uint64_t number = 1; number < 20; ++number) {
+    MemoryServer server;
+    auto mine = create(server);
+    auto theirs = create(server);
+    ASSERT_TRUE((*theirs)->put("generations/1", as_bytes("theirs")).has_value());
+    server.cut_at(server.requests() + number, MemoryServer::Cut::kAfter);
+    RetryBackend backend(*std::move(mine), {}, {clock, rng, [](auto) {}, {}, {}});
+    EXPECT_EQ(backend.put("generations/1", as_bytes("my own")).error().code(),
+              ErrorCode::kAlreadyExists);
+    EXPECT_EQ(as_text(backend.get("generations/1", 10).value()), "theirs");
+  }
+}
+
+}  // namespace
+}  // namespace backstay::backend::sftp
