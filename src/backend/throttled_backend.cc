@@ -22,15 +22,19 @@ ThrottledBackend::ThrottledBackend(std::unique_ptr<Backend> inner, Rates rates, 
     : ForwardingBackend(std::move(inner)),
       clock_(clock),
       sleep_(std::move(sleep)),
-      upload_{.rate = rates.upload, .mutex = {}, .free_at = {}},
-      download_{.rate = rates.download, .mutex = {}, .free_at = {}} {}
+      upload_{.schedule = std::move(rates.upload), .mutex = {}, .free_at = {}},
+      download_{.schedule = std::move(rates.download), .mutex = {}, .free_at = {}} {}
 
 void ThrottledBackend::wait_for_turn(Lane& lane, std::uint64_t bytes) {
-  if (lane.rate == 0) return;
+  if (lane.schedule.never_limits()) return;
   std::chrono::nanoseconds pause{0};
   {
     const MutexLock lock(lane.mutex);
     const Moment now = clock_.monotonic();
+    if (lane.schedule.at(clock_.now()) == 0) {
+      lane.free_at = now;
+      return;
+    }
     pause = std::max(lane.free_at - now, Moment::duration::zero());
     add_cost(lane, now, bytes);
   }
@@ -38,14 +42,15 @@ void ThrottledBackend::wait_for_turn(Lane& lane, std::uint64_t bytes) {
 }
 
 void ThrottledBackend::charge(Lane& lane, std::uint64_t bytes) {
-  if (lane.rate == 0) return;
+  if (lane.schedule.never_limits()) return;
   const MutexLock lock(lane.mutex);
   add_cost(lane, clock_.monotonic(), bytes);
 }
 
-void ThrottledBackend::add_cost(Lane& lane, Moment now, std::uint64_t bytes) {
-  const std::chrono::duration<double> cost(static_cast<double>(bytes) /
-                                           static_cast<double>(lane.rate));
+void ThrottledBackend::add_cost(Lane& lane, Moment now, std::uint64_t bytes) const {
+  const std::uint64_t rate = lane.schedule.at(clock_.now());
+  if (rate == 0) return;
+  const std::chrono::duration<double> cost(static_cast<double>(bytes) / static_cast<double>(rate));
   lane.free_at = std::max(lane.free_at, now) + std::chrono::duration_cast<Moment::duration>(cost);
 }
 

@@ -7,14 +7,15 @@
 #include <stop_token>
 
 #include "backend/forwarding_backend.h"
+#include "backend/rate_schedule.h"
 #include "base/clock.h"
 #include "base/mutex.h"
 
 namespace backstay::backend {
 
 struct Rates {
-  std::uint64_t upload = 0;    // bytes a second; 0: no limit
-  std::uint64_t download = 0;  // bytes a second; 0: no limit
+  RateSchedule upload = {};
+  RateSchedule download = {};
 };
 
 // Sleeps, or does not where nobody has time to wait any more.
@@ -23,7 +24,7 @@ using Sleep = std::function<void(std::chrono::nanoseconds)>;
 // Thread-safe. A call goes through whole, and the calls after it wait until its bytes are paid for:
 // so the mean is kept however large an object is, and what was let through is never cut. Objects of
 // up to 4 KiB go up at once: leases, which must not become too old behind a queue of packs. A
-// barrier waits until all is paid for.
+// barrier waits until all is paid for. When a time of day without a limit comes, debts are let off.
 class ThrottledBackend final : public ForwardingBackend {
  public:
   // `clock` outlives this.
@@ -40,7 +41,7 @@ class ThrottledBackend final : public ForwardingBackend {
   using Moment = std::chrono::steady_clock::time_point;
   // One direction.
   struct Lane {
-    const std::uint64_t rate;
+    const RateSchedule schedule;
     Mutex mutex;
     Moment free_at GUARDED_BY(mutex);  // when all bytes so far are paid for
   };
@@ -48,7 +49,7 @@ class ThrottledBackend final : public ForwardingBackend {
   void wait_for_turn(Lane& lane, std::uint64_t bytes);
   // Of bytes whose number was not known before they came.
   void charge(Lane& lane, std::uint64_t bytes);
-  static void add_cost(Lane& lane, Moment now, std::uint64_t bytes) REQUIRES(lane.mutex);
+  void add_cost(Lane& lane, Moment now, std::uint64_t bytes) const REQUIRES(lane.mutex);
 
   const Clock& clock_;
   const Sleep sleep_;

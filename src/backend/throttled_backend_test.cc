@@ -84,6 +84,17 @@ TEST_F(Throttle, RenewsLeasesAtOnceAndChargesThemToThoseAfter) {
   EXPECT_EQ(time_.slept, milliseconds(10'100));
 }
 
+TEST_F(Throttle, GoesByTheTimeOfDay) {
+  // The test's clock stands; whatever it shows is in the window of the one and not of the other.
+  ThrottledBackend always = make({.upload = parse_rate_schedule("off,00:00-24:00=1000").value()});
+  ThrottledBackend never = make({.upload = parse_rate_schedule("1000,00:00-24:00=off").value()});
+  for (ThrottledBackend* const backend : {&always, &never}) {
+    ASSERT_TRUE(backend->put("a", Bytes(10'000)));
+    ASSERT_TRUE(backend->put("b", Bytes(10'000)));
+    EXPECT_EQ(time_.slept, milliseconds(10'000));
+  }
+}
+
 TEST(SleepUnless, EndsWhenAsked) {
   std::stop_source stop;
   const std::jthread asker([&] { stop.request_stop(); });

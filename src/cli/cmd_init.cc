@@ -39,6 +39,9 @@ Result<std::unique_ptr<repo::Repository>> make_repository(const Context& context
                                                           const InitArguments& arguments,
                                                           const crypto::Secret& recovery_key) {
   const std::string url = TRY(repository_url(context));
+  if (context.options.read_only) {
+    return fail(ErrorCode::kInvalidArgument, "a repository cannot be made with --read-only");
+  }
   repo::InitOptions options{
       .suite = arguments.suite, .compression = arguments.compression, .argon2 = {}, .label = {}};
   if (arguments.kdf_memory > 0) {

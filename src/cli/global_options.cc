@@ -38,14 +38,15 @@ Option memory_limit(std::uint64_t& limit) {
   return option;
 }
 
-Option rate(std::string names, std::uint64_t& target, std::string help) {
-  Option option = size(std::move(names), target, std::move(help) + " (10M, 512KiB)");
-  option.set = [&target](std::string_view text) -> Result<void> {
-    target = TRY(parse_byte_size(text));
-    if (target > 0) return {};
-    return fail(ErrorCode::kInvalidArgument, "it must be more than nothing a second");
-  };
-  return option;
+Option rate(std::string names, backend::RateSchedule& target, std::string help) {
+  return {.names = std::move(names),
+          .value = "RATE",
+          .help = std::move(help) +
+                  " (10M, 512KiB); by the time of day with 10M,08:00-18:00=1M,22:00-06:00=off",
+          .set = [&target](std::string_view text) -> Result<void> {
+            target = TRY(backend::parse_rate_schedule(text));
+            return {};
+          }};
 }
 
 Option key_timeout(std::chrono::seconds& target) {
@@ -115,6 +116,9 @@ std::vector<Option> global_option_table(GlobalOptions& to) {
       flag("--accept-changed", to.accept_changed,
            "go on although another repository is at this place than was, or its keys are others, "
            "and know it from now on"),
+      flag("--read-only", to.read_only,
+           "change nothing in the repository, not even to say that it is being read: for stores "
+           "that must stay as they are"),
       number("--threads", "N", to.threads, {1, 1024}, "worker threads; one a processor by default"),
       memory_limit(to.memory_limit),
       rate("--limit-upload", to.limit_upload, "write at most so much a second to the repository"),

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "backend/rate_schedule.h"
 #include "cli/option.h"
 
 namespace backstay::cli {
@@ -29,10 +30,11 @@ struct GlobalOptions {
   std::string cache_directory;
   bool no_cache = false;
   bool accept_changed = false;
-  std::uint64_t threads = 0;         // 0: one a processor
-  std::uint64_t memory_limit = 0;    // bytes; 0: the default
-  std::uint64_t limit_upload = 0;    // bytes a second; 0: none
-  std::uint64_t limit_download = 0;  // bytes a second; 0: none
+  bool read_only = false;
+  std::uint64_t threads = 0;       // 0: one a processor
+  std::uint64_t memory_limit = 0;  // bytes; 0: the default
+  backend::RateSchedule limit_upload;
+  backend::RateSchedule limit_download;
   bool nice = false;
   std::chrono::seconds key_timeout{120};
 };

@@ -4,8 +4,11 @@
 
 #include <algorithm>
 
+#include "backend/metered_backend.h"
 #include "backend/open.h"
+#include "backend/read_only_backend.h"
 #include "backend/throttled_backend.h"
+#include "base/byte_size.h"
 #include "base/try.h"
 #include "cli/console.h"
 #include "cli/global_options.h"
@@ -37,22 +40,54 @@ Error with_owner_hint(Error error) {
       "of those above it.");
 }
 
+// What was asked of the store, for who wants to know more.
+void tell_meters(const Context& context, const backend::Meters& meters) {
+  using Seconds = std::chrono::duration<double>;
+  for (std::size_t i = 0; i < meters.size(); ++i) {
+    const backend::Meter& meter = meters[i];
+    if (meter.calls == 0) continue;
+    std::string line = fmt::format("store: {} {}", to_string(static_cast<backend::Verb>(i)),
+                                   counted(meter.calls, "call"));
+    if (meter.bytes > 0) line += ", " + format_byte_size(meter.bytes);
+    line += fmt::format(", {:.3f} s, the longest {:.3f} s", Seconds(meter.time).count(),
+                        Seconds(meter.time_max).count());
+    if (meter.failures > 0) line += fmt::format(", {} failed", meter.failures);
+    context.console.detail(line);
+  }
+}
+
+std::unique_ptr<backend::Backend> metered(const Context& context,
+                                          std::unique_ptr<backend::Backend> backend) {
+  if (context.options.verbosity == 0) return backend;
+  return std::make_unique<backend::MeteredBackend>(
+      std::move(backend), context.clock,
+      [&context](const backend::Meters& meters) { tell_meters(context, meters); });
+}
+
+std::unique_ptr<backend::Backend> guarded(const Context& context,
+                                          std::unique_ptr<backend::Backend> backend) {
+  if (!context.options.read_only) return backend;
+  return std::make_unique<backend::ReadOnlyBackend>(std::move(backend), context.clock);
+}
+
 std::unique_ptr<backend::Backend> throttled(const Context& context,
                                             std::unique_ptr<backend::Backend> backend) {
   const backend::Rates rates{.upload = context.options.limit_upload,
                              .download = context.options.limit_download};
-  if (rates.upload == 0 && rates.download == 0) return backend;
+  if (rates.upload.never_limits() && rates.download.never_limits()) return backend;
   return std::make_unique<backend::ThrottledBackend>(
       std::move(backend), rates, context.clock, backend::sleep_unless(context.stop.get_token()));
 }
 
 Result<std::unique_ptr<backend::Backend>> open_existing(const Context& context) {
   const std::string url = TRY(repository_url(context));
+  const backend::OpenKind kind =
+      context.options.read_only ? backend::OpenKind::kRead : backend::OpenKind::kOpen;
   Result<std::unique_ptr<backend::Backend>> opened =
-      backend::open_backend(url, backend::OpenKind::kOpen, store_world(context));
+      backend::open_backend(url, kind, store_world(context));
   if (!opened && opened.error().code() == ErrorCode::kNotFound) return no_repository(url);
   if (!opened) return std::unexpected(with_owner_hint(std::move(opened).error()));
-  return throttled(context, *std::move(opened));
+  return guarded(context, throttled(context, metered(context, *std::move(opened))));
 }
 
 // The folder for this run, made when it is missing. A cache that cannot be had is no reason to
