@@ -73,8 +73,36 @@ class Copies(TwoRepositories):
         self.remove(self.second)
         self.make_second("--encryption", "none")
         self.copy()
+        first, password = self.repository, self.password
         self.in_second()
         self.assert_same_tree(self.source, self.restore())
+        self.assert_checked()
+        # Back to where they came from they are known, and into a new place they are all there.
+        home = ("copy", "--to", first, "--to-password-command", f"echo '{password}'")
+        known = self.run_for(0, "--json", *home).last()
+        self.assertEqual((known["snapshots_copied"], known["snapshots_there_already"]), (0, 2))
+        self.second, plain = self.folder / "third", self.second
+        self.make_second()
+        self.repository = plain
+        self.assertEqual(self.copy()[-1]["snapshots_copied"], 2)
+        self.in_second()
+        self.assert_same_tree(self.source, self.restore())
+        self.assert_checked()
+
+    def test_are_compressed_as_is_wanted(self):
+        (self.source / "text").write_text("".join(f"line {i} of a text\n" for i in range(200_000)))
+        self.backup()
+        stored = {}
+        for level in ("off", "9"):
+            self.remove(self.second)
+            self.make_second()
+            stored[level] = self.copy("--compression", level)[-1]["bytes_stored"]
+            first, password = self.repository, self.password
+            self.in_second()
+            self.assert_same_tree(self.source, self.restore())
+            self.assert_checked()
+            self.repository, self.password = first, password
+        self.assertLess(stored["9"], stored["off"] - 2_000_000)
 
     def test_that_are_killed_are_finished_by_the_next_run(self):
         (self.source / "large").write_bytes(os.urandom(30 << 20))

@@ -9,7 +9,7 @@ import subprocess
 import time
 
 import program
-from program import needs_root
+from program import nanoseconds_of, needs_root
 
 
 class BorgImports(program.ProgramTest):
@@ -84,6 +84,9 @@ class BorgImports(program.ProgramTest):
         for our, their in zip(ours, theirs, strict=True):
             self.assertEqual(our["host"], socket.gethostname())
             self.assertTrue(our["description"].startswith(their["name"]))
+            # borg tells whole seconds.
+            self.assertEqual(nanoseconds_of(our["time"]) // 10**9,
+                             nanoseconds_of(their["start"]) // 10**9)
             one, other = self.folder / "by-backstay", self.folder / "by-borg"
             for folder in (one, other):
                 self.remove(folder)

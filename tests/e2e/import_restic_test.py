@@ -10,6 +10,7 @@ import time
 
 import program
 import restic_key
+from program import nanoseconds_of
 
 
 class ResticImports(program.ProgramTest):
@@ -86,6 +87,7 @@ class ResticImports(program.ProgramTest):
             self.assertEqual((our["host"], our["user"], our["paths"]),
                              (their["hostname"], their["username"], their["paths"]))
             self.assertEqual(our["tags"], sorted(their.get("tags") or []))
+            self.assertEqual(nanoseconds_of(our["time"]), nanoseconds_of(their["time"]))
             one, other = self.folder / "by-backstay", self.folder / "by-restic"
             for folder in (one, other):
                 self.remove(folder)

@@ -1,7 +1,9 @@
 """The program as its users see it: a process with arguments, environment, output and exit code."""
+import datetime
 import json
 import os
 import pathlib
+import re
 import shutil
 import stat
 import subprocess
@@ -169,6 +171,14 @@ class ProgramTest(unittest.TestCase):
             folder.mkdir(exist_ok=True)
             data = os.urandom(size) if i % 2 else b"line %d of some text\n" % i * (size // 20)
             (folder / f"file{i}").write_bytes(data[:size * (i % 5 + 1) // 5])
+
+
+def nanoseconds_of(text):
+    """Since 1970, of a time as RFC 3339 writes it; without an offset it is one of this machine."""
+    head, fraction, offset = re.fullmatch(r"(.{19})(?:\.(\d{1,9}))?(Z|[+-]\d\d:\d\d)?",
+                                          text).groups()
+    moment = datetime.datetime.fromisoformat(head + (offset or "").replace("Z", "+00:00"))
+    return int(moment.timestamp()) * 10**9 + int((fraction or "").ljust(9, "0"))
 
 
 def mode_of(path):

@@ -1,6 +1,7 @@
 """Repairs from outside: what a user types after damage, and checks that take turns. The catalogue
 of damages is in src/engine/damage_catalogue_test.cc; here is what only a real disk and a real
 process have."""
+import json
 import os
 import pathlib
 import shutil
@@ -208,12 +209,16 @@ class Repair(program.ProgramTest):
         self.assertEqual(names["packs_read"], 0)
 
     def test_a_check_that_is_interrupted_goes_on(self):
-        process = self.start("--limit-download", "2M", "check", "--max-age", "1h")
-        time.sleep(2.5)
+        process = self.start("--json", "--limit-download", "2M", "--threads", "1", "check",
+                             "--max-age", "1h")
+        for line in process.stdout:  # until a pack was read
+            if json.loads(line).get("bytes_done", 0) > 0:
+                break
         process.send_signal(signal.SIGINT)
         process.communicate()
         self.assertIn(process.returncode, (0, 130))
         rest = self.assert_checked("--max-age", "1h").last()
+        self.assertGreater(rest["packs_fresh"], 0, "nothing was left out the second time")
         total = rest["packs_read"] + rest["packs_fresh"]
         self.assertEqual(total, len(self.objects("data", "meta")))
         self.assertEqual(self.objects("leases"), {})
