@@ -95,9 +95,12 @@ class OverS3(S3Test):
     def test_a_store_that_fails_for_now_is_asked_again(self):
         self.init()
         self.fill()
-        for what in ("503", "slow-down", "lose", "drop", "damage"):
-            self.tell("/_fault", do=what, times=2, skip=6)
-        self.tell("/_fault", do="cut", method="GET", times=2, skip=4)
+        # Not all upon one call: pauses double.
+        for method, key, what in (("GET", "list-type", "503"), ("PUT", "data", "slow-down"),
+                                  ("PUT", "snapshots", "lose"), ("PUT", "leases", "drop"),
+                                  ("PUT", "index", "damage"), ("GET", "config", "cut"),
+                                  ("DELETE", "leases", "lose"), ("HEAD", "config", "drop")):
+            self.tell("/_fault", do=what, method=method, key=key, times=2)
         self.backup()
         self.run_for(0, "check", "--read-data")
         self.assert_same_tree(self.source, self.restore())

@@ -7,9 +7,9 @@ Prints "ready PORT". Access key AKTEST, secret SKTEST, region test-1, or credent
 endpoints gave out. Every signature and every hash of a body is checked; parts are at least 64 KiB.
 
 Quirks: ignore-conditions (as old stores), no-conditions (501), ignore-complete (the condition on
-the completion is ignored), no-lock (no object lock), swift (no-conditions, no-lock, and its
-header), lying-lock (says 200 to a retention and keeps none), small-pages (10 keys a page),
-no-range.
+the completion is ignored), racy-conditions (four who create a probe all win), no-lock (no object
+lock), swift (no-conditions, no-lock, its header and its rounding of times), lying-lock (says 200 to
+a retention and keeps none), small-pages (10 keys a page), no-range.
 
 POST /_fault {"times": N, "skip": N, "method": M, "key": PART, "do": WHAT} makes the next requests
 go wrong: "500", "503", "slow-down", "lose" (does it, and closes the connection), "drop" (closes it
@@ -55,6 +55,7 @@ class Store:
         if "swift" in self.quirks:
             self.quirks |= {"no-conditions", "no-lock"}
         self.buckets, self.uploads, self.log, self.faults = {}, {}, [], []
+        self.racers = 0
         self.keys = {"AKTEST": ("SKTEST", None)}
         self.clock, self.region = 0, "test-1"
         self.page = 10 if "small-pages" in self.quirks else 1000

@@ -14,7 +14,7 @@ NAMESPACE = ' xmlns="http://s3.amazonaws.com/doc/2006-03-01/"'
 
 class Version:
     def __init__(self, data, modified, etag=None):
-        self.id, self.data, self.modified = uuid.uuid4().hex, data, int(modified)
+        self.id, self.data, self.modified = uuid.uuid4().hex, data, modified
         self.etag = etag or hashlib.md5(data).hexdigest()
         self.retention = None  # (mode, seconds since 1970)
         self.marker = data is None
@@ -34,6 +34,11 @@ class Bucket:
             self.keys.setdefault(key, []).append(version)
         else:
             self.keys[key] = [version]
+
+
+def moment(store):
+    """To the second; Swift gives the one after."""
+    return int(store.now()) + (1 if store.has("swift") else 0)
 
 
 def perform(request, store, name, key):
@@ -95,13 +100,16 @@ def check_condition(request, store, bucket, key):
         return
     if store.has("no-conditions"):
         raise Refusal(501, "NotImplemented", "no conditions")
+    if store.has("racy-conditions") and "/probe-" in key and store.racers < 4:
+        store.racers += 1
+        return
     if bucket.current(key):
         raise Refusal(412, "PreconditionFailed", "it exists", Condition="If-None-Match")
 
 
 def put(request, store, bucket, key):
     check_condition(request, store, bucket, key)
-    version = Version(request.body, store.now())
+    version = Version(request.body, moment(store))
     bucket.store(key, version)
     headers = [("ETag", f'"{version.etag}"')]
     if bucket.lock:
@@ -139,7 +147,7 @@ def delete(request, store, bucket, key):
         return 204, b"", []
     if wanted is None:
         if bucket.current(key):
-            versions.append(Version(None, store.now(), "marker"))
+            versions.append(Version(None, moment(store), "marker"))
         return 204, b"", []
     for version in versions:
         if version.id != wanted:
@@ -157,7 +165,7 @@ def on_retention(request, store, bucket, key):
     if version is None:
         raise Refusal(404, "NoSuchKey", "no such key")
     if store.has("swift") and request.command == "PUT":
-        bucket.store(key, Version(request.body, store.now()))  # its trap
+        bucket.store(key, Version(request.body, moment(store)))  # its trap
         return 200, b"", []
     if not bucket.lock:
         raise Refusal(400, "InvalidRequest", "the bucket has no lock")
@@ -218,7 +226,7 @@ def complete(request, store, bucket, key, upload):
         data += parts[number][1]
     if named != sorted(named):
         raise Refusal(400, "InvalidPartOrder", "not in order")
-    bucket.store(key, Version(data, store.now(), f"{uuid.uuid4().hex}-{len(named)}"))
+    bucket.store(key, Version(data, moment(store), f"{uuid.uuid4().hex}-{len(named)}"))
     del store.uploads[upload]
     return 200, (f"<CompleteMultipartUploadResult{NAMESPACE}><Key>{escape(key)}</Key>"
                  "</CompleteMultipartUploadResult>"), []

@@ -53,18 +53,18 @@ Result<http::Response> Bucket::call(Call call, ByteView body) {
 Result<http::Response> Bucket::call(const Call& call) {
   Corrections done;
   for (;;) {
-    const http::Response response = TRY_DOING("asking " + options_.address.describe(), send(call));
+    const Signed with{region(), store_now(), TRY(options_.credentials.current())};
+    const http::Response response =
+        TRY_DOING("asking " + options_.address.describe(), send(call, with));
     learn(response);
     if (response.succeeded()) return response;
-    if (!correct(response, done)) return failure(call, response);
+    if (!correct(response, with, done)) return failure(call, response);
   }
 }
 
-Result<http::Response> Bucket::send(const Call& call) {
-  const Credentials who = TRY(options_.credentials.current());
+Result<http::Response> Bucket::send(const Call& call, const Signed& with) {
   const Address& address = options_.address;
-  const std::string in = region();
-  const Timestamp now = store_now();
+  const auto& [in, now, who] = with;
   UnsignedRequest to_sign{
       .method = call.method,
       .path = address.path_to_bucket() +
@@ -107,31 +107,33 @@ void Bucket::learn(const http::Response& response) {
   if (vendor_->name == "unknown") vendor_ = &vendor_by_answer(response);
 }
 
-bool Bucket::correct(const http::Response& response, Corrections& done) {
+bool Bucket::correct(const http::Response& response, const Signed& with, Corrections& done) {
   const ErrorAnswer error = parse_error(response.body);
-  if (!done.region && follow_region(response, error)) return done.region = true;
-  const std::optional<std::string_view> date = response.header("date");
-  if (!done.clock && response.status == 403 && date) {
-    // HEAD has no words: there the date alone tells.
-    const Result<Timestamp> there = http::parse_http_date(*date);
-    const std::int64_t off = there ? there->seconds - store_now().seconds : 0;
-    if (std::abs(off) > kSkewSeconds) {
-      const MutexLock lock(mutex_);
-      clock_ahead_ += off;
-      return done.clock = true;
-    }
-  }
+  if (!done.region && follow_region(response, error, with)) return done.region = true;
+  if (!done.clock && follow_clock(response, with)) return done.clock = true;
   const bool ended = error.code == "ExpiredToken" || error.code == "TokenRefreshRequired";
   if (!done.credentials && ended) {
-    options_.credentials.expired();
+    options_.credentials.expired(with.who);
     return done.credentials = true;
   }
   return false;
 }
 
+// HEAD has no words: there the date alone tells why it was refused.
+bool Bucket::follow_clock(const http::Response& response, const Signed& with) {
+  const auto date = response.header("date");
+  const Result<Timestamp> there = http::parse_http_date(date.value_or(""));
+  if (response.status != 403 || !there) return false;
+  if (std::abs(there->seconds - with.time.seconds) <= kSkewSeconds) return false;
+  const MutexLock lock(mutex_);
+  clock_ahead_ = there->seconds - options_.clock.now().seconds;
+  return true;
+}
+
 // 301 PermanentRedirect, 307 TemporaryRedirect and 400 AuthorizationHeaderMalformed say where the
 // bucket is. Only the region is believed, never a host: nobody gets signed requests by asking.
-bool Bucket::follow_region(const http::Response& response, const ErrorAnswer& error) {
+bool Bucket::follow_region(const http::Response& response, const ErrorAnswer& error,
+                           const Signed& with) {
   const bool elsewhere = response.status / 100 == 3 || response.status == 400;
   std::string named = error.region;
   if (const auto header = response.header("x-amz-bucket-region")) named = *header;
@@ -139,8 +141,8 @@ bool Bucket::follow_region(const http::Response& response, const ErrorAnswer& er
   for (const char c : named) {
     if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-')) return false;
   }
+  if (named == with.region) return false;
   const MutexLock lock(mutex_);
-  if (named == region_) return false;
   region_ = named;
   return true;
 }

@@ -69,9 +69,19 @@ class Bucket {
     bool credentials = false;
   };
 
-  Result<http::Response> send(const Call& call);
-  bool correct(const http::Response& response, Corrections& done) EXCLUDES(mutex_);
-  bool follow_region(const http::Response& response, const ErrorAnswer& error) EXCLUDES(mutex_);
+  // With what a call was signed: other calls may correct what all of them go by meanwhile.
+  struct Signed {
+    std::string region;
+    Timestamp time;
+    Credentials who;
+  };
+
+  Result<http::Response> send(const Call& call, const Signed& with);
+  bool correct(const http::Response& response, const Signed& with, Corrections& done)
+      EXCLUDES(mutex_);
+  bool follow_region(const http::Response& response, const ErrorAnswer& error, const Signed& with)
+      EXCLUDES(mutex_);
+  bool follow_clock(const http::Response& response, const Signed& with) EXCLUDES(mutex_);
   void learn(const http::Response& response) EXCLUDES(mutex_);
   [[nodiscard]] std::unexpected<Error> failure(const Call& call, const http::Response& response);
 

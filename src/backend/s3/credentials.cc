@@ -229,9 +229,9 @@ Result<Credentials> CredentialChain::current() {
   return std::unexpected(std::move(found).error());
 }
 
-void CredentialChain::expired() {
+void CredentialChain::expired(const Credentials& refused) {
   const MutexLock lock(mutex_);
-  known_.reset();
+  if (known_ && known_->access_key == refused.access_key) known_.reset();
 }
 
 }  // namespace backstay::backend::s3

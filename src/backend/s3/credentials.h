@@ -44,8 +44,8 @@ class CredentialChain {
 
   // permission_denied with a hint where there are none.
   Result<Credentials> current() EXCLUDES(mutex_);
-  // The store did not take them any more: the next call asks anew.
-  void expired() EXCLUDES(mutex_);
+  // The store did not take these any more: the next call asks anew.
+  void expired(const Credentials& refused) EXCLUDES(mutex_);
 
  private:
   Result<Credentials> find() const;

@@ -18,7 +18,8 @@ Result<void> check_s3_is_free(std::string_view url, const StoreWorld& world) {
   if (!opened && opened.error().code() == ErrorCode::kNoRepository) return {};
   if (!opened) return std::unexpected(opened.error().clone());
   Backend& store = **opened;
-  if (store.head("config")) return {};
+  const auto config = store.head("config");
+  if (config || config.error().code() == ErrorCode::kNoRepository) return {};
   return store.list("", [&](const ObjectInfo& info) -> Result<void> {
     // What an init that was cut left behind, and who asked the store what it can do.
     if (info.name.starts_with("keys/") || info.name.starts_with("leases/")) return {};

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <thread>
 
 #include "backend/open.h"
 #include "base/base64.h"
@@ -18,6 +19,8 @@ namespace {
 
 // docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html; others have at least that.
 constexpr std::uint64_t kObjectBytesMax = std::uint64_t{5} << 40;
+// So many who create one name at once show whether a store lets more than one win.
+constexpr std::size_t kRacers = 4;
 
 http::ClientOptions client_options(const World& world, const Limits& limits) {
   const auto ca_file = [&] {
@@ -75,21 +78,32 @@ S3Backend::S3Backend(Address address, World world, Limits limits)
 Result<std::unique_ptr<S3Backend>> S3Backend::open(Address address, World world, OpenKind kind,
                                                    Limits limits) {
   std::unique_ptr<S3Backend> backend(new S3Backend(std::move(address), std::move(world), limits));
-  TRY(backend->look_at_bucket(kind));
-  const MutexLock lock(backend->mutex_);
-  const Support conditional = backend->bucket_.vendor().conditional_put;
-  if (conditional == Support::kYes) backend->creation_ = Creation::kConditional;
-  if (conditional == Support::kNo) backend->creation_ = Creation::kLookFirst;
+  Result<void> looked = backend->look_at_bucket(kind);
+  const bool later = !looked && looked.error().retryable() && kind == OpenKind::kOpen;
+  if (!looked && !later) return std::unexpected(std::move(looked).error());
   return backend;
 }
 
 Result<void> S3Backend::look_at_bucket(OpenKind kind) {
   Result<void> looked = ask_about_lock();
-  if (looked || looked.error().code() != ErrorCode::kNoRepository || kind != OpenKind::kCreate) {
-    return looked;
+  const bool missing = !looked && looked.error().code() == ErrorCode::kNoRepository;
+  if (missing && kind == OpenKind::kCreate) {
+    TRY(make_bucket());
+    looked = ask_about_lock();
   }
-  TRY(make_bucket());
-  return ask_about_lock();
+  TRY(std::move(looked));
+  const MutexLock lock(mutex_);
+  const Support conditional = bucket_.vendor().conditional_put;
+  if (conditional == Support::kYes) creation_ = Creation::kConditional;
+  if (conditional == Support::kNo) creation_ = Creation::kLookFirst;
+  looked_ = true;
+  return {};
+}
+
+Result<void> S3Backend::ready(std::string_view name) {
+  TRY(validate_name(name));
+  if (looked_) return {};
+  return look_at_bucket(OpenKind::kOpen);
 }
 
 Result<void> S3Backend::make_bucket() {
@@ -159,7 +173,7 @@ Result<void> S3Backend::put_streamed(std::string_view name, const StreamedBytes&
 
 Result<void> S3Backend::create(std::string_view name, const StreamedBytes& bytes,
                                const std::function<Result<void>(const UploadHeaders&)>& in_parts) {
-  TRY(validate_name(name));
+  TRY(ready(name));
   const std::string key(name);
   Creation how = TRY(creation_of(name));
   for (;;) {
@@ -234,42 +248,49 @@ Result<S3Backend::Creation> S3Backend::creation_of(std::string_view name) {
     const MutexLock lock(mutex_);
     if (creation_ != Creation::kUnasked || needs_no_condition(name)) return creation_;
   }
-  const bool heeds =
-      TRY_DOING("asking the store whether it creates objects only once", heeds_conditions());
+  const Creation found = TRY_DOING("asking the store whether it creates objects only once", race());
   const MutexLock lock(mutex_);
-  if (creation_ == Creation::kUnasked) {
-    creation_ = heeds ? Creation::kConditional : Creation::kLookFirst;
-  }
+  if (creation_ == Creation::kUnasked) creation_ = found;
   return creation_;
 }
 
-// Where leases are, clients may remove things also of stores that let nothing else go.
-Result<bool> S3Backend::heeds_conditions() {
+// Several create one name at once, and then one of them again. Where leases are, clients may remove
+// things also of stores that let nothing else go.
+Result<S3Backend::Creation> S3Backend::race() {
   Bytes random(16);
   world_.rng.fill(random);
   const std::string key = "leases/probe-" + to_hex(random);
-  const auto put_probe = [&](std::string_view text, const std::vector<http::Header>& condition) {
-    return bucket_.call({.method = "PUT", .key = key, .headers = condition}, as_bytes(text));
+  const auto create = [&]() -> std::optional<Error> {
+    const auto created = bucket_.call(
+        {.method = "PUT", .key = key, .headers = {{"If-None-Match", "*"}}}, as_bytes("probe"));
+    if (created) return std::nullopt;
+    return created.error().clone();
   };
-  if (auto first = put_probe("first", {}); !first) {
-    return std::unexpected(std::move(first).error());
+  std::vector<std::optional<Error>> said(kRacers);
+  {
+    std::vector<std::jthread> racers;
+    for (auto& one : said) racers.emplace_back([&] { one = create(); });
   }
-  const auto second = put_probe("second", {{"If-None-Match", "*"}});
+  said.push_back(create());
   const Result<http::Response> gone = bucket_.call({.method = "DELETE", .key = key});
   if (!gone && gone.error().code() != ErrorCode::kPermissionDenied) {
     return std::unexpected(gone.error().clone());
   }
-  if (second) return false;
-  const ErrorCode code = second.error().code();
-  if (code == ErrorCode::kAlreadyExists) return true;
-  if (code == ErrorCode::kUnsupported) return false;
-  return std::unexpected(second.error().clone());
+  for (const auto& error : said) {
+    const bool lost = error && (error->code() == ErrorCode::kAlreadyExists ||
+                                error->code() == ErrorCode::kUnsupported);
+    if (error && !lost) return std::unexpected(error->clone());
+  }
+  const std::optional<Error>& last = said.back();
+  if (!last || last->code() != ErrorCode::kAlreadyExists) return Creation::kLookFirst;
+  const auto won = std::ranges::count_if(said, [](const auto& error) { return !error; });
+  return won == 1 ? Creation::kConditional : Creation::kRacy;
 }
 
 // ---- reading
 
 Result<Bytes> S3Backend::get(std::string_view name, std::uint64_t size_max) {
-  TRY(validate_name(name));
+  TRY(ready(name));
   http::Response response =
       TRY_DOING(fmt::format("reading {}", name),
                 bucket_.call({.key = std::string(name), .answer_max = size_max}));
@@ -278,7 +299,7 @@ Result<Bytes> S3Backend::get(std::string_view name, std::uint64_t size_max) {
 
 Result<void> S3Backend::get_range(std::string_view name, std::uint64_t offset,
                                   MutableByteView out) {
-  TRY(validate_name(name));
+  TRY(ready(name));
   if (out.empty() || offset > ~std::uint64_t{0} - out.size()) {
     if (TRY(head(name)).size_bytes < offset || !out.empty()) {
       return ends_before(name, offset, out.size());
@@ -306,17 +327,23 @@ Result<void> S3Backend::get_range(std::string_view name, std::uint64_t offset,
 }
 
 Result<ObjectInfo> S3Backend::head(std::string_view name) {
-  TRY(validate_name(name));
+  TRY(ready(name));
   const http::Response response = TRY(bucket_.call({.method = "HEAD", .key = std::string(name)}));
+  const Timestamp said = TRY(http::parse_http_date(response.header("last-modified").value_or("")));
   return ObjectInfo{
-      .name = std::string(name),
-      .size_bytes = TRY(size_in(response)),
-      .modified = TRY(http::parse_http_date(response.header("last-modified").value_or("")))};
+      .name = std::string(name), .size_bytes = TRY(size_in(response)), .modified = modified(said)};
+}
+
+// Nothing is from later than store_time() says it is.
+Timestamp S3Backend::modified(Timestamp said) const {
+  if (bucket_.vendor().rounds_up) --said.seconds;
+  return said;
 }
 
 Result<void> S3Backend::list(std::string_view prefix,
                              const std::function<Result<void>(const ObjectInfo&)>& each) {
   TRY(validate_prefix(prefix));
+  if (!looked_) TRY(look_at_bucket(OpenKind::kOpen));
   const std::string& ours = bucket_.address().prefix;
   http::Parameters query{{"list-type", "2"}, {"prefix", ours + std::string(prefix)}};
   std::string token;
@@ -331,7 +358,7 @@ Result<void> S3Backend::list(std::string_view prefix,
       std::string name = one.key.substr(ours.size());
       // What others put there is none of ours.
       if (!validate_name(name) || !name.starts_with(prefix)) continue;
-      TRY(each({std::move(name), one.size_bytes, one.modified}));
+      TRY(each({std::move(name), one.size_bytes, modified(one.modified)}));
     }
     if (page.next.empty()) return {};
     if (page.next == token || page.keys.empty()) {
@@ -354,7 +381,7 @@ Result<Timestamp> S3Backend::store_time() {
 // ---- removing and keeping
 
 Result<void> S3Backend::remove(std::string_view name) {
-  TRY(validate_name(name));
+  TRY(ready(name));
   if (lock_) return remove_version(name);
   const Result<http::Response> removed =
       bucket_.call({.method = "DELETE", .key = std::string(name)});
@@ -379,7 +406,7 @@ Result<void> S3Backend::remove_version(std::string_view name) {
 }
 
 Result<void> S3Backend::retain(std::string_view name, Timestamp until) {
-  TRY(validate_name(name));
+  TRY(ready(name));
   if (!lock_) return Backend::retain(name, until);
   if (until.nanos > 0) until = {.seconds = until.seconds + 1, .nanos = 0};
   const std::optional<Timestamp> before = TRY(retention(name));
@@ -398,7 +425,7 @@ Result<void> S3Backend::retain(std::string_view name, Timestamp until) {
 }
 
 Result<std::optional<Timestamp>> S3Backend::retention(std::string_view name) {
-  TRY(validate_name(name));
+  TRY(ready(name));
   if (!lock_) return Backend::retention(name);
   const Result<http::Response> said =
       bucket_.call({.key = std::string(name), .query = {{"retention", ""}}});
@@ -415,7 +442,7 @@ Result<std::optional<Timestamp>> S3Backend::retention(std::string_view name) {
 
 Capabilities S3Backend::capabilities() const {
   const MutexLock lock(mutex_);
-  return {.conditional_create = creation_ != Creation::kLookFirst,
+  return {.conditional_create = creation_ != Creation::kLookFirst && creation_ != Creation::kRacy,
           .server_time = true,
           .object_bytes_max = kObjectBytesMax,
           .object_lock = lock_,

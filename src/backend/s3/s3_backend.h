@@ -5,6 +5,7 @@
 // and capabilities() says so.
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <optional>
 #include <stop_token>
@@ -44,7 +45,8 @@ struct Limits {
 class S3Backend final : public Backend {
  public:
   // One call to the store tells that the credentials are good and the bucket is there, which
-  // kCreate makes where it is not. no_repository without it.
+  // kCreate makes where it is not. no_repository without it. A store that fails for now is looked
+  // at by the first call that it answers.
   static Result<std::unique_ptr<S3Backend>> open(Address address, World world, OpenKind kind,
                                                  Limits limits = {});
 
@@ -71,11 +73,14 @@ class S3Backend final : public Backend {
   enum class Creation : std::uint8_t {
     kUnasked,      // nobody knows yet whether the store heeds If-None-Match
     kConditional,  // it does
+    kRacy,         // it does, but not for those who come at the same moment
     kLookFirst,    // it does not
   };
 
   S3Backend(Address address, World world, Limits limits);
-  Result<void> look_at_bucket(OpenKind kind);
+  Result<void> look_at_bucket(OpenKind kind) EXCLUDES(mutex_);
+  // What every call begins with: the name is one, and the store was looked at.
+  Result<void> ready(std::string_view name);
   Result<void> make_bucket();
   Result<void> ask_about_lock();
 
@@ -88,7 +93,8 @@ class S3Backend final : public Backend {
                                const UploadHeaders& headers,
                                const std::function<Result<void>(const UploadHeaders&)>& in_parts);
   Result<Creation> creation_of(std::string_view name) EXCLUDES(mutex_);
-  Result<bool> heeds_conditions();
+  Result<Creation> race();
+  [[nodiscard]] Timestamp modified(Timestamp said) const;
   [[nodiscard]] UploadHeaders headers_of(Creation creation) const;
   Result<void> remove_version(std::string_view name);
 
@@ -98,7 +104,8 @@ class S3Backend final : public Backend {
   http::Client nearby_client_;
   CredentialChain credentials_;
   Bucket bucket_;
-  bool lock_ = false;  // set before anybody has the backend
+  std::atomic<bool> lock_ = false;
+  std::atomic<bool> looked_ = false;  // lock_ and creation_ are as the store says
   mutable Mutex mutex_;
   Creation creation_ GUARDED_BY(mutex_) = Creation::kUnasked;
 };

@@ -202,6 +202,16 @@ TEST(S3Backend, MakesTheBucketOnlyWhenItCreates) {
   EXPECT_TRUE(store.open(OpenKind::kOpen).has_value());
 }
 
+TEST(S3Backend, IsOpenedAlsoWhenTheStoreFailsForNow) {
+  Fake fake;
+  make_locked_bucket(fake);
+  fake.fault(R"({"do": "503", "times": 2})");
+  const auto backend = Store(fake).open(OpenKind::kOpen).value();
+  EXPECT_EQ(backend->head("config").error().code(), ErrorCode::kUnavailable);
+  EXPECT_EQ(backend->head("config").error().code(), ErrorCode::kNotFound);
+  EXPECT_TRUE(backend->capabilities().object_lock);
+}
+
 TEST(S3Backend, FollowsTheBucketToItsRegion) {
   Fake fake;
   ASSERT_TRUE(Store(fake).open().has_value());
@@ -229,9 +239,10 @@ TEST(S3Backend, AsksForNewCredentialsWhenTheStoreSaysTheyHaveEnded) {
       Store(fake, "", {{"AWS_CONTAINER_CREDENTIALS_FULL_URI", fake.url() + "/container"}})
           .open()
           .value();
+  ASSERT_TRUE(backend->put("config", as_bytes("x")).has_value());
   EXPECT_EQ(fake.calls("GET /container"), 1);
   fake.fault(R"({"do": "expired", "times": 1})");
-  EXPECT_TRUE(backend->put("config", as_bytes("x")).has_value());
+  EXPECT_TRUE(backend->get("config", 10).has_value());
   EXPECT_EQ(fake.calls("GET /container"), 2);
   fake.fault(R"({"do": "expired", "times": 2})");
   EXPECT_EQ(backend->get("config", 10).error().code(), ErrorCode::kPermissionDenied);
@@ -287,6 +298,14 @@ TEST(S3Backend, NeedsNoQuestionToCreateWhatIsNamedByItsHash) {
   EXPECT_TRUE(backend->capabilities().conditional_create) << "as far as is known";
   ASSERT_TRUE(backend->put("config", as_bytes("x")).has_value());
   EXPECT_FALSE(backend->capabilities().conditional_create);
+}
+
+TEST(S3Backend, SeesThatAStoreLetsAllWinWhoComeAtTheSameMoment) {
+  Fake fake({"racy-conditions"});
+  const auto backend = Store(fake).open().value();
+  ASSERT_TRUE(backend->put("config", as_bytes("x")).has_value());
+  EXPECT_FALSE(backend->capabilities().conditional_create);
+  EXPECT_EQ(backend->put("config", as_bytes("y")).error().code(), ErrorCode::kAlreadyExists);
 }
 
 TEST(S3Backend, DoesNotBelieveALockThatItCannotReadBack) {

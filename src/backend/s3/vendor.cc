@@ -16,7 +16,8 @@ constexpr std::array<Vendor, 8> kVendors{{
      .conditional_put = kYes,
      .conditional_complete = kYes,
      .object_lock = kAsk,
-     .checksums = true},
+     .checksums = true,
+     .rounds_up = false},
     // Retention there is a matter of the bucket, not of objects.
     {.name = "Cloudflare R2",
      .host_ending = "r2.cloudflarestorage.com",
@@ -26,7 +27,8 @@ constexpr std::array<Vendor, 8> kVendors{{
      .conditional_put = kYes,
      .conditional_complete = kNo,
      .object_lock = kNo,
-     .checksums = true},
+     .checksums = true,
+     .rounds_up = false},
     // Has preconditions of its own, which cannot be mixed with the headers of Amazon.
     {.name = "Google Cloud Storage",
      .host_ending = "storage.googleapis.com",
@@ -36,7 +38,8 @@ constexpr std::array<Vendor, 8> kVendors{{
      .conditional_put = kNo,
      .conditional_complete = kNo,
      .object_lock = kNo,
-     .checksums = false},
+     .checksums = false,
+     .rounds_up = false},
     {.name = "MinIO",
      .host_ending = "",
      .header = "server",
@@ -45,7 +48,8 @@ constexpr std::array<Vendor, 8> kVendors{{
      .conditional_put = kAsk,
      .conditional_complete = kAsk,
      .object_lock = kAsk,
-     .checksums = true},
+     .checksums = true,
+     .rounds_up = false},
     {.name = "Garage",
      .host_ending = "",
      .header = "server",
@@ -54,7 +58,8 @@ constexpr std::array<Vendor, 8> kVendors{{
      .conditional_put = kAsk,
      .conditional_complete = kNo,
      .object_lock = kNo,
-     .checksums = true},
+     .checksums = true,
+     .rounds_up = false},
     // Answers 501 to conditions. To a retention it answers 200, and overwrites the object with it.
     {.name = "OpenStack Swift",
      .host_ending = "",
@@ -64,8 +69,10 @@ constexpr std::array<Vendor, 8> kVendors{{
      .conditional_put = kNo,
      .conditional_complete = kNo,
      .object_lock = kNo,
-     .checksums = false},
-    // 16 ignores the condition on the completion, 20 heeds it.
+     .checksums = false,
+     .rounds_up = true},
+    // 16 ignores the condition on the completion, 20 heeds it. In buckets with versions, which
+    // those with object lock are, 16 lets all win who create a name at the same moment.
     {.name = "Ceph RGW",
      .host_ending = "",
      .header = "x-amz-request-id",
@@ -74,7 +81,8 @@ constexpr std::array<Vendor, 8> kVendors{{
      .conditional_put = kAsk,
      .conditional_complete = kNo,
      .object_lock = kAsk,
-     .checksums = true},
+     .checksums = true,
+     .rounds_up = false},
     {.name = "unknown",
      .host_ending = "",
      .header = "",
@@ -83,7 +91,8 @@ constexpr std::array<Vendor, 8> kVendors{{
      .conditional_put = kAsk,
      .conditional_complete = kNo,
      .object_lock = kAsk,
-     .checksums = true},
+     .checksums = true,
+     .rounds_up = false},
 }};
 
 }  // namespace

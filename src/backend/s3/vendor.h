@@ -26,6 +26,7 @@ struct Vendor {
   Support conditional_complete;  // and on CompleteMultipartUpload
   Support object_lock;
   bool checksums;  // keeps x-amz-checksum-sha256, or at least does not mind it
+  bool rounds_up;  // says of an object that it is from the second after the one it is from
 };
 
 // All of them; the last one is of stores that nobody knows.
