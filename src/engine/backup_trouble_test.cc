@@ -162,12 +162,14 @@ TEST_F(BackupInTrouble, EndsWhenTheSourceItselfFails) {
 
 // ---- trouble with the repository
 
+// borg 2 (b22): failures of writing on a full disk were taken for failures of reading the source.
 TEST_F(BackupInTrouble, FailsWhenTheStoreIsFull) {
   faults_.limit_space(100'000);
   EXPECT_EQ(code_of(try_backup()), "no_space");
   EXPECT_TRUE(names("snapshots/").empty());
 }
 
+// rustic #249: a pack that was not stored, and nobody heard of it.
 TEST_F(BackupInTrouble, FailsWithTheFirstFailureOfTheStoreWhicheverCallItIs) {
   const std::uint64_t before = faults_.calls();
   backup_well();

@@ -169,8 +169,8 @@ TEST_F(PruneRaces, EveryHostIsWaitedForThatBeganBeforeAndNoOther) {
   EXPECT_GT(last.bytes_freed, 300'000U);
 }
 
-// duplicacy #323, kopia #4769: packs of a backup that runs, which no run names yet, taken for
-// garbage because a clock says that they are old.
+// duplicacy #323, #465, kopia #1949, #4769: packs of a backup that runs, which no run names yet,
+// taken for garbage because a clock says that they are old.
 TEST_F(PruneRaces, PacksOfABackupThatRunsAreRescuedThoughTheyLookedAbandoned) {
   const auto writing = open();
   auto writer = lease(*writing, "backup", repo::LeaseUse::kWriting);
@@ -195,6 +195,57 @@ TEST_F(PruneRaces, PacksOfABackupThatRunsAreRescuedThoughTheyLookedAbandoned) {
   std::size_t known = 0;
   for (const auto& ref : refs) known += other->index().contains(ref.id) ? 1U : 0U;
   EXPECT_LT(known, refs.size());
+}
+
+// A listing that does not have one object.
+class Hiding final : public backend::ForwardingBackend {
+ public:
+  Hiding(backend::Backend& inner, std::string name)
+      : ForwardingBackend(inner), name_(std::move(name)) {}
+  Result<void> list(std::string_view prefix,
+                    const std::function<Result<void>(const backend::ObjectInfo&)>& each) override {
+    return inner_.list(prefix, [&](const backend::ObjectInfo& info) -> Result<void> {
+      return info.name == name_ ? Result<void>() : each(info);
+    });
+  }
+
+ private:
+  const std::string name_;
+};
+
+// duplicacy PruneGhostSnapshots: a snapshot that is there, and that the collection did not see, or
+// that somebody puts back.
+TEST_F(PruneRaces, AGhostSnapshotIsRescuedWhenItIsSeenWhileItsPacksWait) {
+  const std::string name = name_of(older_);
+  const auto whole = memory_.objects();
+  const auto contents = contents_of_stored(*older_.id);
+  for (const bool hidden : {true, false}) {
+    SCOPED_TRACE(hidden ? "hidden" : "put back");
+    memory_.set_objects(whole);
+    const auto reading = open();
+    const auto reader = lease(*reading, "restore", repo::LeaseUse::kReading);
+    Hiding store(memory_, name);
+    if (!hidden) forget(older_);
+    const auto condemning = prune_by(store);
+    ASSERT_EQ(problem(condemning), "");
+    ASSERT_GT(condemning->packs_waiting, 0U);
+    if (!hidden) {
+      ASSERT_EQ(problem(memory_.put(name, whole.at(name))), "");
+    }
+    EXPECT_TRUE(contents_of_stored(*older_.id) == contents);
+
+    const PruneReport rescued = prune_well(thorough());
+    EXPECT_GT(rescued.packs_repacked, 0U);
+    EXPECT_GT(rescued.packs_waiting, 0U) << "the reader goes on";
+    EXPECT_EQ(rescued.packs_kept, 0U);
+    EXPECT_EQ(problem(reader->release()), "");
+    const PruneReport last = prune_well(thorough());
+    EXPECT_GT(last.packs_removed, 0U);
+    EXPECT_EQ(last.packs_waiting, 0U);
+    EXPECT_TRUE(contents_of_stored(*older_.id) == contents);
+    expect_whole();
+    expect_holds_the_tree(newer_);
+  }
 }
 
 // kopia #1087: locks of a host are no locks. Two prunes on two machines.

@@ -17,6 +17,7 @@ TEST_F(PruneTest, FreesNothingWhileEverythingIsNeeded) {
   EXPECT_TRUE(memory_.objects() == before);
 }
 
+// duplicacy PruneSingleRepository, PruneSingleHost
 TEST_F(PruneTest, FreesAtOnceWhatAForgottenSnapshotNeeded) {
   const std::uint64_t before = stored_bytes();
   forget(older_);
@@ -54,6 +55,81 @@ TEST_F(PruneTest, ChangesNothingInADryRun) {
   const PruneReport done = prune_well(thorough());
   EXPECT_NEAR(static_cast<double>(planned.bytes_freed),
               static_cast<double>(done.bytes_freed - done.bytes_written), 60'000);
+}
+
+TEST_F(PruneTest, PlansFromTheIndexAlone) {
+  forget(older_);
+  PruneOptions options = thorough();
+  options.dry_run = true;
+  const PruneReport planned = prune_well(options);
+  for (const std::string& name : names("data/")) faults_.fail_reads(name, ErrorCode::kUnavailable);
+  const PruneReport unread = prune_well(options);
+  EXPECT_GT(unread.packs_repacked, 0U);
+  EXPECT_GT(unread.bytes_freed, 300'000U);
+  EXPECT_EQ(unread.packs_dropped, planned.packs_dropped);
+  EXPECT_EQ(unread.packs_repacked, planned.packs_repacked);
+  EXPECT_EQ(unread.bytes_freed, planned.bytes_freed);
+  // To do it, it must read.
+  EXPECT_EQ(code_of(try_prune(thorough())), "unavailable");
+}
+
+// How much is read of which data packs.
+class CountingReads final : public backend::ForwardingBackend {
+ public:
+  using ForwardingBackend::ForwardingBackend;
+  Result<Bytes> get(std::string_view name, std::uint64_t size_max) override {
+    auto got = inner_.get(name, size_max);
+    if (got) count(name, got->size());
+    return got;
+  }
+  Result<void> get_range(std::string_view name, std::uint64_t offset,
+                         MutableByteView out) override {
+    count(name, out.size());
+    return inner_.get_range(name, offset, out);
+  }
+  std::map<std::string, std::uint64_t, std::less<>> bytes;
+
+ private:
+  void count(std::string_view name, std::uint64_t size) {
+    if (name.starts_with("data/")) bytes[std::string(name)] += size;
+  }
+};
+
+TEST_F(PruneTest, RepacksOnlyWhatLives) {
+  for (std::uint64_t i = 0; i < 30; ++i) {
+    tree_.add_file("/mixed/" + std::to_string(i) + "/goes", noise(28'000, 400 + i));
+    tree_.add_file("/mixed/" + std::to_string(i) + "/stays", noise(4'000, 500 + i));
+  }
+  const BackupReport both = backup_well();
+  for (int i = 0; i < 30; ++i) tree_.remove("/mixed/" + std::to_string(i) + "/goes");
+  newer_ = backup_well();
+  forget(older_);
+  forget(both);
+  const auto before = memory_.objects();
+  auto counting = std::make_unique<CountingReads>(memory_);
+  const CountingReads& counted = *counting;
+  auto repository = repo::Repository::open(std::move(counting), repo::test_credential(), {},
+                                           {.clock = clock_, .rng = rng_});
+  ASSERT_EQ(problem(repository), "");
+  Watch watch;
+  Activity activity = watch.activity();
+  const auto report = prune(**repository, thorough(), activity);
+  ASSERT_EQ(problem(report), "");
+  std::uint64_t repacked = 0;
+  std::uint64_t read = 0;
+  for (const auto& [name, bytes] : counted.bytes) {
+    const auto pack = before.find(name);
+    if (pack == before.end() || memory_.objects().contains(name)) continue;
+    repacked += pack->second.size();
+    read += bytes;
+  }
+  EXPECT_GT(report->packs_repacked, 10U);
+  EXPECT_GT(repacked, 800'000U);
+  EXPECT_LT(read, repacked / 2);
+  EXPECT_GE(report->bytes_read, 30U * 4'000);
+  EXPECT_LT(report->bytes_read, repacked / 2);
+  expect_whole();
+  expect_holds_the_tree(newer_);
 }
 
 TEST_F(PruneTest, KeepsWhatIsUnusedWithinTheShareThatIsAllowed) {
@@ -95,6 +171,7 @@ TEST_F(PruneTest, PutsSmallPacksTogether) {
 
 // ---- what it must not do
 
+// duplicacy IsDeletable, this and the next one
 TEST_F(PruneTest, WaitsForLeasesThatAreOlder) {
   const auto repository = open();
   auto reader = lease(*repository, "restore", repo::LeaseUse::kReading);
@@ -123,8 +200,8 @@ TEST_F(PruneTest, DoesNotWaitForThoseThatBeganAfterwards) {
   expect_whole();
 }
 
-// A writer begins, refers to what only a forgotten snapshot had, and commits after prune has
-// condemned it.
+// duplicacy PruneWithFossils: a writer begins, refers to what only a forgotten snapshot had, and
+// commits after prune has condemned it.
 class PruneBesideALateCommit : public PruneTest {
  protected:
   void SetUp() override {
@@ -172,6 +249,7 @@ TEST_F(PruneBesideALateCommit, KeepsCondemnedPacksWhoseRunsAreLostWhileSomething
   EXPECT_TRUE(*found == contents_);
 }
 
+// duplicacy PruneWithInactiveHost
 TEST_F(PruneTest, GoesOnPastALeaseThatIsDeadAndItsOwnerCommitsNothing) {
   const auto writing = open();
   auto writer = lease(*writing, "backup", repo::LeaseUse::kWriting);
@@ -259,6 +337,7 @@ TEST_F(PruneTest, LeavesStraysToAWriterThatRuns) {
   EXPECT_EQ(prune_well().packs_dropped, 0U);
 }
 
+// duplicacy PruneMultipleThread
 TEST_F(PruneTest, StoresAgainTheSameWithThreadsOfItsOwn) {
   forget(older_);
   const auto before = memory_.objects();
@@ -330,7 +409,7 @@ TEST_P(PruneOfAFullStore, FreesBeforeItCopies) {
   expect_holds_the_tree(newer_);
 }
 
-// ---- wherever it is cut
+// ---- wherever it is cut (duplicacy PruneWithFossils: fossils that a collection left behind)
 
 class PruneThatIsCut : public PruneTest {
  protected:

@@ -64,6 +64,7 @@ TEST_F(RetentionRules, KeepTheLastOnes) {
                                    std::string("keep: last 1, ") + kNewest));
 }
 
+// duplicacy PruneWithRetentionPolicy
 TEST_F(RetentionRules, KeepTheNewestOfEachDayAndTheOldestWhenDaysAreLeft) {
   add(2026, 11, 18, 1);
   add(2026, 11, 18, 20);
@@ -137,6 +138,7 @@ TEST_F(RetentionRules, KeepOneOfEachMonthOfASpan) {
                                    std::string("keep: within 1y monthly 2026-02, ") + kNewest));
 }
 
+// duplicacy PruneWithRetentionPolicyAndTag
 TEST_F(RetentionRules, KeepTagsByAnyOfTheSets) {
   snapshots_[add(2026, 1, 1)].tags = {"a", "b"};
   snapshots_[add(2026, 1, 2)].tags = {"a"};
