@@ -2,6 +2,7 @@
 // repairs lose nothing that could be read, and that afterwards all that is there can be read.
 #include <gtest/gtest.h>
 
+#include "engine/prune.h"
 #include "engine/testing/repair_fixture.h"
 
 namespace backstay::engine {
@@ -112,6 +113,15 @@ class DamageCatalogue : public RepairFixture {
       EXPECT_FALSE(is_file) << path;
     }
   }
+  // A run is damaged, a repair writes another in its place, and then the old one is back.
+  void leave_superseded(const std::string& run, const std::function<void(Bytes&)>& change) {
+    flip(run, 100);
+    ASSERT_EQ(problem(mend_index(RepairMode::kRepair, true)), "");
+    Bytes old = whole_.at(run);
+    change(old);
+    if (memory_.objects().contains(run)) remove(run);
+    put(run, std::move(old));
+  }
   // What was said about the second snapshot is said about the first one.
   void rename_to_first(const char* prefix) {
     const std::string name = names(prefix).front();
@@ -171,7 +181,23 @@ TEST_F(DamageCatalogue, OfTheIndex) {
       {.name = "all runs flipped",
        .damage = [&] { each([&](auto& n) { flip(n, 99); }); },
        .named = "index/"},
+      {.name = "a run that another took the place of is there again",
+       .damage = [&] { leave_superseded(runs.back(), [](Bytes&) {}); },
+       .named = {}},
+      {.name = "the same, and it is damaged",
+       .damage = [&] { leave_superseded(runs.back(), [](Bytes& b) { b[150] ^= 1; }); },
+       .named = "index/",
+       .left = "index/"},
   });
+}
+
+// No repair needs to look at it: it says nothing that counts.
+TEST_F(DamageCatalogue, OfARunThatAnotherTookThePlaceOfEndsWithAPrune) {
+  leave_superseded(names("index/").back(), [](Bytes& b) { b[150] ^= 1; });
+  Watch watch;
+  Activity activity = watch.activity();
+  ASSERT_EQ(problem(prune(*open(), {}, activity)), "");
+  EXPECT_TRUE(try_check()->damages.empty());
 }
 
 TEST_F(DamageCatalogue, OfDataPacks) {
@@ -220,6 +246,38 @@ TEST_F(DamageCatalogue, OfDataPacks) {
              flip(other, repo::kHeaderSize + 3);
            },
        .named = other},
+  });
+}
+
+TEST_F(DamageCatalogue, OfDataPacksThatNobodyNeeds) {
+  const auto make_unneeded = [&] {
+    tree_.add_file("/later", noise(90'000, 77));
+    const BackupReport later = backup_well();
+    tree_.remove("/later");
+    remove(repo::object_name(ObjectKind::kSnapshot, {later.id->bytes}));
+  };
+  const auto unneeded = [&] {
+    for (const std::string& name : names("data/")) {
+      if (!whole_.contains(name)) return name;
+    }
+    return std::string();
+  };
+  run({
+      {.name = "missing",
+       .damage =
+           [&] {
+             make_unneeded();
+             remove(unneeded());
+           },
+       .named = {}},
+      {.name = "missing, and one that is needed damaged",
+       .damage =
+           [&] {
+             make_unneeded();
+             remove(unneeded());
+             flip_frame(place_of("/home/user/large"));
+           },
+       .named = "data/"},
   });
 }
 

@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "backend/forwarding_backend.h"
 #include "engine/check.h"
 #include "engine/notes.h"
 #include "engine/repair.h"
@@ -53,6 +54,12 @@ class RepairFixture : public BackupFixture {
     ASSERT_EQ(problem(repository->add_key_slot(info, {.passphrase = "two", .recovery_key = {}})),
               "");
     whole_ = memory_.objects();
+  }
+  // By way of `through_`, where there is something in the way.
+  Result<std::unique_ptr<repo::Repository>> try_open(const repo::OpenOptions& options = {}) {
+    if (through_ == nullptr) return BackupFixture::try_open(options);
+    return repo::Repository::open(std::make_unique<backend::ForwardingBackend>(*through_),
+                                  repo::test_credential(), options, {.clock = clock_, .rng = rng_});
   }
   SnapshotId take_backup() {
     const BackupReport report = backup_well();
@@ -282,6 +289,7 @@ class RepairFixture : public BackupFixture {
   SnapshotId first_;
   SnapshotId second_;
   MemoryBackend::Objects whole_;
+  backend::Backend* through_ = nullptr;
   std::map<std::int64_t, std::map<std::string, Bytes>> truth_;
   std::set<std::string> lost_;
   std::vector<RepairedSnapshot> mended_;
