@@ -32,6 +32,64 @@ TEST_F(Copy, HoldsWhatTheOriginalsHoldByteForByte) {
   EXPECT_EQ(problems_of_second(), "");
 }
 
+// How another repository is made. Nothing of packs and frames can be taken over as it is.
+struct OtherSizes {
+  const char* name;
+  chunk::CutSizes cut;
+  std::uint32_t frame_bytes;
+  std::uint32_t pack_bytes;
+  repo::Compression compression;
+  crypto::Suite suite;
+};
+
+class CopyIntoOtherSizes : public CopyFixture, public testing::WithParamInterface<OtherSizes> {};
+
+INSTANTIATE_TEST_SUITE_P(
+    Of, CopyIntoOtherSizes,
+    testing::Values(
+        OtherSizes{.name = "Larger",
+                   .cut = {.min_bytes = 4096, .normal_bytes = 16384, .max_bytes = 65536},
+                   .frame_bytes = 64 * 1024,
+                   .pack_bytes = 512 * 1024,
+                   .compression = {.mode = repo::Compression::Mode::kOff},
+                   .suite = crypto::Suite::kChaCha20Poly1305},
+        OtherSizes{.name = "Smaller",
+                   .cut = {.min_bytes = 512, .normal_bytes = 1024, .max_bytes = 4096},
+                   .frame_bytes = 4 * 1024,
+                   .pack_bytes = 64 * 1024,
+                   .compression = {.mode = repo::Compression::Mode::kLevel, .level = 19},
+                   .suite = crypto::Suite::kAes256Gcm}),
+    [](const auto& tested) { return tested.param.name; });
+
+TEST_P(CopyIntoOtherSizes, HoldsWhatTheOriginalsHoldAndGoesBack) {
+  std::vector<std::map<std::string, Bytes>> trees{contents_of(tree_)};
+  backup_well();
+  tree_.add_file("/home/user/new", noise(50'000, 9));
+  tree_.add_file("/home/user/long", Bytes(90'000, 'l'));
+  trees.push_back(contents_of(tree_));
+  backup_well();
+  repo::Config config = repo::small_config(rng_);
+  config.cut = GetParam().cut;
+  config.frame_bytes = GetParam().frame_bytes;
+  config.pack_bytes = GetParam().pack_bytes;
+  config.compression = GetParam().compression;
+  config.suite = GetParam().suite;
+  make_second(config);
+  // There, and from there into one like the first.
+  for (const char* const way : {"there", "back"}) {
+    SCOPED_TRACE(way);
+    EXPECT_EQ(copy_well().copied, 2U);
+    EXPECT_EQ(copy_well().there_already, 2U);
+    const auto copies = second_snapshots();
+    ASSERT_EQ(copies.size(), 2U);
+    for (std::size_t i = 0; i < copies.size(); ++i)
+      EXPECT_TRUE(contents_of_copy(copies[i].snapshot) == trees[i]) << i;
+    EXPECT_EQ(problems_of_second(), "");
+    memory_.set_objects(second_memory_.objects());
+    make_second();
+  }
+}
+
 TEST_F(Copy, KeepsAllThatTheOriginalSaysOfItself) {
   BackupOptions options = backup_options();
   options.tags = {"daily", "web"};

@@ -88,10 +88,10 @@ class CopyFixture : public BackupFixture {
                : report->damages.front().object + ": " + report->damages.front().what;
   }
   // Another second repository.
-  void make_second() {
+  void make_second() { make_second(repo::small_config(rng_)); }
+  void make_second(const repo::Config& config) {
     second_memory_.set_objects({});
-    const auto made = repo::make_repository(second_memory_, repo::small_config(rng_),
-                                            repo::test_credential(), rng_);
+    const auto made = repo::make_repository(second_memory_, config, repo::test_credential(), rng_);
     ASSERT_EQ(problem(made), "");
   }
 
