@@ -46,6 +46,23 @@ TEST_F(Parity, CoversEveryPack) {
   EXPECT_TRUE(names("leases/").empty());
 }
 
+TEST_F(Parity, TakesAboutTheShareThatWasAskedFor) {
+  constexpr std::size_t kPack = 384 * 1024;
+  for (std::size_t i = 0; i < 80; ++i) plant_pack(kPack - rng_.below(8 * 1024));
+  const auto wish = plan_parity(500, 0);
+  ASSERT_EQ(problem(wish), "");
+  ParityOptions real = options();
+  real.block_bytes = 64 * 1024;
+  Watch watch;
+  Activity activity = watch.activity();
+  ASSERT_EQ(problem(add_parity(place(), *wish, real, activity)), "");
+  const ParityStatus now = status();
+  EXPECT_EQ(now.packs_covered, 80U);
+  EXPECT_EQ(now.losses_survived, 2U);
+  EXPECT_GE(now.bytes_parity * 100, now.bytes_packs * 5);
+  EXPECT_LE(now.bytes_parity * 100, now.bytes_packs * 6);
+}
+
 TEST_F(Parity, ASecondRunHasNothingToDo) {
   plant_packs(10);
   add();
