@@ -36,7 +36,7 @@ Result<ExitCode> run_dump(Context& context, const DumpArguments& arguments) {
                     const Error& error) { context.console.warning(error.describe()); },
       .note = [&](const std::string& message) { context.console.note(message); }};
   TRY(engine::dump(
-      *repository, found.stored.snapshot, path,
+      *repository, found.stored.snapshot, {.path = path, .id = found.stored.id},
       [&](ByteView bytes) -> Result<void> {
         context.console.print_bytes(bytes);
         return context.console.flush();

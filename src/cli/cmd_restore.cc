@@ -89,6 +89,7 @@ Result<ExitCode> run_restore(Context& context, const RestoreArguments& arguments
   const std::string which = engine::parse_snapshot_argument(arguments.snapshot).which;
   const FoundSnapshot found =
       TRY(find_snapshot(context, *repository, arguments.choice, which, pass_over_damaged(options)));
+  options.id = found.stored.id;
   TRY(load_index(context, *repository));
   Running running(context);
   const engine::RestoreReport report =

@@ -77,14 +77,12 @@ void tell_of(DamageLog& log, const Activity& activity) {
 }
 
 // What a collection frees after it ended this check's lease looks as if it were lost.
-Result<void> require_lease(const restoring::LeasePtr& lease, DamageLog& log,
-                           const Activity& activity) {
-  if (lease == nullptr || log.empty()) return {};
-  auto stands = lease->ask();
-  if (stands) return {};
-  tell_of(log, activity);
-  return std::unexpected(
-      std::move(stands).error().with_context("making sure that nothing was freed meanwhile"));
+Result<void> require_nothing_freed(const restoring::LeasePtr& lease, DamageLog& log,
+                                   const Activity& activity) {
+  if (log.empty()) return {};
+  auto stands = restoring::require_lease(lease);
+  if (!stands) tell_of(log, activity);
+  return stands;
 }
 
 // What was verified is kept on the way, so that a check that is killed has not read in vain.
@@ -357,24 +355,14 @@ static Result<std::vector<repo::StoredSnapshot>> list_snapshots(CheckRun& run) {
   });
 }
 
-// Until two listings agree: one may miss a run and the one that replaces it. False: some is
-// damaged.
+// False: some is damaged.
 static Result<bool> load_index(CheckRun& run) {
-  constexpr int kLoadsMax = 5;
-  std::map<repo::ObjectId, Error> damaged;
-  std::vector<std::shared_ptr<const repo::IndexRun>> before;
-  for (int times = 0; times < kLoadsMax; ++times) {
-    damaged.clear();
-    TRY(run.repository.load_index([&](const repo::ObjectId& id, const Error& error) {
-      damaged.insert_or_assign(id, error.clone());
-    }));
-    auto runs = run.repository.index().runs();
-    std::ranges::sort(runs, {}, [](const auto& one) { return one->id(); });
-    if (std::exchange(before, runs) == runs && times > 0) break;
-  }
-  for (const auto& [id, error] : damaged)
+  bool whole = true;
+  TRY(run.repository.load_settled_index([&](const repo::ObjectId& id, const Error& error) {
     run.log.add(repo::object_name(ObjectKind::kIndexRun, id), error.describe());
-  return damaged.empty();
+    whole = false;
+  }));
+  return whole;
 }
 
 Result<CheckReport> check(repo::Repository& repository, const CheckOptions& options,
@@ -397,8 +385,7 @@ Result<CheckReport> check(repo::Repository& repository, const CheckOptions& opti
   const bool index_is_whole = TRY_DOING("loading the index", load_index(run));
   const auto packs = repository.index().packs();
   run.report.packs = packs.size();
-  const auto survey = TRY(repo::survey_packs(repository.store(), repository.index(),
-                                             TRY(repo::list_packs(repository.store()))));
+  const auto survey = TRY(repo::survey_packs(repository.store(), repository.index()));
   run.states.marked.insert(survey.marked.begin(), survey.marked.end());
   const auto objects = TRY_DOING("listing the repository", list_objects(repository.store()));
   TRY(check_small_objects(repository.store(), objects, run.log, run.report, activity.stop));
@@ -436,7 +423,7 @@ Result<CheckReport> check(repo::Repository& repository, const CheckOptions& opti
   }
   run.report.pages = trees.pages();
   run.report.chunks = trees.chunks();
-  TRY(require_lease(lease, run.log, activity));
+  TRY(require_nothing_freed(lease, run.log, activity));
   TRY(finish(run.report, complete, run.log, activity));
   check_stages::advise_parity(parity_place(repository), run.report.damages, activity);
   return std::move(run.report);

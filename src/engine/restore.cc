@@ -85,6 +85,7 @@ Result<RestoreReport> restore_with_limits(repo::Repository& repository,
   Site site{repository, snapshot, options, limits, outcome, names, nullptr};
   TRY(KeptPlaces(options.keep).check_target(options.target));
   const LeasePtr lease = TRY(take_read_lease(repository, "restore", activity));
+  if (options.id && lease) TRY(require_snapshot(repository, *options.id));
 
   // A dry run, and a plan that fails, leave a target that does not exist as it is.
   std::unique_ptr<source::TargetTree> target;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -21,6 +22,8 @@ enum class Overwrite : std::uint8_t {
 };
 
 struct RestoreOptions {
+  // Of the snapshot. When given, it is looked for again once nothing can free what it needs.
+  std::optional<snapshot::SnapshotId> id;
   std::string target;  // folder
   // "" restores the snapshot's absolute paths below `target`; else an absolute path in the snapshot
   // whose content goes straight into `target` (a folder's content, or the one file).
@@ -69,9 +72,14 @@ struct RestoreReport {
 Result<RestoreReport> restore(repo::Repository& repository, const snapshot::Snapshot& snapshot,
                               const RestoreOptions& options, Activity& activity);
 
+struct DumpOptions {
+  std::string path;                        // of the file, in the snapshot
+  std::optional<snapshot::SnapshotId> id;  // as in RestoreOptions
+};
+
 // Writes the bytes of one file to `write` in order.
 Result<void> dump(repo::Repository& repository, const snapshot::Snapshot& snapshot,
-                  std::string_view path, const std::function<Result<void>(ByteView)>& write,
+                  const DumpOptions& options, const std::function<Result<void>(ByteView)>& write,
                   Activity& activity);
 
 }  // namespace backstay::engine

@@ -340,14 +340,27 @@ TEST_F(RestoreTest, ReadOnlyRepositoryRestoresWithANote) {
   EXPECT_THAT(notes_, Contains(HasSubstr("without a lease")));
 }
 
+// Chosen from a listing, and forgotten before the lease was there that keeps what it needs.
+TEST_F(RestoreTest, RefusesASnapshotThatWasForgottenMeanwhile) {
+  add_file("/f", "x");
+  finish();
+  options_.id = snapshot::SnapshotId{};
+  const auto report = restore();
+  ASSERT_FALSE(report);
+  EXPECT_EQ(report.error().code(), ErrorCode::kNotFound);
+  EXPECT_THAT(report.error().message(), HasSubstr("forgotten a moment ago"));
+  EXPECT_FALSE(exists("/f"));
+}
+
 // ---- dump
 
 class DumpTest : public RestoreFixture {
  protected:
-  Result<void> dump_file(const std::string& path) {
+  Result<void> dump_file(const std::string& path,
+                         std::optional<snapshot::SnapshotId> id = std::nullopt) {
     Activity activity{.progress = progress_, .stop = stop_.get_token(), .report = {}, .note = {}};
     return dump(
-        *repository_, snapshot_, path,
+        *repository_, snapshot_, {.path = path, .id = id},
         [this](ByteView bytes) -> Result<void> {
           out_.append(as_text(bytes));
           if (out_.size() < out_max_) return {};
@@ -358,6 +371,13 @@ class DumpTest : public RestoreFixture {
   std::string out_;
   std::size_t out_max_ = std::size_t{1} << 30;
 };
+
+TEST_F(DumpTest, RefusesASnapshotThatWasForgottenMeanwhile) {
+  add_file("/f", "x");
+  finish();
+  EXPECT_EQ(dump_file("/f", snapshot::SnapshotId{}).error().code(), ErrorCode::kNotFound);
+  EXPECT_EQ(out_, "");
+}
 
 TEST_F(DumpTest, WritesTheBytesInOrder) {
   const std::string text = noise(60'000, 1);

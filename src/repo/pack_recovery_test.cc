@@ -31,7 +31,7 @@ class PackRecovery : public RepositoryFixture {
     for (const std::string& name : names("index/")) remove(name);
   }
   PackSurvey survey(const Repository& repository) {
-    auto surveyed = survey_packs(memory_, repository.index(), *list_packs(memory_));
+    auto surveyed = survey_packs(memory_, repository.index());
     EXPECT_EQ(problem(surveyed), "");
     return surveyed ? std::move(*surveyed) : PackSurvey{};
   }

@@ -47,4 +47,8 @@ Result<PackSurvey> survey_packs(backend::Backend& store, const Index& index, Lis
   return survey;
 }
 
+Result<PackSurvey> survey_packs(backend::Backend& store, const Index& index) {
+  return survey_packs(store, index, TRY(list_packs(store)));
+}
+
 }  // namespace backstay::repo

@@ -23,5 +23,7 @@ struct PackSurvey {
 };
 // Of packs that were listed after the index was loaded: what it names was durable before.
 Result<PackSurvey> survey_packs(backend::Backend& store, const Index& index, ListedPacks listed);
+// The same of all packs that are there now.
+Result<PackSurvey> survey_packs(backend::Backend& store, const Index& index);
 
 }  // namespace backstay::repo

@@ -3,7 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
+#include <memory>
 #include <tuple>
+#include <utility>
+#include <vector>
 
 #include "base/try.h"
 #include "crypto/hash.h"
@@ -210,6 +214,24 @@ Result<std::unique_ptr<Lease>> Repository::take_lease(LeaseRecord record, LeaseU
 
 Result<void> Repository::load_index(const DamagedRun& damaged) {
   return state_->index->load(damaged);
+}
+
+Result<Repository::IndexState> Repository::load_settled_index(const DamagedRun& damaged) {
+  constexpr int kLoadsMax = 5;
+  std::map<ObjectId, Error> found;
+  std::vector<std::shared_ptr<const IndexRun>> before;
+  IndexState state = IndexState::kMoving;
+  for (int times = 0; times < kLoadsMax && state == IndexState::kMoving; ++times) {
+    found.clear();
+    TRY(load_index([&](const ObjectId& id, const Error& error) {
+      found.insert_or_assign(id, error.clone());
+    }));
+    auto runs = index().runs();
+    std::ranges::sort(runs, {}, [](const auto& one) { return one->id(); });
+    if (std::exchange(before, runs) == runs && times > 0) state = IndexState::kSettled;
+  }
+  for (const auto& [id, error] : found) damaged(id, error);
+  return state;
 }
 
 static Result<snapshot::Snapshot> open_snapshot(ByteView stored, const Keyring& keyring,
@@ -467,7 +489,7 @@ Result<void> Repository::State::scan_once(Repository& repository) {
   const auto recover = [&]() -> Result<RecoveredPacks> {
     // A collection may have moved what is missing (docs/format.md section 8.7).
     TRY(index->load([](const ObjectId&, const Error&) {}, Index::Superseded::kTakenToo));
-    const PackSurvey survey = TRY(survey_packs(*backend, *index, TRY(list_packs(*backend))));
+    const PackSurvey survey = TRY(survey_packs(*backend, *index));
     return repository.recover_now(survey);
   };
   auto recovered = recover();

@@ -134,6 +134,10 @@ class Repository final : public chunk::ChunkReader {
   // rest serve.
   using DamagedRun = std::function<void(const ObjectId&, const Error&)>;
   Result<void> load_index(const DamagedRun& damaged);
+  // Until two listings agree, because one may miss a run as well as the run that replaces it.
+  // `damaged` hears what the last one found; moving: the index changes faster than it is read.
+  enum class IndexState : std::uint8_t { kSettled, kMoving };
+  Result<IndexState> load_settled_index(const DamagedRun& damaged);
   [[nodiscard]] Index& index() const;
   // Once asked for, a chunk that is in no run is looked for in the directories of packs that no run
   // names: once, when the first such chunk is met, and `told` hears of it before it is read.

@@ -281,8 +281,7 @@ Result<void> Actor::tag() {
   if (snapshots.empty()) return {};
   const repo::StoredSnapshot& old = snapshots[dice_.below(snapshots.size())];
   TRY(repository->load_index([](const auto&, const Error&) {}));
-  const auto survey = TRY(repo::survey_packs(repository->store(), repository->index(),
-                                             TRY(repo::list_packs(repository->store()))));
+  const auto survey = TRY(repo::survey_packs(repository->store(), repository->index()));
   repository->index().distrust(survey.lost);
   if (!TRY(may_refer_to(*repository, old.snapshot.tree))) return {};
   snapshot::Snapshot tagged = old.snapshot;
@@ -315,8 +314,7 @@ Result<void> Actor::read() {
     if (contents.error().code() == ErrorCode::kCorruption)
       world_.violate("a reader met damage: " + contents.error().describe());
     // Whoever holds a lease that stands reads to the end.
-    if (!backend_->troubled() && contents.error().code() == ErrorCode::kNotFound &&
-        !world_.truth.forgotten.contains(chosen.id) && held->confirm())
+    if (!backend_->troubled() && contents.error().code() == ErrorCode::kNotFound && held->confirm())
       world_.violate("a reader with a lease missed a chunk: " + contents.error().describe());
     return std::unexpected(contents.error().clone());
   }
@@ -352,6 +350,10 @@ Result<void> Actor::repair() {
       const auto report =
           TRY(engine::repair_index(*repository, {.author = author}, silence.activity));
       if (!report.damaged_runs.empty()) world_.violate("a repair finds a damaged index run");
+      if (report.packs_missing > 0 && !backend_->troubled())
+        world_.violate("a repair misses packs that runs name");
+      if (!report.packs_unreadable.empty() && !backend_->troubled())
+        world_.violate("a repair cannot read packs that no run names");
       return {};
     }
     case 1: {

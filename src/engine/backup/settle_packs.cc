@@ -195,8 +195,7 @@ Result<AdoptedPacks> adopt_packs(repo::Repository& repository, const repo::PackS
 
 Result<void> settle_packs(repo::Repository& repository, const SettleOptions& options,
                           Activity& activity) {
-  const auto survey = TRY(repo::survey_packs(repository.store(), repository.index(),
-                                             TRY(repo::list_packs(repository.store()))));
+  const auto survey = TRY(repo::survey_packs(repository.store(), repository.index()));
   distrust(repository, survey, activity);
   // Their directories are for full keys, and so is the word that nothing of a damaged run is lost.
   if (options.write_only) return {};

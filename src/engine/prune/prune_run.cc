@@ -18,7 +18,6 @@ namespace backstay::engine::prune_stages {
 namespace {
 
 constexpr int kRoundsMax = 6;
-constexpr int kIndexLoadsMax = 5;
 constexpr std::uint32_t kSmallShare = 4;  // of a full pack
 constexpr std::uint32_t kMetaShare = 4;   // metadata packs are smaller from the start
 
@@ -132,29 +131,18 @@ Result<void> PruneRun::observe() {
   return read_snapshots();
 }
 
-// Until two listings say the same, because a run and the one that replaces it may both be missed by
-// one.
 Result<void> PruneRun::load_index() {
   std::optional<Error> damaged;
-  bool settled = false;
   const auto note_damage = [&](const repo::ObjectId& id, const Error& error) {
     if (!damaged) damaged = error.clone().with_context("reading index run " + id.short_hex());
   };
-  std::vector<std::shared_ptr<const repo::IndexRun>> before;
-  for (int times = 0; times < kIndexLoadsMax && !damaged; ++times) {
-    TRY_DOING("loading the index", repository_.load_index(note_damage));
-    auto runs = repository_.index().runs();
-    std::ranges::sort(runs, {}, [](const auto& run) { return run->id(); });
-    settled = times > 0 && runs == before;
-    if (settled) break;
-    before = std::move(runs);
-  }
+  const auto state = TRY_DOING("loading the index", repository_.load_settled_index(note_damage));
   if (damaged) {
     return std::unexpected(std::move(*damaged).with_hint(
         "Nothing was freed. The next backup replaces a damaged index run from the packs "
         "themselves; run prune after it."));
   }
-  if (!settled) {
+  if (state == repo::Repository::IndexState::kMoving) {
     return std::unexpected(
         Error(ErrorCode::kUnavailable, "the index changes faster than it can be read")
             .with_hint("Nothing was freed. Run prune again when fewer backups run."));

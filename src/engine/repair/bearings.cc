@@ -76,12 +76,6 @@ Result<void> look_again(repo::Repository& repository, RepairMode mode, Bearings&
   return {};
 }
 
-Result<void> require_lease(const std::unique_ptr<repo::Lease>& lease) {
-  if (lease == nullptr) return {};
-  TRY_DOING("making sure that nothing was freed meanwhile", lease->ask());
-  return {};
-}
-
 Result<Bearings> take_bearings(repo::Repository& repository, RepairMode mode,
                                const RepairAuthor& author, repo::LeaseUse use, Activity& activity) {
   if (repository.keyring().is_write_only()) {

@@ -32,10 +32,6 @@ struct Bearings {
 Result<Bearings> take_bearings(repo::Repository& repository, RepairMode mode,
                                const RepairAuthor& author, repo::LeaseUse use, Activity& activity);
 
-// conflict when the lease was ended: what a collection freed since looks as if it were lost. For a
-// lease that there is none of, nothing.
-Result<void> require_lease(const std::unique_ptr<repo::Lease>& lease);
-
 // The same once more, with the lease that there is: loads the index and lists the packs anew.
 Result<void> look_again(repo::Repository& repository, RepairMode mode, Bearings& found);
 

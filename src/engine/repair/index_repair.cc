@@ -6,6 +6,7 @@
 #include "base/try.h"
 #include "engine/repair.h"
 #include "engine/repair/bearings.h"
+#include "engine/restore/read_lease.h"
 #include "repo/pack_recovery.h"
 
 namespace backstay::engine {
@@ -124,7 +125,7 @@ Result<IndexRepairReport> repair_index(repo::Repository& repository,
     report.packs_unreadable.push_back(
         {.object = repairing::name_of(pack->second), .what = error.describe()});
   }
-  if (report.packs_missing > 0) TRY(repairing::require_lease(found.lease));
+  if (report.packs_missing > 0) TRY(restoring::require_lease(found.lease));
   TRY(replace_cached_runs(repository, options.mode, report, activity));
   if (options.read_packs) TRY(complete_runs(repository, found, options.mode, report, activity));
   if (found.lease) TRY(found.lease->release());

@@ -9,6 +9,7 @@
 #include "engine/repair.h"
 #include "engine/repair/bearings.h"
 #include "engine/repair/pack_salvage.h"
+#include "engine/restore/read_lease.h"
 #include "repo/damage_mark.h"
 
 namespace backstay::engine {
@@ -86,7 +87,7 @@ class PackRepair {
     const auto is_missing = [](const RepairedPack& one) {
       return one.outcome == PackOutcome::kMissing;
     };
-    if (std::ranges::any_of(report_.packs, is_missing)) TRY(repairing::require_lease(found_.lease));
+    if (std::ranges::any_of(report_.packs, is_missing)) TRY(restoring::require_lease(found_.lease));
     // Before anything is saved: what a damaged pack has counts for nothing.
     for (const repo::Index::Pack& pack : damaged_) repository_.index().distrust({pack.id});
     repairing::PackSalvage salvage(repository_, options_.mode);

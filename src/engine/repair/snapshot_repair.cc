@@ -133,7 +133,7 @@ class SnapshotRepair {
       ++report_.whole;
       return {};
     }
-    TRY(repairing::require_lease(lease_));
+    TRY(restoring::require_lease(lease_));
     chunks_.settle(true);
     RepairedSnapshot result;
     result.original = original;

@@ -157,11 +157,12 @@ Result<Entry> find_file(repo::Repository& repository, const snapshot::Snapshot& 
 }  // namespace restoring
 
 Result<void> dump(repo::Repository& repository, const snapshot::Snapshot& snapshot,
-                  std::string_view path, const std::function<Result<void>(ByteView)>& write,
+                  const DumpOptions& options, const std::function<Result<void>(ByteView)>& write,
                   Activity& activity) {
   using namespace restoring;
   const LeasePtr lease = TRY(take_read_lease(repository, "dump", activity));
-  const std::string clean = snapshot::clean_path(path, "/");
+  if (options.id && lease) TRY(require_snapshot(repository, *options.id));
+  const std::string clean = snapshot::clean_path(options.path, "/");
   const Entry entry = TRY(find_file(repository, snapshot, clean));
   activity.progress.files_total = 1;
   activity.progress.bytes_total = entry.size_bytes;

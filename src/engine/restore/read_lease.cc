@@ -1,5 +1,6 @@
 #include "engine/restore/read_lease.h"
 
+#include "base/try.h"
 #include "io/machine.h"
 
 namespace backstay::engine::restoring {
@@ -19,6 +20,23 @@ Result<LeasePtr> take_read_lease(repo::Repository& repository, std::string_view 
     default:
       return lease;
   }
+}
+
+Result<void> require_snapshot(repo::Repository& repository, const snapshot::SnapshotId& id) {
+  const auto found = repository.store().head(
+      repo::object_name(repo::ObjectKind::kSnapshot, repo::ObjectId{id.bytes}));
+  if (found) return {};
+  if (found.error().code() != ErrorCode::kNotFound)
+    return std::unexpected(found.error().clone().with_context("looking for the snapshot again"));
+  return std::unexpected(
+      Error(ErrorCode::kNotFound, "snapshot " + id.short_hex() + " was forgotten a moment ago")
+          .with_hint("'backstay snapshots' shows what is there."));
+}
+
+Result<void> require_lease(const LeasePtr& lease) {
+  if (lease == nullptr) return {};
+  TRY_DOING("making sure that nothing was freed meanwhile", lease->ask());
+  return {};
 }
 
 }  // namespace backstay::engine::restoring

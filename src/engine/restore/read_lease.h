@@ -17,4 +17,12 @@ using LeasePtr = std::unique_ptr<repo::Lease>;
 Result<LeasePtr> take_read_lease(repo::Repository& repository, std::string_view operation,
                                  const Activity& activity);
 
+// Where the snapshot was chosen before the lease was taken: not_found when it was forgotten between
+// the two, because then nothing keeps what it needs.
+Result<void> require_snapshot(repo::Repository& repository, const snapshot::SnapshotId& id);
+
+// conflict when the lease was ended: what a collection freed since looks as if it were lost. For a
+// lease that there is none of (null), nothing.
+Result<void> require_lease(const LeasePtr& lease);
+
 }  // namespace backstay::engine::restoring
