@@ -119,6 +119,7 @@ Json copy_summary(const engine::CopyReport& report, const std::optional<engine::
   Json line = line_of("summary");
   line["snapshots_copied"] = report.copied;
   line["snapshots_there_already"] = report.there_already;
+  line["snapshots_forgotten"] = report.forgotten;
   line["snapshots_failed"] = report.failed;
   line["bytes_added"] = report.bytes_added;
   line["bytes_stored"] = report.bytes_stored;

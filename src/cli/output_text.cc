@@ -143,6 +143,9 @@ std::string copied_text(const engine::CopiedSnapshot& one) {
     case CopyOutcome::kWouldBeCopied:
       what = "would be copied";
       break;
+    case CopyOutcome::kForgotten:
+      what = "was forgotten before its turn came";
+      break;
     case CopyOutcome::kFailed:
       what = "not copied: " + one.failure;
       break;
@@ -153,10 +156,12 @@ std::string copied_text(const engine::CopiedSnapshot& one) {
 }
 
 std::string copy_text(const engine::CopyReport& report, bool dry_run, double seconds) {
-  return fmt::format("{} {}, {} there already, {} failed; {} stored in {:.1f} s\n",
+  const std::string forgotten =
+      report.forgotten > 0 ? fmt::format("{} forgotten meanwhile, ", report.forgotten) : "";
+  return fmt::format("{} {}, {} there already, {}{} failed; {} stored in {:.1f} s\n",
                      counted(report.copied, "snapshot"), dry_run ? "would be copied" : "copied",
-                     report.there_already, report.failed, format_byte_size(report.bytes_stored),
-                     seconds);
+                     report.there_already, forgotten, report.failed,
+                     format_byte_size(report.bytes_stored), seconds);
 }
 
 std::string moved_text(const engine::MovedSnapshot& one) {

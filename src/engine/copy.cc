@@ -195,6 +195,10 @@ class CopyRun {
     if (!committed && committed.error().code() != ErrorCode::kNotFound &&
         committed.error().code() != ErrorCode::kCorruption)
       return std::unexpected(std::move(committed).error());
+    if (!committed && committed.error().code() == ErrorCode::kNotFound) {
+      result.outcome = CopyOutcome::kForgotten;
+      return {};
+    }
     if (!committed) {
       result.outcome = CopyOutcome::kFailed;
       result.failure = committed.error().describe();
@@ -269,6 +273,8 @@ void count(const CopiedSnapshot& one, CopyReport& report) {
   report.notes_carried += one.notes_carried;
   if (one.outcome == CopyOutcome::kThereAlready) {
     ++report.there_already;
+  } else if (one.outcome == CopyOutcome::kForgotten) {
+    ++report.forgotten;
   } else if (one.outcome == CopyOutcome::kFailed) {
     ++report.failed;
   } else {
@@ -284,6 +290,8 @@ std::string_view to_string(CopyOutcome outcome) {
       return "copied";
     case CopyOutcome::kThereAlready:
       return "there_already";
+    case CopyOutcome::kForgotten:
+      return "forgotten";
     case CopyOutcome::kFailed:
       return "failed";
     case CopyOutcome::kWouldBeCopied:

@@ -23,9 +23,15 @@ struct CopyOptions {
   ForgetWait wait;                 // for forgets in the other repository, when notes are carried
 };
 
-enum class CopyOutcome : std::uint8_t { kCopied, kThereAlready, kFailed, kWouldBeCopied };
+enum class CopyOutcome : std::uint8_t {
+  kCopied,
+  kThereAlready,
+  kForgotten,  // between the moment when it was chosen and its turn
+  kFailed,
+  kWouldBeCopied,
+};
 
-// "copied", "there_already", "failed", "would_be_copied"
+// "copied", "there_already", "forgotten", "failed", "would_be_copied"
 [[nodiscard]] std::string_view to_string(CopyOutcome outcome);
 
 struct CopiedSnapshot {
@@ -41,6 +47,7 @@ struct CopiedSnapshot {
 struct CopyReport {
   std::uint64_t copied = 0;  // in a dry run: would be
   std::uint64_t there_already = 0;
+  std::uint64_t forgotten = 0;
   std::uint64_t failed = 0;
   std::uint64_t bytes_added = 0;
   std::uint64_t bytes_stored = 0;

@@ -123,6 +123,23 @@ TEST_F(Copy, IsMadeOnce) {
   EXPECT_EQ(copied_[0].copy, second_snapshots()[0].id);
 }
 
+TEST_F(Copy, PassesOverWhatIsForgottenBeforeItsTurn) {
+  backup_well();
+  tree_.add_file("/home/user/new", noise(5'000, 9));
+  const snapshot::SnapshotId second = *backup_well().id;
+  on_copied_ = [&](const CopiedSnapshot& one) {
+    if (one.original.id == second) return;
+    const std::string name =
+        repo::object_name(repo::ObjectKind::kSnapshot, repo::ObjectId{second.bytes});
+    EXPECT_EQ(problem(memory_.remove(name)), "");
+  };
+  const CopyReport report = copy_well();
+  EXPECT_EQ(report.copied, 1U);
+  EXPECT_EQ(report.forgotten, 1U);
+  EXPECT_EQ(report.failed, 0U);
+  EXPECT_EQ(copied_.back().outcome, CopyOutcome::kForgotten);
+}
+
 TEST_F(Copy, ThatGoesBackIsKnownForWhatItIs) {
   backup_well();
   copy_well();

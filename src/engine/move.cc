@@ -51,9 +51,11 @@ class Move {
     const auto lease = TRY(restoring::take_read_lease(from_, "move", activity_));
     const auto lease_of_copies = TRY(restoring::take_read_lease(to_, "move", activity_));
     // As the stores have it, and not as this run remembers it.
-    TRY(to_.load_index([&](const repo::ObjectId& id, const Error& error) {
-      activity_.report(repo::object_name(repo::ObjectKind::kIndexRun, id), error);
-    }));
+    for (repo::Repository* const repository : {&from_, &to_}) {
+      TRY(repository->load_index([&](const repo::ObjectId& id, const Error& error) {
+        activity_.report(repo::object_name(repo::ObjectKind::kIndexRun, id), error);
+      }));
+    }
     const std::set<repo::LeaseId> at_work = TRY(leases_at_work(to_));
     copying::ReadBack read_back(from_, to_, activity_);
     for (const CopiedPair& pair : pairs) {

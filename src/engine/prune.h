@@ -46,7 +46,7 @@ struct PruneReport {
   std::optional<Timestamp> locked_until;  // the last of them
 
   std::uint64_t packs_removed = 0;
-  std::uint64_t bytes_freed = 0;  // of packs; of a dry run, what is to be freed, now or later
+  std::uint64_t bytes_freed = 0;  // of packs; of a dry run, about, what would go at once
   std::uint64_t packs_waiting = 0;
   std::uint64_t bytes_waiting = 0;
   // Of those: something in them is needed, and could not be stored again; or may be, because chunks

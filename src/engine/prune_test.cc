@@ -57,6 +57,7 @@ TEST_F(PruneTest, ChangesNothingInADryRun) {
               static_cast<double>(done.bytes_freed - done.bytes_written), 60'000);
 }
 
+<<<<<<< HEAD
 TEST_F(PruneTest, PlansFromTheIndexAlone) {
   forget(older_);
   PruneOptions options = thorough();
@@ -130,6 +131,27 @@ TEST_F(PruneTest, RepacksOnlyWhatLives) {
   EXPECT_LT(report->bytes_read, repacked / 2);
   expect_whole();
   expect_holds_the_tree(newer_);
+=======
+TEST_F(PruneTest, ADryRunTellsWhatGoesAtOnceFromWhatWaits) {
+  forget(older_);
+  PruneOptions dry = thorough();
+  dry.dry_run = true;
+  const auto writing = open();
+  auto writer = lease(*writing, "backup", repo::LeaseUse::kWriting);
+  const PruneReport planned = prune_well(dry);
+  EXPECT_EQ(planned.bytes_freed, 0U);
+  EXPECT_GT(planned.bytes_waiting, 300'000U);
+  EXPECT_EQ(planned.waiting_for.size(), 1U);
+  const PruneReport done = prune_well(thorough());
+  EXPECT_EQ(done.packs_waiting, planned.packs_waiting);
+  EXPECT_EQ(done.bytes_waiting, planned.bytes_waiting);
+  EXPECT_EQ(prune_well(dry).bytes_waiting, done.bytes_waiting) << "each byte is counted once";
+  EXPECT_EQ(problem(writer->release()), "");
+  const PruneReport later = prune_well(dry);
+  EXPECT_EQ(later.bytes_freed, done.bytes_waiting);
+  EXPECT_EQ(later.bytes_waiting, 0U);
+  EXPECT_EQ(prune_well(thorough()).bytes_freed, later.bytes_freed);
+>>>>>>> 4e90471 (prune: a dry run tells what goes at once from what waits)
 }
 
 TEST_F(PruneTest, KeepsWhatIsUnusedWithinTheShareThatIsAllowed) {

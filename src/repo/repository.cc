@@ -202,36 +202,52 @@ static std::uint64_t generation_to_read(const std::vector<Generation>& generatio
 }
 
 Result<std::unique_ptr<Lease>> Repository::take_lease(LeaseRecord record, LeaseUse use) {
-  record.generation = use == LeaseUse::kWriting
-                          ? generation()
-                          : generation_to_read(state_->generations, generation());
   record.started = state_->world.clock.now();
-  auto lease = TRY(Lease::acquire(*state_->backend, state_->config.id, std::move(record),
-                                  state_->world.rng, state_->world.renewal()));
-  TRY(use == LeaseUse::kWriting ? refresh_generations() : look_at_generations());
-  return lease;
+  if (use == LeaseUse::kWriting) {
+    record.generation = generation();
+    auto lease = TRY(acquire_lease(std::move(record)));
+    TRY(refresh_generations());
+    return lease;
+  }
+  // One that began while this was listed, and is lower than what the lease names, would let go what
+  // it condemns. The number cannot go down for ever: it stops at what still condemns a pack.
+  for (;;) {
+    record.generation = generation_to_read(state_->generations, generation());
+    auto lease = TRY(acquire_lease(record));
+    TRY(look_at_generations());
+    if (generation_to_read(state_->generations, generation()) >= record.generation) return lease;
+    TRY(lease->release());
+  }
+}
+
+Result<std::unique_ptr<Lease>> Repository::acquire_lease(LeaseRecord record) {
+  return Lease::acquire(*state_->backend, state_->config.id, std::move(record), state_->world.rng,
+                        state_->world.renewal());
 }
 
 Result<void> Repository::load_index(const DamagedRun& damaged) {
   return state_->index->load(damaged);
 }
 
-Result<Repository::IndexState> Repository::load_settled_index(const DamagedRun& damaged) {
+Result<void> Repository::load_settled_index(const DamagedRun& damaged) {
   constexpr int kLoadsMax = 5;
   std::map<ObjectId, Error> found;
   std::vector<std::shared_ptr<const IndexRun>> before;
-  IndexState state = IndexState::kMoving;
-  for (int times = 0; times < kLoadsMax && state == IndexState::kMoving; ++times) {
+  bool settled = false;
+  for (int times = 0; times < kLoadsMax && !settled; ++times) {
     found.clear();
     TRY(load_index([&](const ObjectId& id, const Error& error) {
       found.insert_or_assign(id, error.clone());
     }));
     auto runs = index().runs();
     std::ranges::sort(runs, {}, [](const auto& one) { return one->id(); });
-    if (std::exchange(before, runs) == runs && times > 0) state = IndexState::kSettled;
+    settled = std::exchange(before, runs) == runs && times > 0;
   }
   for (const auto& [id, error] : found) damaged(id, error);
-  return state;
+  if (settled) return {};
+  return std::unexpected(
+      Error(ErrorCode::kUnavailable, "the index changes faster than it can be read")
+          .with_hint("Run the command again when fewer backups run."));
 }
 
 static Result<snapshot::Snapshot> open_snapshot(ByteView stored, const Keyring& keyring,

@@ -135,9 +135,8 @@ class Repository final : public chunk::ChunkReader {
   using DamagedRun = std::function<void(const ObjectId&, const Error&)>;
   Result<void> load_index(const DamagedRun& damaged);
   // Until two listings agree, because one may miss a run as well as the run that replaces it.
-  // `damaged` hears what the last one found; moving: the index changes faster than it is read.
-  enum class IndexState : std::uint8_t { kSettled, kMoving };
-  Result<IndexState> load_settled_index(const DamagedRun& damaged);
+  // `damaged` hears what the last one found; unavailable when they never agree.
+  Result<void> load_settled_index(const DamagedRun& damaged);
   [[nodiscard]] Index& index() const;
   // Once asked for, a chunk that is in no run is looked for in the directories of packs that no run
   // names: once, when the first such chunk is met, and `told` hears of it before it is read.
@@ -182,6 +181,7 @@ class Repository final : public chunk::ChunkReader {
  private:
   struct State;
   Result<void> look_at_generations();
+  Result<std::unique_ptr<Lease>> acquire_lease(LeaseRecord record);
   Result<snapshot::SnapshotId> store_snapshot(const snapshot::Snapshot& snapshot);
   Result<bool> is_to_be_taken_back(const snapshot::SnapshotId& id,
                                    const snapshot::Snapshot& snapshot, const Lease& lease);

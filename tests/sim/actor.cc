@@ -8,6 +8,7 @@
 #include "engine/check.h"
 #include "engine/prune.h"
 #include "engine/repair.h"
+#include "engine/restore/read_lease.h"
 #include "repo/pack_survey.h"
 #include "repo/store_session.h"
 #include "snapshot/tree.h"
@@ -300,14 +301,21 @@ Result<void> Actor::tag() {
   return held->release();
 }
 
+// Some choose a snapshot first, as a restore does, and look for it again.
 Result<void> Actor::read() {
   const auto repository = TRY(open());
-  const auto held = TRY(lease(*repository, repo::LeaseUse::kReading));
+  const bool chooses_first = dice_.below(2) == 0;
+  std::unique_ptr<repo::Lease> held;
+  if (!chooses_first) held = TRY(lease(*repository, repo::LeaseUse::kReading));
   const auto snapshots = TRY(repository->snapshots([](const auto&, const Error&) {}));
   if (snapshots.empty()) return {};
   repository->recover_when_needed([](const repo::RecoveredPacks&) {});
   TRY(repository->load_index([](const auto&, const Error&) {}));
   const repo::StoredSnapshot& chosen = snapshots[dice_.below(snapshots.size())];
+  if (chooses_first) {
+    held = TRY(lease(*repository, repo::LeaseUse::kReading));
+    TRY(engine::restoring::require_snapshot(*repository, chosen.id));
+  }
   TRY(renew_in_time(*held));
   const auto contents = read_contents(*repository, chosen.snapshot);
   if (!contents) {

@@ -26,16 +26,18 @@ bool PruneRun::may_hold_missing(const repo::PackUse& use) const {
   return !use.in_index && report_.chunks_missing > 0;
 }
 
+// Given up, and neither needed nor protected by a lease.
+bool PruneRun::may_go(std::uint32_t number) const {
+  const repo::PackUse& use = table_.packs()[number];
+  return use.stored && use.condemned_in != 0 && use.condemned_in <= oldest_lease() &&
+         is_unneeded(number) && !may_hold_missing(use);
+}
+
 // By the leases and snapshots that were listed last.
 Result<std::vector<std::uint32_t>> PruneRun::packs_to_free() {
-  const std::uint64_t oldest = oldest_lease();
   std::vector<std::uint32_t> going;
   for (std::uint32_t number = 0; number < table_.packs().size(); ++number) {
-    const repo::PackUse& use = table_.packs()[number];
-    const bool may_go = use.condemned_in != 0 && use.condemned_in <= oldest &&
-                        is_unneeded(number) && !may_hold_missing(use);
-    if (!may_go || !use.stored || TRY(is_locked(number))) continue;
-    going.push_back(number);
+    if (may_go(number) && !TRY(is_locked(number))) going.push_back(number);
   }
   return going;
 }

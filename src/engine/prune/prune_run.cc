@@ -88,8 +88,11 @@ Result<std::vector<repo::ListedLease>> PruneRun::list_leases() {
   return leases;
 }
 
+// A dry run ends no lease: those that are dead it leaves out, because a prune would end them.
 Result<void> PruneRun::list_others() {
   others_ = TRY(list_leases());
+  if (options_.dry_run)
+    std::erase_if(others_, [](const auto& lease) { return !lease.alive && !lease.ended; });
   return {};
 }
 
@@ -106,6 +109,10 @@ std::uint64_t PruneRun::oldest_lease() const {
     if (!was_ended(lease)) oldest = std::min(oldest, lease.record.generation);
   }
   return oldest;
+}
+
+bool PruneRun::others_are_at_work() const {
+  return oldest_lease() != std::numeric_limits<std::uint64_t>::max();
 }
 
 // ---- step 2: what is there, in the order that makes deciding safe
@@ -136,18 +143,15 @@ Result<void> PruneRun::load_index() {
   const auto note_damage = [&](const repo::ObjectId& id, const Error& error) {
     if (!damaged) damaged = error.clone().with_context("reading index run " + id.short_hex());
   };
-  const auto state = TRY_DOING("loading the index", repository_.load_settled_index(note_damage));
+  auto loaded = repository_.load_settled_index(note_damage);
   if (damaged) {
     return std::unexpected(std::move(*damaged).with_hint(
         "Nothing was freed. The next backup replaces a damaged index run from the packs "
         "themselves; run prune after it."));
   }
-  if (state == repo::Repository::IndexState::kMoving) {
-    return std::unexpected(
-        Error(ErrorCode::kUnavailable, "the index changes faster than it can be read")
-            .with_hint("Nothing was freed. Run prune again when fewer backups run."));
-  }
-  return {};
+  if (loaded) return {};
+  return std::unexpected(
+      std::move(loaded).error().with_context("loading the index, before anything was freed"));
 }
 
 Result<void> PruneRun::read_snapshots() {
@@ -378,7 +382,7 @@ Result<PruneRun::Round> PruneRun::round() {
   TRY(mark());
   if (TRY(missed_because_late())) return Round::kAgain;
   TRY(plan());
-  report_plan();
+  TRY(report_plan());
   if (options_.dry_run) return Round::kDone;
 
   // Nothing is removed while something is needed that only condemned packs have.
@@ -394,7 +398,7 @@ Result<PruneRun::Round> PruneRun::round() {
 // the index now: a writer of that time may have merged old runs meanwhile.
 Result<void> PruneRun::tidy_generations() {
   const std::uint64_t oldest = oldest_lease();
-  const bool nobody = oldest == std::numeric_limits<std::uint64_t>::max();
+  const bool nobody = !others_are_at_work();
   const std::uint64_t highest = repository_.generation();
   if (!nobody && (!condemned_any_ || oldest < highest)) return {};
   std::unordered_set<repo::ObjectId> indexed;
@@ -459,7 +463,7 @@ Result<void> PruneRun::tidy() {
 
 // ---- the report
 
-void PruneRun::report_plan() {
+Result<void> PruneRun::report_plan() {
   report_.packs = report_.chunks = report_.packs_damaged = 0;
   for (const auto& run : repository_.index().runs()) report_.chunks += run->size();
   report_.bytes_packs = 0;
@@ -470,15 +474,20 @@ void PruneRun::report_plan() {
   }
   report_.bytes_needed = plan_.needed_bytes;
   report_.bytes_unused = plan_.unused_bytes;
-  if (!options_.dry_run) return;
+  return options_.dry_run ? report_dry_run() : Result<void>();
+}
+
+// What the plan gives up goes at once when nobody else is at work, and later otherwise.
+Result<void> PruneRun::report_dry_run() {
   report_.packs_dropped = plan_.drop.size();
   report_.packs_repacked = plan_.repack.size() + plan_.rescue.size();
   report_.bytes_read = report_.bytes_written = plan_.repack_needed_bytes;
-  report_.bytes_freed = plan_.drop_bytes + plan_.repack_bytes - plan_.repack_needed_bytes;
-  for (const repo::PackUse& use : table_.packs()) {
-    const bool waits = use.condemned_in != 0 && use.stored && use.places_needed == 0;
-    if (waits) report_.bytes_freed += use.pack.size_bytes;
-  }
+  report_.bytes_freed = 0;
+  for (const std::uint32_t number : TRY(packs_to_free()))
+    report_.bytes_freed += table_.packs()[number].pack.size_bytes;
+  if (!others_are_at_work())
+    report_.bytes_freed += plan_.drop_bytes + plan_.repack_bytes - plan_.repack_needed_bytes;
+  return {};
 }
 
 void PruneRun::report_end() {
@@ -490,6 +499,7 @@ void PruneRun::report_end() {
   for (std::uint32_t number = 0; number < table_.packs().size(); ++number) {
     const repo::PackUse& use = table_.packs()[number];
     if (use.condemned_in == 0 || !use.stored || locked_.contains(number)) continue;
+    if (options_.dry_run && may_go(number)) continue;
     ++report_.packs_waiting;
     report_.bytes_waiting += use.pack.size_bytes;
     if (!is_unneeded(number) || may_hold_missing(use)) {
@@ -497,6 +507,12 @@ void PruneRun::report_end() {
       report_.bytes_kept += use.pack.size_bytes;
     }
     latest = std::max(latest, use.condemned_in);
+  }
+  const std::size_t planned = plan_.drop.size() + plan_.repack.size();
+  if (options_.dry_run && planned > 0 && others_are_at_work()) {
+    report_.packs_waiting += planned;
+    report_.bytes_waiting += plan_.drop_bytes + plan_.repack_bytes;
+    latest = repository_.generation() + 1;
   }
   for (const repo::ListedLease& lease : others_) {
     if (!was_ended(lease) && lease.record.generation < latest) report_.waiting_for.push_back(lease);

@@ -50,6 +50,7 @@ class PruneRun {
   [[nodiscard]] repo::Generation next_generation() const;
   Result<Round> free_after_condemning();
   Result<void> keep_what_others_did();
+  [[nodiscard]] bool may_go(std::uint32_t number) const;
   Result<std::vector<std::uint32_t>> packs_to_free();
   Result<void> leave_to_late_readers(std::vector<std::uint32_t>& going);
   Result<void> leave_parity(std::vector<std::uint32_t>& going);
@@ -58,10 +59,12 @@ class PruneRun {
   Result<void> tidy();
   Result<void> remove_stale_marks();
   Result<void> tidy_generations();
-  void report_plan();
+  Result<void> report_plan();
+  Result<void> report_dry_run();
   void report_end();
 
   [[nodiscard]] std::uint64_t oldest_lease() const;
+  [[nodiscard]] bool others_are_at_work() const;
   [[nodiscard]] bool was_ended(const repo::ListedLease& lease) const;
   [[nodiscard]] bool out_of_time() const;
   [[nodiscard]] bool is_unneeded(std::uint32_t number) const;

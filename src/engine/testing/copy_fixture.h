@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -48,8 +49,10 @@ class CopyFixture : public BackupFixture {
     TRY(from->load_index([](const auto&, const Error&) {}));
     watch_ = std::make_unique<Watch>();
     Activity activity = watch_->activity();
-    return copy(*from, *to, snapshots, options, activity,
-                [&](const CopiedSnapshot& one) { copied_.push_back(one); });
+    return copy(*from, *to, snapshots, options, activity, [&](const CopiedSnapshot& one) {
+      copied_.push_back(one);
+      if (on_copied_) on_copied_(one);
+    });
   }
   CopyReport copy_well() {
     auto report = try_copy();
@@ -98,6 +101,7 @@ class CopyFixture : public BackupFixture {
   backend::MemoryBackend second_memory_{clock_};
   backend::Backend* through_ = nullptr;        // in place of second_memory_
   backend::Backend* first_through_ = nullptr;  // in place of the way to the first
+  std::function<void(const CopiedSnapshot&)> on_copied_;
   std::vector<CopiedSnapshot> copied_;
 };
 
