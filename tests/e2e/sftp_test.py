@@ -61,6 +61,12 @@ class Sftp(program.ProgramTest):
         self.assertEqual(result.code, 1, str(result))
         return result.err.decode()
 
+    def wait_for_a_pack(self, process):
+        deadline = time.monotonic() + 60
+        while not list(self.repository.glob("data/*/*")) and process.poll() is None:
+            self.assertLess(time.monotonic(), deadline)
+            time.sleep(0.01)
+
     def test_a_repository_lives_its_whole_life_there(self):
         self.fill(20)
         self.backup()
@@ -87,10 +93,7 @@ class Sftp(program.ProgramTest):
     def test_a_backup_that_was_killed_is_taken_up_again(self):
         self.fill(120)
         process = self.start("backup", self.source)
-        deadline = time.monotonic() + 60
-        while len(list(self.repository.glob("data/*/*"))) < 1 and process.poll() is None:
-            self.assertLess(time.monotonic(), deadline)
-            time.sleep(0.01)
+        self.wait_for_a_pack(process)
         process.kill()
         process.communicate()
         self.backup()
@@ -111,6 +114,17 @@ class Sftp(program.ProgramTest):
         self.run_for(0, "check", "--read-data")
         self.assert_same(self.restore())
         self.assertIn('"cuts": 6', report.read_text(encoding="utf-8"))
+
+    def test_a_server_that_restarts_in_the_middle_is_waited_for(self):
+        self.fill(120)
+        process = self.start("-v", "backup", self.source)
+        self.wait_for_a_pack(process)
+        self.server.stop()
+        self.server = Server(self, "sshd.py", self.keys, "--port", self.port)
+        _, said = process.communicate(timeout=250)
+        self.assertEqual(process.returncode, 0, said.decode())
+        self.run_for(0, "check", "--read-data")
+        self.assert_same(self.restore())
 
     def test_a_server_that_is_gone_is_said_to_be(self):
         self.server.stop()

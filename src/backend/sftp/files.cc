@@ -36,6 +36,32 @@ Result<Attributes> attributes_in(const Answer& answer, std::string_view doing) {
   return refused(answer, doing);
 }
 
+// Some servers call it a failure when a path leads through a file, others say that there is
+// nothing.
+Result<bool> leads_through_a_file(Client& client, std::string path) {
+  while (path.size() > 1) {
+    Request look = client.request(Message::kLstat);
+    const Answer answer = TRY(client.ask(look.text(path)));
+    if (answer.reply.message == Message::kAttrs) return !answer.reply.attributes.is_folder();
+    if (!answer.is(StatusCode::kFailure)) return false;
+    path.resize(std::min(path.rfind('/'), path.size() - 1));
+  }
+  return false;
+}
+
+std::string folder_of(const std::string& path) {
+  const std::size_t slash = path.rfind('/');
+  return slash == std::string::npos ? std::string() : path.substr(0, slash);
+}
+
+// What kLstat says of `path`.
+Result<Attributes> judge_look(Client& client, const Answer& answer, const std::string& path) {
+  if (answer.is(StatusCode::kFailure) && TRY(leads_through_a_file(client, folder_of(path)))) {
+    return fail(ErrorCode::kNotFound, fmt::format("looking at {}: it is below a file", path));
+  }
+  return attributes_in(answer, "looking at " + path);
+}
+
 Result<std::uint32_t> send_close(Client& client, const std::string& handle) {
   Request close = client.request(Message::kClose);
   return client.send(close.text(handle));
@@ -161,7 +187,7 @@ std::unexpected<Error> refused(const Answer& answer, std::string_view doing) {
 
 Result<Attributes> look_at(Client& client, const std::string& path) {
   Request look = client.request(Message::kLstat);
-  return attributes_in(TRY(client.ask(look.text(path))), "looking at " + path);
+  return judge_look(client, TRY(client.ask(look.text(path))), path);
 }
 
 Result<Attributes> look_through(Client& client, const std::string& path) {
@@ -233,10 +259,11 @@ Result<OpenFile> open_to_read(Client& client, const std::string& path) {
   const std::uint32_t opened = TRY(client.send(open.text(path).number(kOpenRead).number(0)));
   const Answer attributes = TRY(client.wait(looked));
   const Answer handle = TRY(client.wait(opened));
-  const Result<Attributes> found = attributes_in(attributes, doing);
+  const Result<Attributes> found = judge_look(client, attributes, path);
   const bool fit = found && found->is_regular() && found->size;
   if (handle.reply.message != Message::kHandle) {
     if (found && !fit) return fail(ErrorCode::kNotFound, path + " is not a regular file");
+    if (!found) return std::unexpected(found.error().clone());
     return refused(handle, doing);
   }
   if (fit) return OpenFile{.handle = handle.reply.text, .size = *found->size};
@@ -339,7 +366,9 @@ Result<void> read_folders(Client& client, std::vector<Folder>& folders) {
       reading.handle = std::move(answer.reply.text);
       open.push_back(std::move(reading));
     } else if (!answer.is(StatusCode::kNoSuchFile) && !trouble) {
-      trouble = refused(answer, "listing " + reading.folder.path).error();
+      const bool is_none =
+          answer.is(StatusCode::kFailure) && TRY(leads_through_a_file(client, reading.folder.path));
+      if (!is_none) trouble = refused(answer, "listing " + reading.folder.path).error();
     }
   }
   while (!open.empty()) {

@@ -17,36 +17,49 @@
 namespace backstay::backend::sftp {
 namespace {
 
-// Started once, because that takes longer than a test.
+// Started once, when the first test wants it, because that takes longer than a test.
+template <SftpServer::Kind kKind>
 SftpServer& shared_server() {
-  static SftpServer server;
+  static SftpServer server(kKind);
   return server;
 }
 
+constexpr auto kOpenSsh = SftpServer::Kind::kOpenSsh;
+constexpr auto kProFtpd = SftpServer::Kind::kProFtpd;
+
 class SftpStore final : public ContractStore {
  public:
-  SftpStore() { open(OpenKind::kCreate); }
+  explicit SftpStore(SftpServer& server) : server_(server) { open(OpenKind::kCreate); }
   Backend& backend() override { return *backend_; }
   void reopen() override { open(OpenKind::kOpen); }
 
  private:
   void open(OpenKind kind) {
-    auto opened =
-        open_sftp(shared_server().url(folder_ / "a/repository"), kind, shared_server().world());
+    auto opened = open_sftp(server_.url(folder_ / "a/repository"), kind, server_.world());
     ASSERT_TRUE(opened.has_value()) << opened.error().describe();
     backend_ = *std::move(opened);
   }
+  SftpServer& server_;
   io::TemporaryFolder folder_;
   std::unique_ptr<Backend> backend_;
 };
 
 // Without a server there is nothing to instantiate; the tests below say why.
 std::vector<ContractParam> stores() {
-  if (!shared_server().missing().empty()) return {};
-  return {{"openssh", [] { return std::make_unique<SftpStore>(); }}};
+  std::vector<ContractParam> found;
+  if (std::filesystem::exists("/usr/sbin/sshd")) {
+    found.push_back(
+        {"openssh", [] { return std::make_unique<SftpStore>(shared_server<kOpenSsh>()); }});
+  }
+  if (std::filesystem::exists("/usr/lib/proftpd/mod_sftp.so")) {
+    found.push_back(
+        {"proftpd", [] { return std::make_unique<SftpStore>(shared_server<kProFtpd>()); }});
+  }
+  return found;
 }
 
-INSTANTIATE_TEST_SUITE_P(Sftp, BackendContract, ::testing::ValuesIn(stores()));
+INSTANTIATE_TEST_SUITE_P(Sftp, BackendContract, ::testing::ValuesIn(stores()),
+                         [](const auto& store) { return store.param.what; });
 
 class Sftp : public ::testing::Test {
  protected:
@@ -74,7 +87,7 @@ class Sftp : public ::testing::Test {
     ASSERT_TRUE(io::create_file(path, {&text, 1}, io::Durability::kUnsynced).has_value());
   }
 
-  SftpServer& server = shared_server();
+  SftpServer& server = shared_server<kOpenSsh>();
   io::TemporaryFolder folder;
   std::string root = folder / "repository";
 };
@@ -247,6 +260,19 @@ TEST(SftpLogin, SaysWhatWasTriedWhenTheServerLetsNobodyIn) {
                 .describe()
                 .find("no private key"),
             std::string::npos);
+}
+
+TEST(SftpLogin, LetsInByAPasswordAndByNoOther) {
+  SftpServer server(kProFtpd);
+  if (!server.missing().empty()) GTEST_SKIP() << server.missing();
+  const io::TemporaryFolder folder;
+  EXPECT_TRUE(open_sftp(server.url(folder.path()), OpenKind::kOpen, server.world()).has_value());
+  server.set("BACKSTAY_SFTP_PASSWORD", "another");
+  const auto refused = open_sftp(server.url(folder.path()), OpenKind::kOpen, server.world());
+  ASSERT_FALSE(refused.has_value());
+  EXPECT_EQ(refused.error().code(), ErrorCode::kPermissionDenied) << refused.error().describe();
+  server.set("BACKSTAY_SFTP_PASSWORD", "");
+  EXPECT_FALSE(open_sftp(server.url(folder.path()), OpenKind::kOpen, server.world()).has_value());
 }
 
 TEST(SftpLogin, AsksAServerThatIsNotThereInVain) {
