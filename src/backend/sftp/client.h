@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -56,6 +57,15 @@ class Client {
   }
   // Takes the answers that nobody waits for any more.
   Result<void> settle();
+
+  // A file that stays open between two who read it: what is read of a pack comes piece by piece.
+  struct KeptFile {
+    std::string path;
+    std::string handle;
+    std::uint64_t size = 0;
+    std::uint64_t removals = 0;  // how often its store had removed something when it was opened
+  };
+  std::optional<KeptFile> kept;
 
  private:
   explicit Client(std::unique_ptr<ByteChannel> channel) : channel_(std::move(channel)) {}

@@ -11,9 +11,11 @@
 namespace backstay::backend::sftp {
 namespace {
 
-// On their way at once: enough for 20 MB/s over a line of 50 ms, and less than the window that
-// libssh gives the server, so that neither side waits for the other with full hands.
+// On their way at once: enough for 20 MB/s down over a line of 50 ms, and less than the window that
+// libssh gives the server, so that neither side waits for the other with full hands. Answers to
+// writes are small, so more of these may be on their way; OpenSSH's window is 2 MiB.
 constexpr std::size_t kInFlightMax = 1024 * 1024;
+constexpr std::size_t kWritesInFlightMax = 2 * 1024 * 1024;
 
 constexpr std::uint32_t kFileMode = 0600;
 constexpr std::uint32_t kFolderMode = 0700;
@@ -90,7 +92,7 @@ class Writes {
   Result<std::optional<Answer>> add(ByteView piece) {
     while (!piece.empty()) {
       const ByteView part = piece.first(std::min(piece.size(), client_.write_max()));
-      while (in_flight_ + part.size() > kInFlightMax) {
+      while (in_flight_ + part.size() > kWritesInFlightMax) {
         if (auto answer = TRY(take_oldest())) return answer;
       }
       Request write = client_.request(Message::kWrite);

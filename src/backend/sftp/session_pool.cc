@@ -1,23 +1,28 @@
 #include "backend/sftp/session_pool.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace backstay::backend::sftp {
 
-std::unique_ptr<Client> SessionPool::take_idle() {
+std::unique_ptr<Client> SessionPool::take_idle(std::string_view path) {
   const MutexLock lock(mutex_);
   while (idle_.empty() && count_ == size_max_) returned_.wait(mutex_);
   if (idle_.empty()) {
     ++count_;
     return nullptr;
   }
+  const auto fits = std::ranges::find_if(idle_, [path](const std::unique_ptr<Client>& client) {
+    return client->kept && client->kept->path == path;
+  });
+  if (fits != idle_.end()) std::swap(*fits, idle_.back());
   std::unique_ptr<Client> client = std::move(idle_.back());
   idle_.pop_back();
   return client;
 }
 
-Result<SessionPool::Borrowed> SessionPool::borrow() {
-  if (std::unique_ptr<Client> client = take_idle()) return Borrowed(*this, std::move(client));
+Result<SessionPool::Borrowed> SessionPool::borrow(std::string_view path) {
+  if (std::unique_ptr<Client> client = take_idle(path)) return Borrowed(*this, std::move(client));
   Result<std::unique_ptr<Client>> made = connect_();
   if (made) return Borrowed(*this, *std::move(made));
   const MutexLock lock(mutex_);

@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <memory>
+#include <string_view>
 #include <vector>
 
 #include "backend/sftp/client.h"
@@ -37,13 +38,13 @@ class SessionPool {
     std::unique_ptr<Client> client_;
   };
 
-  // Waits for one to come back when all are lent.
-  Result<Borrowed> borrow() EXCLUDES(mutex_);
+  // Waits for one to come back when all are lent. One that keeps the file `path` open goes first.
+  Result<Borrowed> borrow(std::string_view path = {}) EXCLUDES(mutex_);
 
  private:
   void give_back(std::unique_ptr<Client> client) EXCLUDES(mutex_);
   // An idle one, or none and the right to make one.
-  std::unique_ptr<Client> take_idle() EXCLUDES(mutex_);
+  std::unique_ptr<Client> take_idle(std::string_view path) EXCLUDES(mutex_);
 
   const Connect connect_;
   const std::size_t size_max_;

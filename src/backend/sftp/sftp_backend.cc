@@ -39,6 +39,13 @@ Timestamp timestamp(const Attributes& attributes) {
   return {.seconds = attributes.modified_seconds.value_or(0), .nanos = 0};
 }
 
+Result<void> close_kept(Client& client) {
+  if (!client.kept) return {};
+  const OpenFile file{.handle = client.kept->handle, .size = 0};
+  client.kept.reset();
+  return close_file(client, file);
+}
+
 Error with_account_hint(Error error) {
   if (error.code() != ErrorCode::kPermissionDenied) return error;
   return std::move(error).with_hint(
@@ -287,6 +294,7 @@ Result<void> SftpBackend::remove(std::string_view name) {
     return refuse_append_only(options_.place, name);
   }
   Result<void> removed = remove_file(*session, path);
+  ++removals_;
   if (!removed) return std::unexpected(with_account_hint(std::move(removed).error()));
   return {};
 }
@@ -311,16 +319,27 @@ Result<Bytes> SftpBackend::get(std::string_view name, std::uint64_t size_max) {
   return bytes;
 }
 
+Result<OpenFile> SftpBackend::open_kept(Client& client, const std::string& path) const {
+  const std::uint64_t removals = removals_.load();
+  if (client.kept && client.kept->path == path && client.kept->removals == removals) {
+    return OpenFile{.handle = client.kept->handle, .size = client.kept->size};
+  }
+  TRY(close_kept(client));
+  OpenFile file = TRY(open_to_read(client, path));
+  client.kept = {.path = path, .handle = file.handle, .size = file.size, .removals = removals};
+  return file;
+}
+
 Result<void> SftpBackend::get_range(std::string_view name, std::uint64_t offset,
                                     MutableByteView out) {
   TRY(validate_name(name));
-  const SessionPool::Borrowed session = TRY(pool_.borrow());
   const std::string path = path_of(name);
-  const OpenFile file = TRY(open_to_read(*session, path));
+  const SessionPool::Borrowed session = TRY(pool_.borrow(path));
+  const OpenFile file = TRY(open_kept(*session, path));
   const bool inside = offset <= file.size && out.size() <= file.size - offset;
   Result<std::size_t> got = 0;
   if (inside) got = read_at(*session, file, offset, out);
-  if (!session->is_broken()) TRY(close_file(*session, file));
+  if (!got && !session->is_broken()) TRY(close_kept(*session));
   const std::size_t read = TRY_DOING("reading " + path, std::move(got));
   if (inside && read == out.size()) return {};
   return fail(ErrorCode::kCorruption,

@@ -82,11 +82,15 @@ class SftpBackend final : public Backend {
   Result<Naming> naming(Client& client) EXCLUDES(mutex_);
   Result<Naming> probe_rename(Client& client);
   Result<bool> is_append_only(Client& client);
+  // The file that is open already, or one opened and kept open.
+  Result<OpenFile> open_kept(Client& client, const std::string& path) const;
 
   const SftpOptions options_;
   SessionPool pool_;
   Rng& rng_;
   std::atomic<bool> append_only_ = false;  // as it was seen last
+  // Files that were opened before the last one are not read on: they may be gone.
+  std::atomic<std::uint64_t> removals_ = 0;
   Mutex mutex_;
   // Folders that are there, or were.
   std::set<std::string, std::less<>> known_folders_ GUARDED_BY(mutex_);
