@@ -58,7 +58,7 @@ class Line final : public ByteChannel {
   const SshLibrary& ssh_;
   const Place place_;
   const std::stop_token stop_;
-  const ssh_session session_;
+  ssh_session session_;
   ssh_channel channel_ = nullptr;
   Bytes inbox_;  // what came while the server took no more
   std::size_t inbox_read_ = 0;

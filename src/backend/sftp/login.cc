@@ -122,7 +122,7 @@ class LoggingIn {
   }
 
   const SshLibrary& ssh_;
-  const ssh_session session_;
+  ssh_session session_;
   const Place& place_;
   const Login& login_;
   std::vector<std::string> tried_;
