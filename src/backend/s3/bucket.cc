@@ -54,8 +54,7 @@ Result<http::Response> Bucket::call(const Call& call) {
   Corrections done;
   for (;;) {
     const Signed with{region(), store_now(), TRY(options_.credentials.current())};
-    const http::Response response =
-        TRY_DOING("asking " + options_.address.describe(), send(call, with));
+    http::Response response = TRY_DOING("asking " + options_.address.describe(), send(call, with));
     learn(response);
     if (response.succeeded()) return response;
     if (!correct(response, with, done)) return failure(call, response);

@@ -57,7 +57,7 @@ bool needs_no_condition(std::string_view name) {
 
 }  // namespace
 
-S3Backend::S3Backend(Address address, World world, Limits limits)
+S3Backend::S3Backend(const Address& address, World world, Limits limits)
     : world_(std::move(world)),
       limits_(limits),
       client_(client_options(world_, limits_)),
@@ -75,9 +75,9 @@ S3Backend::S3Backend(Address address, World world, Limits limits)
                              : configured_region({world_.environment, world_.clock, client_,
                                                   nearby_client_, address.profile})}) {}
 
-Result<std::unique_ptr<S3Backend>> S3Backend::open(Address address, World world, OpenKind kind,
-                                                   Limits limits) {
-  std::unique_ptr<S3Backend> backend(new S3Backend(std::move(address), std::move(world), limits));
+Result<std::unique_ptr<S3Backend>> S3Backend::open(const Address& address, World world,
+                                                   OpenKind kind, Limits limits) {
+  std::unique_ptr<S3Backend> backend(new S3Backend(address, std::move(world), limits));
   Result<void> looked = backend->look_at_bucket(kind);
   const bool later = !looked && looked.error().retryable() && kind == OpenKind::kOpen;
   if (!looked && !later) return std::unexpected(std::move(looked).error());

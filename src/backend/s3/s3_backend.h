@@ -47,7 +47,7 @@ class S3Backend final : public Backend {
   // One call to the store tells that the credentials are good and the bucket is there, which
   // kCreate makes where it is not. no_repository without it. A store that fails for now is looked
   // at by the first call that it answers.
-  static Result<std::unique_ptr<S3Backend>> open(Address address, World world, OpenKind kind,
+  static Result<std::unique_ptr<S3Backend>> open(const Address& address, World world, OpenKind kind,
                                                  Limits limits = {});
 
   using Backend::put;
@@ -77,7 +77,7 @@ class S3Backend final : public Backend {
     kLookFirst,    // it does not
   };
 
-  S3Backend(Address address, World world, Limits limits);
+  S3Backend(const Address& address, World world, Limits limits);
   Result<void> look_at_bucket(OpenKind kind) EXCLUDES(mutex_);
   // What every call begins with: the name is one, and the store was looked at.
   Result<void> ready(std::string_view name);
