@@ -83,7 +83,7 @@ void print_repository(Console& console, const repo::Repository& repository,
         "this store lets the second of two writers overwrite what the first one made: backups may "
         "run beside each other, but let only one machine at a time prune, rotate keys or change "
         "parity",
-        "docs/backends/s3.md says which stores do better.");
+        "'backstay repo probe' tries a store out, and docs/backends/s3.md says which do better.");
   }
   if (can.append_only) {
     console.print(can.lock_by_store

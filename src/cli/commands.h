@@ -24,6 +24,7 @@ Command tag_command();
 Command hold_command();
 Command release_command();
 Command prune_command();
+Command repo_command();
 Command key_command();
 Command cache_command();
 Command lease_command();

@@ -295,6 +295,14 @@ class JsonLines(program.ProgramTest):
         if any(line["type"] == "locked" for line in lines):
             self.assert_seen(("backup", "locked"), ("hold", "locked"))
 
+    def test_what_a_store_can_do(self):
+        self.lines_of(0, "init")
+        line = self.lines_of(0, "repo", "probe")[0]
+        self.assertTrue(line["creates_once"] and line["keeps_first"] and line["lists_at_once"])
+        again = self.lines_of(0, "repo", "probe", self.repository)[0]
+        self.assertEqual(again["location"], line["location"])
+        self.assert_seen(("repo", "probe"))
+
     def test_lines_of_parity(self):
         self.fill(6)
         self.init()
@@ -321,7 +329,7 @@ class JsonLines(program.ProgramTest):
             "parity": ["status"], "key": ["list"], "cache": ["nothing"], "lease": ["list"],
             "self-test": ["more"],
             "forget": [], "tag": ["latest"], "hold": ["latest"], "release": ["latest"],
-            "append-only": ["status"], "version": ["more"],
+            "append-only": ["status"], "repo": ["probe"], "version": ["more"],
             "completion": ["csh"], "help": ["nothing"]}
         self.assertEqual(sorted(failures), sorted(SCHEMAS))
         for command, arguments in failures.items():

@@ -74,6 +74,14 @@ class OverS3(S3Test):
         left = [line for line in self.log() if "probe" in line and line.startswith("DELETE")]
         self.assertLessEqual(1, len(left), "what was asked with goes again")
 
+    def test_what_a_store_can_do_is_found_out_without_a_repository(self):
+        self.run_for(10, "repo", "probe")
+        self.init()
+        found = self.run_for(0, "--json", "repo", "probe", self.url.replace("some", "any")).last()
+        for good in ("creates_once", "keeps_first", "reads_ranges", "lists_at_once"):
+            self.assertIs(found[good], True, good)
+        self.assertEqual(found["object_lock"], "nothing")
+
     def test_a_second_init_finds_the_first_one(self):
         self.init()
         again = self.run_for(1, "init", "--kdf-memory", "8KiB")
@@ -155,6 +163,9 @@ class OverPoorS3(S3Test):
     def test_a_store_without_conditions_is_used_with_a_warning(self):
         warned = self.run_for(0, "init", "--kdf-memory", "8KiB")
         self.assertIn(b"one machine at a time", warned.err)
+        probe = self.run_for(0, "--json", "repo", "probe")
+        self.assertIs(probe.last()["creates_once"], False)
+        self.assertIn(b"one machine at a time", probe.err)
         self.fill()
         self.backup()
         self.run_for(0, "forget", "--keep-last", "1", "--prune")

@@ -1,0 +1,32 @@
+// What a store does, found out by doing it.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include "backend/backend.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/rng.h"
+
+namespace backstay::backend {
+
+struct ProbeReport {
+  // Of several who created one name at the same moment, over two connections, one won every time.
+  bool creates_once = false;
+  // What is there stays when somebody creates it again.
+  bool keeps_first = false;
+  bool reads_ranges = false;
+  // A list has what was put just before, and not what was removed just before.
+  bool lists_at_once = false;
+  // So many seconds the store's clock is before ours; nothing where it does not tell.
+  std::optional<std::int64_t> clock_ahead_seconds;
+  Capabilities says;  // what the store says of itself
+};
+
+// `one` and `other` are two openings of the same store. Objects are made below leases/, where also
+// clients that may remove nothing else can remove them, and removed again. Fails where nothing can
+// be created there.
+Result<ProbeReport> probe(Backend& one, Backend& other, const Clock& clock, Rng& rng);
+
+}  // namespace backstay::backend
