@@ -57,7 +57,6 @@ TEST_F(PruneTest, ChangesNothingInADryRun) {
               static_cast<double>(done.bytes_freed - done.bytes_written), 60'000);
 }
 
-<<<<<<< HEAD
 TEST_F(PruneTest, PlansFromTheIndexAlone) {
   forget(older_);
   PruneOptions options = thorough();
@@ -131,7 +130,8 @@ TEST_F(PruneTest, RepacksOnlyWhatLives) {
   EXPECT_LT(report->bytes_read, repacked / 2);
   expect_whole();
   expect_holds_the_tree(newer_);
-=======
+}
+
 TEST_F(PruneTest, ADryRunTellsWhatGoesAtOnceFromWhatWaits) {
   forget(older_);
   PruneOptions dry = thorough();
@@ -151,7 +151,6 @@ TEST_F(PruneTest, ADryRunTellsWhatGoesAtOnceFromWhatWaits) {
   EXPECT_EQ(later.bytes_freed, done.bytes_waiting);
   EXPECT_EQ(later.bytes_waiting, 0U);
   EXPECT_EQ(prune_well(thorough()).bytes_freed, later.bytes_freed);
->>>>>>> 4e90471 (prune: a dry run tells what goes at once from what waits)
 }
 
 TEST_F(PruneTest, KeepsWhatIsUnusedWithinTheShareThatIsAllowed) {
