@@ -46,6 +46,20 @@ Result<void> close_kept(Client& client) {
   return close_file(client, file);
 }
 
+// Tells of the objects in the folder `prefix`, and adds the folders below it to `below`.
+Result<void> tell_objects(const std::string& prefix, const Folder& folder,
+                          std::vector<std::string>& below,
+                          const std::function<Result<void>(const ObjectInfo&)>& each) {
+  for (const NamedFile& file : folder.files) {
+    std::string name = prefix + file.name;
+    if (!validate_name(name)) continue;
+    if (file.attributes.is_folder()) below.push_back(name + "/");
+    if (!file.attributes.is_regular()) continue;
+    TRY(each({std::move(name), file.attributes.size.value_or(0), timestamp(file.attributes)}));
+  }
+  return {};
+}
+
 Error with_account_hint(Error error) {
   if (error.code() != ErrorCode::kPermissionDenied) return error;
   return std::move(error).with_hint(
@@ -362,35 +376,36 @@ Result<ObjectInfo> SftpBackend::head(std::string_view name) {
 Result<void> SftpBackend::list(std::string_view prefix,
                                const std::function<Result<void>(const ObjectInfo&)>& each) {
   TRY(validate_prefix(prefix));
+  {
+    // A root that is gone is no empty store.
+    const SessionPool::Borrowed session = TRY(pool_.borrow());
+    TRY(look_through(*session, options_.root));
+  }
   std::vector<std::string> waiting{std::string(prefix)};
-  for (bool first = true; !waiting.empty(); first = false) {
-    std::vector<std::string> prefixes;
-    std::vector<Folder> folders;
-    while (!waiting.empty() && folders.size() < kFoldersAtOnce) {
-      std::string path = path_of(waiting.back());
-      if (path.ends_with('/')) path.pop_back();
-      folders.push_back({.path = std::move(path), .files = {}});
-      prefixes.push_back(std::move(waiting.back()));
-      waiting.pop_back();
-    }
-    {
-      const SessionPool::Borrowed session = TRY(pool_.borrow());
-      Result<void> read = read_folders(*session, folders);
-      if (!read) return std::unexpected(with_account_hint(std::move(read).error()));
-      // A root that is gone is no empty store.
-      if (first) TRY(look_through(*session, options_.root));
-    }
+  while (!waiting.empty()) {
+    const std::size_t count = std::min(waiting.size(), kFoldersAtOnce);
+    const std::vector<std::string> prefixes(waiting.end() - static_cast<std::ptrdiff_t>(count),
+                                            waiting.end());
+    waiting.resize(waiting.size() - count);
+    const std::vector<Folder> folders = TRY(read_prefixes(prefixes));
     for (std::size_t i = 0; i < folders.size(); ++i) {
-      for (const NamedFile& file : folders[i].files) {
-        std::string name = prefixes[i] + file.name;
-        if (!validate_name(name)) continue;
-        if (file.attributes.is_folder()) waiting.push_back(name + "/");
-        if (!file.attributes.is_regular()) continue;
-        TRY(each({std::move(name), file.attributes.size.value_or(0), timestamp(file.attributes)}));
-      }
+      TRY(tell_objects(prefixes[i], folders[i], waiting, each));
     }
   }
   return {};
+}
+
+Result<std::vector<Folder>> SftpBackend::read_prefixes(const std::vector<std::string>& prefixes) {
+  std::vector<Folder> folders;
+  for (const std::string& prefix : prefixes) {
+    std::string path = path_of(prefix);
+    if (path.ends_with('/')) path.pop_back();
+    folders.push_back({.path = std::move(path), .files = {}});
+  }
+  const SessionPool::Borrowed session = TRY(pool_.borrow());
+  Result<void> read = read_folders(*session, folders);
+  if (!read) return std::unexpected(with_account_hint(std::move(read).error()));
+  return folders;
 }
 
 // ---- what the store says of itself
