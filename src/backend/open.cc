@@ -6,6 +6,7 @@
 #include <string>
 
 #include "backend/local_backend.h"
+#include "backend/placement/open_placement.h"
 #include "backend/s3/open_s3.h"
 #include "backend/sftp/open_sftp.h"
 #include "base/try.h"
@@ -16,16 +17,30 @@
 namespace backstay::backend {
 namespace {
 
-// Kinds of stores in the network.
+// Who tries again when a store fails for now.
+enum class Retried : std::uint8_t { kHere, kByItself };
+
+// Kinds of stores that are not a folder.
 struct Scheme {
   std::string_view name;
+  Retried retried;
   Result<std::unique_ptr<Backend>> (*open)(std::string_view url, OpenKind kind,
                                            const StoreWorld& world);
   Result<void> (*check_is_free)(std::string_view url, const StoreWorld& world);
 };
 constexpr Scheme kSchemes[] = {
-    {.name = "s3", .open = s3::open_s3, .check_is_free = s3::check_s3_is_free},
-    {.name = "sftp", .open = sftp::open_sftp, .check_is_free = sftp::check_sftp_is_free},
+    {.name = "placement",
+     .retried = Retried::kByItself,
+     .open = placement::open_placement,
+     .check_is_free = placement::check_placement_is_free},
+    {.name = "s3",
+     .retried = Retried::kHere,
+     .open = s3::open_s3,
+     .check_is_free = s3::check_s3_is_free},
+    {.name = "sftp",
+     .retried = Retried::kHere,
+     .open = sftp::open_sftp,
+     .check_is_free = sftp::check_sftp_is_free},
 };
 
 // "s3" of "s3://bucket"; empty for a path. A path with a colon before its first slash needs "./".
@@ -35,7 +50,7 @@ std::string_view scheme_of(std::string_view url) {
   return url.substr(0, end);
 }
 
-const Scheme* scheme_in_network(std::string_view url) {
+const Scheme* scheme_with_opener(std::string_view url) {
   const std::string_view name = scheme_of(url);
   const Scheme* const found = std::ranges::find(kSchemes, name, &Scheme::name);
   return found == std::end(kSchemes) ? nullptr : found;
@@ -65,10 +80,9 @@ Result<std::string> path_of(std::string_view url) {
     return std::unexpected(
         Error(ErrorCode::kInvalidArgument,
               fmt::format("repositories of the kind '{}:' are not supported", scheme))
-            .with_hint("This version keeps repositories in folders, in S3 and on SFTP servers: "
-                       "give /path, "
-                       "file:///path, s3://BUCKET/PREFIX or sftp://USER@HOST/PATH (or ./name for a "
-                       "name with a "
+            .with_hint("This version keeps repositories in folders, in S3, on SFTP servers, and on "
+                       "several of those at once: give /path, file:///path, s3://BUCKET/PREFIX, "
+                       "sftp://USER@HOST/PATH or placement:FILE (or ./name for a name with a "
                        "colon)."));
   }
   if (url.front() == '/') return std::string(url);
@@ -78,7 +92,8 @@ Result<std::string> path_of(std::string_view url) {
 }  // namespace
 
 Result<void> check_is_free(std::string_view url, const StoreWorld& world) {
-  if (const Scheme* const scheme = scheme_in_network(url)) return scheme->check_is_free(url, world);
+  if (const Scheme* const scheme = scheme_with_opener(url))
+    return scheme->check_is_free(url, world);
   const std::string path = TRY(path_of(url));
   const auto names = io::list_directory(path);
   // Where there is no folder, or none that may be read, the attempt to make one says what is wrong.
@@ -96,8 +111,9 @@ Result<void> check_is_free(std::string_view url, const StoreWorld& world) {
 
 Result<std::unique_ptr<Backend>> open_backend(std::string_view url, OpenKind kind,
                                               const StoreWorld& world) {
-  if (const Scheme* const scheme = scheme_in_network(url)) {
-    return std::make_unique<RetryBackend>(TRY(scheme->open(url, kind, world)), RetryPolicy{},
+  if (const Scheme* const scheme = scheme_with_opener(url)) {
+    if (scheme->retried == Retried::kByItself) return scheme->open(url, kind, world);
+    return std::make_unique<RetryBackend>(TRY(scheme->open(url, kind, world)), world.retries,
                                           RetryBackend::World{.clock = world.clock,
                                                               .rng = world.rng,
                                                               .sleep = sleep_unless(world.stop),

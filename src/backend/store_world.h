@@ -24,6 +24,7 @@ struct StoreWorld {
   // NAME_COMMAND prints. Nothing where none is set.
   std::function<Result<std::optional<std::string>>(std::string_view name)> secret;
   RetryBackend::Note note_retry;  // may be empty
+  RetryPolicy retries = {};       // of stores in the network
 };
 
 }  // namespace backstay::backend

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <memory>
 
+#include "backend/placement.h"
 #include "base/try.h"
 #include "cli/commands.h"
 #include "cli/compression_option.h"
@@ -134,7 +135,7 @@ Result<engine::OpenSource> choose_source(const Context& context, BackupArguments
   options.paths = TRY(all_paths(arguments, context.stop.get_token()));
   options.excludes = arguments.excludes.filter;
   // A backup of its own repository or cache would grow with every run.
-  options.never = {repository.store().describe()};
+  options.never = backend::placement::folders_behind(repository.store().describe());
   const std::string cache = cache_folder(context.options, context.environment);
   if (!cache.empty()) options.never.push_back(cache);
   const std::string current = TRY(io::current_directory());

@@ -2,6 +2,7 @@
 
 #include <memory>
 
+#include "backend/placement.h"
 #include "base/try.h"
 #include "cli/commands.h"
 #include "cli/console.h"
@@ -83,7 +84,7 @@ Result<ExitCode> run_restore(Context& context, const RestoreArguments& arguments
   engine::RestoreOptions options = complete(context, arguments);
   options.on_delete = tell_deleted(context.console, options.dry_run);
   const auto repository = TRY(open_repository(context));
-  options.keep = {repository->store().describe()};
+  options.keep = backend::placement::folders_behind(repository->store().describe());
   const std::string cache = cache_folder(context.options, context.environment);
   if (!cache.empty()) options.keep.push_back(cache);
   const std::string which = engine::parse_snapshot_argument(arguments.snapshot).which;

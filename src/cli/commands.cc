@@ -17,6 +17,7 @@ Program make_program(GlobalOptions& options) {
   program.commands.push_back(check_command());
   program.commands.push_back(repair_command());
   program.commands.push_back(parity_command());
+  program.commands.push_back(placement_command());
   program.commands.push_back(forget_command());
   program.commands.push_back(tag_command());
   program.commands.push_back(hold_command());

@@ -19,6 +19,7 @@ Command stats_command();
 Command check_command();
 Command repair_command();
 Command parity_command();
+Command placement_command();
 Command forget_command();
 Command tag_command();
 Command hold_command();

@@ -321,12 +321,32 @@ class JsonLines(program.ProgramTest):
         self.assert_seen(*(("parity", line) for line in (
             "summary", "damaged", "parity", "object", "repair_summary", "removed")))
 
+    def test_lines_of_placement(self):
+        file = self.folder / "disks.yaml"
+        disks = "copies: 2\nstores:\n" + "".join(f"  d{i}: {{url: d{i}}}\n" for i in range(3))
+        file.write_text(disks)
+        environment = self.environment(BACKSTAY_REPO=f"placement:{file}")
+        self.run_for(0, "init", "--kdf-memory", "8MiB", env=environment)
+        (self.folder / "d1").rename(self.folder / "lost")
+        self.lines_of(0, "placement", "status", file)
+        (self.folder / "lost").rename(self.folder / "d1")
+        for options in (["--dry-run"], ["--read-data"]):
+            self.lines_of(0, "placement", "repair", file, *options)
+        file.write_text(disks + "  d3: {url: d3, weight: 2, domain: attic}\n")
+        for options in (["--dry-run"], []):
+            self.lines_of(0, "placement", "add", file, "d3", *options)
+        self.lines_of(0, "placement", "rebalance", file)
+        self.lines_of(0, "placement", "drain", file, "d0")
+        self.assert_seen(*(("placement", line) for line in (
+            "store", "placement", "summary", "plan")))
+
     def test_every_failure_ends_with_an_error_line(self):
         failures = {
             "init": ["--encryption", "rot13"], "backup": [], "restore": ["latest"],
             "snapshots": [], "ls": ["latest"], "dump": ["latest", "/x"], "copy": [], "stats": [],
             "check": [], "prune": [], "import": ["restic"], "repair": ["packs"],
-            "parity": ["status"], "key": ["list"], "cache": ["nothing"], "lease": ["list"],
+            "parity": ["status"], "placement": ["status", "nowhere.yaml"], "key": ["list"],
+            "cache": ["nothing"], "lease": ["list"],
             "self-test": ["more"],
             "forget": [], "tag": ["latest"], "hold": ["latest"], "release": ["latest"],
             "append-only": ["status"], "repo": ["probe"], "version": ["more"],

@@ -150,6 +150,10 @@ Result<void> validate_store(const MapStore& store) {
 
 Result<void> validate_redundancy(const Map& map, std::size_t usable) {
   const Redundancy& r = map.redundancy;
+  if (r.data > 1) {
+    return std::unexpected(Error(ErrorCode::kUnsupported, "this version does not keep shards")
+                               .with_hint("Ask for copies, or use a later version."));
+  }
   if (r.data < 1 || r.width() > kShardsMax) {
     return bad(fmt::format("{} cannot be kept", describe(r)),
                fmt::format("At most {} parts are stored of an object.", kShardsMax));
@@ -229,8 +233,10 @@ Result<Map> decode_map(ByteView bytes) {
   Map map{.id = {}, .version = 0, .phase = {}, .redundancy = {}, .quorum = 0, .stores = {}};
   RecordReader reader(TRY(opened(kMapMagic, bytes)));
   while (!reader.done()) TRY(decode_field(map, TRY(reader.next())));
-  if (const Result<void> valid = validate(map); !valid)
-    return broken("cannot be: " + valid.error().message());
+  Result<void> valid = validate(map);
+  if (!valid && valid.error().code() == ErrorCode::kUnsupported)
+    return std::unexpected(std::move(valid).error());
+  if (!valid) return broken("cannot be: " + valid.error().message());
   return map;
 }
 

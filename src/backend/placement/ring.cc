@@ -3,8 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
-#include <set>
 
 #include "base/assert.h"
 #include "crypto/hash.h"
@@ -37,18 +37,22 @@ unsigned Ring::partition_of(std::string_view name) {
 Ring::Ring(const Map& map) : stores_(map.stores.size()), loads_(stores_), fair_(stores_) {
   ASSERT(stores_ <= kStoresMax);
   place_stores(map);
-  std::set<std::string> domains;
+  std::vector<std::string> domains;
   unsigned usable = 0;
-  for (const MapStore& store : map.stores) {
+  domain_of_.resize(stores_);
+  for (unsigned i = 0; i < stores_; ++i) {
+    const MapStore& store = map.stores[i];
     if (!owns(store)) continue;
-    domains.insert(domain_of(store));
     ++usable;
+    const auto known = std::ranges::find(domains, domain_of(store));
+    domain_of_[i] = static_cast<unsigned>(known - domains.begin());
+    if (known == domains.end()) domains.push_back(domain_of(store));
   }
   domains_ = domains.size();
   width_ = std::min(map.redundancy.width(), usable);
   share_out(map);
   orders_.reserve(kPartitions * stores_);
-  for (unsigned partition = 0; partition < kPartitions; ++partition) choose(partition, map);
+  for (unsigned partition = 0; partition < kPartitions; ++partition) choose(partition);
 }
 
 // The points depend on a store's id, not on its name, so that a new store under an old name does
@@ -121,30 +125,32 @@ std::vector<unsigned> Ring::walk(unsigned partition) const {
   return met;
 }
 
-void Ring::choose(unsigned partition, const Map& map) {
+void Ring::choose(unsigned partition) {
   const std::vector<unsigned> met = walk(partition);
   std::vector<unsigned> order;
-  std::set<std::string> domains;
+  std::uint64_t taken = 0;
+  std::uint64_t domains = 0;
   const auto take = [&](bool within_share, bool new_domain) {
     for (const unsigned i : met) {
       if (order.size() >= width_) return;
-      if (std::ranges::find(order, i) != order.end()) continue;
-      const std::string domain = domain_of(map.stores[i]);
-      if (new_domain && domains.contains(domain)) continue;
+      const std::uint64_t domain = std::uint64_t{1} << domain_of_[i];
+      if ((taken >> i & 1) != 0 || (new_domain && (domains & domain) != 0)) continue;
       if (within_share && loads_[i] >= std::min<double>(kPartitions, fair_[i] * kOverload + 1))
         continue;
       order.push_back(i);
-      domains.insert(domain);
+      taken |= std::uint64_t{1} << i;
+      domains |= domain;
       ++loads_[i];
     }
   };
   // Rather too much on one store than two parts in one domain.
   take(true, true);
-  if (domains.size() < std::min<std::size_t>(width_, domains_)) take(false, true);
+  const auto used = static_cast<std::size_t>(std::popcount(domains));
+  if (used < std::min<std::size_t>(width_, domains_)) take(false, true);
   take(true, false);
   take(false, false);
   for (const unsigned i : met) {
-    if (std::ranges::find(order, i) == order.end()) order.push_back(i);
+    if ((taken >> i & 1) == 0) order.push_back(i);
   }
   for (const unsigned i : idle_) order.push_back(i);
   for (const unsigned i : order) orders_.push_back(static_cast<std::uint8_t>(i));

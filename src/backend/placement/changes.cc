@@ -1,0 +1,149 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+
+#include "backend/placement.h"
+#include "base/try.h"
+
+namespace backstay::backend::placement {
+namespace {
+
+std::unexpected<Error> makes_no_sense(std::string what, std::string hint) {
+  return std::unexpected(
+      Error(ErrorCode::kInvalidArgument, std::move(what)).with_hint(std::move(hint)));
+}
+
+// Parts of partitions that change their store, as a share of all.
+double moved_between(const Map& before, const Map& after) {
+  const Ring from(before);
+  const Ring to(after);
+  std::size_t moved = 0;
+  const unsigned width = after.redundancy.width();
+  for (unsigned partition = 0; partition < kPartitions; ++partition) {
+    std::set<StoreId> had;
+    const std::vector<unsigned> order = from.order_of_partition(partition);
+    for (unsigned i = 0; i < std::min<std::size_t>(before.redundancy.width(), order.size()); ++i)
+      had.insert(before.stores[order[i]].id);
+    const std::vector<unsigned> wanted = to.order_of_partition(partition);
+    for (unsigned i = 0; i < width; ++i)
+      moved += had.contains(after.stores[wanted[i]].id) ? 0U : 1U;
+  }
+  return static_cast<double>(moved) / (static_cast<double>(kPartitions) * width);
+}
+
+Result<void> apply(Map& map, const MapFile& file, Change change, const std::string& name,
+                   const MapStore& joining) {
+  const auto found = std::ranges::find(map.stores, name, &MapStore::name);
+  if (change == Change::kAdd) {
+    const FileStore* const wished = file.find(name);
+    if (wished == nullptr) {
+      return makes_no_sense(fmt::format("the placement file has no store {}", name),
+                            "Write the store into the file first.");
+    }
+    if (found != map.stores.end() && found->weight > 0)
+      return makes_no_sense(fmt::format("the store {} is in the placement already", name),
+                            "See backstay placement status.");
+    if (found != map.stores.end()) {
+      found->weight = wished->weight;
+    } else {
+      map.stores.push_back(joining);
+      std::ranges::sort(map.stores, {}, &MapStore::name);
+    }
+    return {};
+  }
+  if (found == map.stores.end())
+    return makes_no_sense(fmt::format("there is no store {} in the placement", name),
+                          "See backstay placement status.");
+  if (change == Change::kRemove) {
+    found->membership = Membership::kLeaving;
+  } else {
+    found->weight = 0;
+  }
+  return {};
+}
+
+}  // namespace
+
+std::vector<std::string> folders_behind(const std::string& described) {
+  if (!described.starts_with("placement:")) return {described};
+  std::vector<std::string> folders;
+  const Result<std::string> path = file_of(described);
+  if (!path) return folders;
+  const Result<MapFile> file = read_map_file(*path);
+  if (!file) return folders;
+  for (const FileStore& store : file->stores) {
+    constexpr std::string_view kFile = "file://";
+    if (store.url.starts_with('/')) folders.push_back(store.url);
+    if (store.url.starts_with(kFile)) folders.push_back(store.url.substr(kFile.size()));
+  }
+  return folders;
+}
+
+Result<Planned> plan_change(PlacementBackend& backend, const MapFile& file, Change change,
+                            const std::string& store) {
+  const Map before = backend.view()->map();
+  if (before.phase == Phase::kMoving) {
+    return std::unexpected(Error(ErrorCode::kConflict, "a change of this placement is under way")
+                               .with_hint("Finish it with backstay placement rebalance first."));
+  }
+  MapStore joining{.name = store, .id = {}, .weight = 1, .domain = {}};
+  if (const FileStore* const wished = file.find(store)) {
+    joining.weight = wished->weight;
+    joining.domain = wished->domain;
+  }
+  joining.membership = Membership::kJoining;
+  backend.world().rng.fill(joining.id.bytes);
+  Planned planned{.next = before};
+  TRY(apply(planned.next, file, change, store, joining));
+  planned.next.phase = Phase::kMoving;
+  planned.next.losses_before_and_one = before.losses() + 1;
+  TRY(validate(planned.next));
+  planned.moves = moved_between(before, planned.next);
+  return planned;
+}
+
+Result<void> begin_change(PlacementBackend& backend, const MapFile& file, Change change,
+                          const std::string& store, const StoreWorld& world) {
+  TRY(plan_change(backend, file, change, store));
+  MapStore joining;
+  const FileStore* const wished = file.find(store);
+  const std::vector<MapStore>& stores = backend.view()->map().stores;
+  const bool is_new = std::ranges::find(stores, store, &MapStore::name) == stores.end();
+  if (change == Change::kAdd && is_new && wished != nullptr) {
+    const std::unique_ptr<Backend> opened = TRY_DOING(
+        "opening the store " + store, open_backend(wished->url, OpenKind::kCreate, world));
+    joining = TRY(prepare_store(backend, *wished, *opened));
+  }
+  return change_map(backend, [&](Map& map) { return apply(map, file, change, store, joining); });
+}
+
+Result<UpkeepReport> replace_store(PlacementBackend& backend, const MapFile& file,
+                                   const std::string& store, const StoreWorld& world,
+                                   const UpkeepOptions& options) {
+  const FileStore* const wished = file.find(store);
+  if (wished == nullptr) {
+    return makes_no_sense(fmt::format("the placement file has no store {}", store),
+                          "Write into the file where its new place is.");
+  }
+  const std::unique_ptr<Backend> opened =
+      TRY_DOING("opening the store " + store, open_backend(wished->url, OpenKind::kCreate, world));
+  return refill_store(backend, store, *opened, options);
+}
+
+Result<bool> begin_rebalance(PlacementBackend& backend, const MapFile& file) {
+  const PlacementStatus status = TRY(placement_status(backend));
+  if (status.map.phase == Phase::kMoving) return true;
+  Map wished = status.map;
+  const bool differs = take_over(file, wished);
+  const bool misplaced = std::ranges::any_of(
+      status.stores, [](const StoreStatus& store) { return store.misplaced > 0; });
+  if (!differs && !misplaced) return false;
+  TRY(change_map(backend, [&](Map& map) -> Result<void> {
+    static_cast<void>(take_over(file, map));
+    return {};
+  }));
+  return true;
+}
+
+}  // namespace backstay::backend::placement

@@ -1,0 +1,160 @@
+// Barriers of many stores. A store that fails its barrier takes with it, in the worst case, all
+// that it was given since the last: so that is brought to other stores, and made durable there,
+// before the barrier of the whole succeeds.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "backend/placement/bulk.h"
+#include "backend/placement/placement_backend.h"
+#include "base/try.h"
+
+namespace backstay::backend::placement {
+namespace {
+
+constexpr std::size_t kRememberedMax = 200'000;
+
+}  // namespace
+
+Result<void> Registers::secure_without(std::string_view name, StoreMask failed) const {
+  Result<Settled> settled = settle(name, Depth::kHeader, 0);
+  if (!settled) return std::unexpected(std::move(settled).error());
+  if (!settled->there) return {};  // removed since, or never decided
+  const StoreMask kept = settled->holders & ~failed;
+  if (view_.decides(kept)) return {};
+  const StoreMask others = view_.all() & ~failed & ~settled->holders;
+  const StoreMask took = spread(name, settled->header.value, settled->holders, others);
+  if (view_.decides(kept | took)) return {};
+  return fail(ErrorCode::kUnavailable, fmt::format("too few other stores take {}", name));
+}
+
+Result<void> Registers::entomb_without(std::string_view name, StoreMask failed) const {
+  StoreMask standing = 0;
+  Mutex mutex;
+  at_once(members_of(view_.all() & ~failed), [&](unsigned i) {
+    const Result<Backend*> store = view_.store(i).reach();
+    if (!store) return;
+    const Result<void> put = (*store)->put(tombstone_name(name), encode_tombstone(name));
+    if (!put && put.error().code() != ErrorCode::kAlreadyExists) return;
+    view_.store(i).touch();
+    const MutexLock lock(mutex);
+    standing |= mask_of(i);
+  });
+  if (view_.decides(standing)) return {};
+  return fail(ErrorCode::kUnavailable,
+              fmt::format("too few other stores take the removal of {}", name));
+}
+
+Result<void> Bulk::secure_without(std::string_view name, StoreMask failed) const {
+  Troubles troubles;
+  const Registers registers(view_);
+  const Look look = registers.look(name, Registers::Depth::kHeader, 0, troubles);
+  if (look.tombstones != 0) return {};
+  const StoreMask whole = look.there() & ~look.damaged();
+  if (whole == 0) return {};  // removed since, or never stored
+  StoreMask kept = whole & ~failed;
+  const unsigned from = static_cast<unsigned>(std::countr_zero(kept != 0 ? kept : whole));
+  for (const unsigned to : takers_of(name)) {
+    if (count_of(kept) >= view_.map().redundancy.width()) break;
+    if (((failed | whole) & mask_of(to)) != 0) continue;
+    kept |= registers.spread(name, look.copies[from].header.value, mask_of(from), mask_of(to));
+  }
+  if (count_of(kept) >= view_.map().quorum) return {};
+  return fail(ErrorCode::kUnavailable, fmt::format("too few other stores take {}", name));
+}
+
+void PlacementBackend::remember(std::string_view name, Since what) {
+  const MutexLock lock(mutex_);
+  if (window_.put.size() + window_.removed.size() >= kRememberedMax) {
+    window_ = {};
+    window_.complete = false;
+  }
+  if (what == Since::kNamesAdopted) window_.names_adopted = true;
+  if (what == Since::kPut) window_.put.emplace(name);
+  if (what == Since::kRemoved) window_.removed.emplace(name);
+}
+
+StoreMask PlacementBackend::barrier_of_stores(const View& view, Troubles& troubles, bool& former) {
+  std::vector<std::shared_ptr<Store>> stores = view.stores();
+  {
+    const MutexLock lock(mutex_);
+    stores.insert(stores.end(), former_.begin(), former_.end());
+  }
+  std::vector<unsigned> places(stores.size());
+  for (unsigned i = 0; i < stores.size(); ++i) places[i] = i;
+  StoreMask failed = 0;
+  Mutex mutex;
+  at_once(places, [&](unsigned i) {
+    const Result<void> done = stores[i]->barrier();
+    if (done) return;
+    troubles.add(*stores[i], done.error());
+    const MutexLock lock(mutex);
+    if (i < view.stores().size())
+      failed |= mask_of(i);
+    else
+      former = true;
+  });
+  return failed;
+}
+
+Result<void> PlacementBackend::barrier() {
+  Window window;
+  {
+    const MutexLock lock(mutex_);
+    std::swap(window, window_);
+  }
+  const auto secure = [&](const View& view) -> Result<void> {
+    StoreMask known = 0;
+    bool former_known = false;
+    // Each round at least one more store is done without.
+    while (true) {
+      Troubles troubles;
+      bool former = false;
+      const StoreMask failed = barrier_of_stores(view, troubles, former) | known;
+      if (failed == known && former == former_known) return {};
+      TRY(secure_without(view, failed, window, troubles));
+      known = failed;
+      former_known = former_known || former;
+    }
+  };
+  Result<void> done = by_current_map(secure);
+  if (done) return done;
+  // Whoever asks again asks for the same.
+  const MutexLock lock(mutex_);
+  window_.put.merge(window.put);
+  window_.removed.merge(window.removed);
+  window_.names_adopted = window_.names_adopted || window.names_adopted;
+  window_.complete = window_.complete && window.complete;
+  return done;
+}
+
+Result<void> PlacementBackend::secure_without(const View& view, StoreMask failed,
+                                              const Window& window, const Troubles& troubles) {
+  const auto bring_elsewhere = [&]() -> Result<void> {
+    if (!window.complete)
+      return fail(ErrorCode::kUnavailable, "too much was stored since the last barrier");
+    if (window.names_adopted &&
+        (!view.sees(view.all() & ~failed) || !view.covers_bulk_without(failed)))
+      return fail(ErrorCode::kUnavailable, "too few stores made their names durable");
+    for (const std::string& name : window.put) {
+      if (kind_of(name) == Kind::kControl)
+        TRY(Registers(view).secure_without(name, failed));
+      else
+        TRY(Bulk(view).secure_without(name, failed));
+    }
+    for (const std::string& name : window.removed) {
+      Troubles unheard;
+      const Look look = Registers(view).look(name, Registers::Depth::kHeader, 0, unheard);
+      // Stored anew since.
+      if (look.tombstones == 0 && look.there() != 0) continue;
+      TRY(Registers(view).entomb_without(name, failed));
+    }
+    return {};
+  };
+  const Result<void> brought = bring_elsewhere();
+  if (brought) return {};
+  return troubles.failure(fmt::format("stores fail to make durable what they were given, and {}",
+                                      brought.error().describe()));
+}
+
+}  // namespace backstay::backend::placement

@@ -1,0 +1,397 @@
+#include "backend/placement/placement_backend.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "backend/placement/bulk.h"
+#include "base/try.h"
+
+namespace backstay::backend::placement {
+namespace {
+
+constexpr std::size_t kSizesMax = 200'000;
+// So many tombstones a listing takes away at most.
+constexpr unsigned kSweptMax = 200;
+
+Result<void> check_name(std::string_view name) {
+  TRY(validate_name(name));
+  if (!is_reserved(name)) return {};
+  return fail(ErrorCode::kInvalidArgument,
+              fmt::format("'{}' is a name that a placement keeps for itself", name));
+}
+
+std::unexpected<Error> absent(std::string_view name) {
+  return fail(ErrorCode::kNotFound, fmt::format("there is no object {}", name));
+}
+
+std::unexpected<Error> too_large(std::string_view name, std::uint64_t size_max) {
+  return fail(ErrorCode::kInvalidArgument,
+              fmt::format("object {} is larger than {} bytes", name, size_max));
+}
+
+}  // namespace
+
+std::shared_ptr<const View> PlacementBackend::view() const {
+  const MutexLock lock(mutex_);
+  return view_;
+}
+
+// Stores that both maps have stay open.
+void PlacementBackend::use(Map map) {
+  const MutexLock lock(mutex_);
+  if (view_ != nullptr && view_->map().version >= map.version) return;
+  std::vector<std::shared_ptr<Store>> stores;
+  for (const MapStore& wanted : map.stores) {
+    std::shared_ptr<Store> store;
+    if (view_ != nullptr) {
+      const auto& known = view_->stores();
+      const auto found = std::ranges::find_if(known, [&](const std::shared_ptr<Store>& one) {
+        return one->identity().store == wanted.id && one->name() == wanted.name;
+      });
+      if (found != known.end()) store = *found;
+    }
+    if (store == nullptr) {
+      store = std::make_shared<Store>(
+          wanted.name, Identity{.placement = map.id, .store = wanted.id}, open_, world_.clock);
+    }
+    stores.push_back(std::move(store));
+  }
+  if (view_ != nullptr) {
+    for (const std::shared_ptr<Store>& store : view_->stores()) {
+      if (std::ranges::find(stores, store) == stores.end()) former_.push_back(store);
+    }
+  }
+  view_ = std::make_shared<const View>(std::move(map), std::move(stores));
+}
+
+Result<bool> PlacementBackend::is_current(const View& view) {
+  const std::string next = map_name(view.map().version + 1);
+  StoreMask answered = 0;
+  bool found = false;
+  Troubles troubles;
+  Mutex mutex;
+  at_once(members_of(view.all()), [&](unsigned i) {
+    const auto ask = [&]() -> Result<ObjectInfo> { return TRY(view.store(i).reach())->head(next); };
+    const Result<ObjectInfo> info = ask();
+    const bool missing = !info && info.error().code() == ErrorCode::kNotFound;
+    if (!info && !missing) {
+      troubles.add(view.store(i), info.error());
+      return;
+    }
+    const MutexLock lock(mutex);
+    answered |= mask_of(i);
+    found = found || info.has_value();
+  });
+  if (!found && view.sees(answered)) return true;
+  if (!found) return troubles.failure("too many stores are away to know which map holds");
+  const Settled settled = TRY(Registers(view).settle(next, Registers::Depth::kWhole, kMapBytesMax));
+  if (!settled.there) return true;
+  Map map = TRY(decode_map(settled.bytes));
+  if (map.id != view.map().id || map.version != view.map().version + 1)
+    return fail(ErrorCode::kCorruption, "the next map is one of another placement");
+  use(std::move(map));
+  return false;
+}
+
+// ---- creation and removal
+
+Result<void> PlacementBackend::create_object(std::string_view name, const Made& made,
+                                             std::uint64_t size_bytes) {
+  remember(name, Since::kPut);
+  return by_current_map([&](const View& view) -> Result<void> {
+    if (kind_of(name) == Kind::kControl) return Registers(view).create(name, made);
+    return Bulk(view).create(name, made, size_bytes);
+  });
+}
+
+Result<void> PlacementBackend::put(std::string_view name, std::span<const ByteView> pieces) {
+  TRY(check_name(name));
+  const Copy copy = make_copy(name, pieces, new_nonce(world_.rng));
+  std::uint64_t size = 0;
+  for (const ByteView piece : pieces) size += piece.size();
+  const Made made{.value = copy.value,
+                  .put = [&](Backend& store) { return store.put(name, copy.pieces); }};
+  return create_object(name, made, size);
+}
+
+Result<void> PlacementBackend::put_streamed(std::string_view name, const StreamedBytes& bytes) {
+  TRY(check_name(name));
+  StreamedCopy copy = TRY(StreamedCopy::make(name, bytes, new_nonce(world_.rng)));
+  const Made made{.value = copy.value(),
+                  .put = [&](Backend& store) { return store.put_streamed(name, copy.stream()); },
+                  .puts = Made::Puts::kOneAfterTheOther};
+  return create_object(name, made, bytes.size);
+}
+
+Result<void> PlacementBackend::remove(std::string_view name) {
+  TRY(check_name(name));
+  forget_size(name);
+  remember(name, Since::kRemoved);
+  return by_current_map([&](const View& view) -> Result<void> {
+    if (kind_of(name) == Kind::kControl) return Registers(view).remove(name);
+    return Bulk(view).remove(name);
+  });
+}
+
+Result<void> PlacementBackend::adopt(std::string_view name) {
+  TRY(check_name(name));
+  remember(name, Since::kPut);
+  return by_current_map([&](const View& view) -> Result<void> {
+    if (kind_of(name) == Kind::kControl) {
+      const Settled settled = TRY(Registers(view).settle(name, Registers::Depth::kHeader, 0));
+      if (!settled.there) return absent(name);
+    } else {
+      TRY(Bulk(view).complete(name));
+    }
+    StoreMask adopted = 0;
+    Troubles troubles;
+    for (const unsigned i : members_of(view.all())) {
+      const auto take = [&]() -> Result<void> { return TRY(view.store(i).reach())->adopt(name); };
+      const Result<void> done = take();
+      if (done) {
+        view.store(i).touch();
+        adopted |= mask_of(i);
+      } else if (done.error().code() != ErrorCode::kNotFound) {
+        troubles.add(view.store(i), done.error());
+      }
+    }
+    const bool enough = kind_of(name) == Kind::kControl ? view.sees(adopted)
+                                                        : count_of(adopted) >= view.map().quorum;
+    if (enough) return {};
+    return troubles.failure(fmt::format("{} is durable on too few stores", name));
+  });
+}
+
+Result<void> PlacementBackend::adopt_names(std::string_view prefix) {
+  TRY(validate_prefix(prefix));
+  remember({}, Since::kNamesAdopted);
+  return by_current_map([&](const View& view) -> Result<void> {
+    StoreMask adopted = 0;
+    Troubles troubles;
+    for (const unsigned i : members_of(view.all())) {
+      const auto take = [&]() -> Result<void> {
+        Backend& store = *TRY(view.store(i).reach());
+        TRY(store.adopt_names(prefix));
+        return store.adopt_names(tombstone_folder(prefix));
+      };
+      const Result<void> done = take();
+      if (!done) {
+        troubles.add(view.store(i), done.error());
+        continue;
+      }
+      view.store(i).touch();
+      adopted |= mask_of(i);
+    }
+    const bool bulk =
+        !may_hold(prefix, Kind::kBulk) || view.covers_bulk_without(view.all() & ~adopted);
+    if (bulk && view.sees(adopted)) return {};
+    return troubles.failure("too many stores are away to make their names durable");
+  });
+}
+
+// ---- reading
+
+Result<Bytes> PlacementBackend::get(std::string_view name, std::uint64_t size_max) {
+  TRY(check_name(name));
+  if (kind_of(name) == Kind::kBulk) {
+    Result<Bytes> bytes = Bulk(*view()).get(name, size_max);
+    if (bytes || bytes.error().code() == ErrorCode::kInvalidArgument) return bytes;
+    return by_current_map([&](const View& view) { return Bulk(view).get(name, size_max); });
+  }
+  return by_current_map([&](const View& view) -> Result<Bytes> {
+    Settled settled = TRY(Registers(view).settle(name, Registers::Depth::kWhole, size_max));
+    if (!settled.there) return absent(name);
+    if (settled.header.object_bytes > size_max) return too_large(name, size_max);
+    return std::move(settled.bytes);
+  });
+}
+
+Result<void> PlacementBackend::get_range(std::string_view name, std::uint64_t offset,
+                                         MutableByteView out) {
+  TRY(check_name(name));
+  if (kind_of(name) == Kind::kControl) {
+    // They are small: all of it is read, and what counts is decided on the way.
+    constexpr std::uint64_t kControlMax = 64 * 1024 * 1024;
+    const Bytes bytes = TRY(get(name, kControlMax));
+    if (offset > bytes.size() || out.size() > bytes.size() - offset) {
+      return fail(ErrorCode::kCorruption, fmt::format("object {} ends at {}, before {} + {} bytes",
+                                                      name, bytes.size(), offset, out.size()));
+    }
+    std::ranges::copy(ByteView(bytes).subspan(static_cast<std::size_t>(offset), out.size()),
+                      out.begin());
+    return {};
+  }
+  std::optional<std::uint64_t> size = known_size(name);
+  const bool known = size.has_value();
+  Result<void> read = Bulk(*view()).get_range(name, offset, out, size);
+  if (!read) {
+    // The size may be one of before it was stored anew, the map one of before it moved.
+    forget_size(name);
+    read = by_current_map([&](const View& view) {
+      size.reset();
+      return Bulk(view).get_range(name, offset, out, size);
+    });
+  }
+  if (read && size && !known) know_size(name, *size);
+  return read;
+}
+
+Result<ObjectInfo> PlacementBackend::head(std::string_view name) {
+  TRY(check_name(name));
+  return by_current_map([&](const View& view) -> Result<ObjectInfo> {
+    if (kind_of(name) == Kind::kBulk) return Bulk(view).head(name);
+    const Settled settled = TRY(Registers(view).settle(name, Registers::Depth::kHeader, 0));
+    if (!settled.there) return absent(name);
+    ObjectInfo info{
+        .name = std::string(name), .size_bytes = settled.header.object_bytes, .modified = {}};
+    for (const unsigned i : members_of(settled.holders)) {
+      const Result<Backend*> store = view.store(i).reach();
+      if (!store) continue;
+      const Result<ObjectInfo> there = (*store)->head(name);
+      if (there) info.modified = std::max(info.modified, there->modified);
+    }
+    return info;
+  });
+}
+
+Result<void> PlacementBackend::list(std::string_view prefix,
+                                    const std::function<Result<void>(const ObjectInfo&)>& each) {
+  TRY(validate_prefix(prefix));
+  if (!prefix.empty() && is_reserved(prefix)) return {};
+  const std::vector<ObjectInfo> found =
+      TRY(by_current_map([&](const View& view) -> Result<std::vector<ObjectInfo>> {
+        Listing listing;
+        TRY(list_stores(view, prefix, ListWhat::kRepository, listing));
+        std::vector<ObjectInfo> infos;
+        TRY(emit(view, listing, infos));
+        sweep(view, prefix, listing);
+        return infos;
+      }));
+  for (const ObjectInfo& info : found) {
+    if (kind_of(info.name) == Kind::kBulk) know_size(info.name, info.size_bytes);
+    TRY(each(info));
+  }
+  return {};
+}
+
+Result<void> PlacementBackend::emit(const View& view, const Listing& listing,
+                                    std::vector<ObjectInfo>& out) {
+  for (const auto& [name, listed] : listing.objects) {
+    if (const Tombstone* const tombstone = listing.tombstone_of(name)) {
+      if (!view.decides(tombstone->stores)) TRY(Registers(view).entomb(name, tombstone->stores));
+      continue;
+    }
+    ObjectInfo info{
+        .name = name, .size_bytes = listed.size_bytes.value_or(0), .modified = listed.modified};
+    const bool settled = kind_of(name) == Kind::kBulk || view.decides(listed.stores);
+    if (!settled || listed.sizes_differ) {
+      if (!TRY(settle_listed(view, name, listed, info))) continue;
+    }
+    out.push_back(std::move(info));
+  }
+  return {};
+}
+
+// False when it is not there after all.
+Result<bool> PlacementBackend::settle_listed(const View& view, const std::string& name,
+                                             const Listed& listed, ObjectInfo& info) {
+  if (kind_of(name) == Kind::kBulk) {
+    const Result<ObjectInfo> head = Bulk(view).head(name);
+    if (head) info.size_bytes = head->size_bytes;
+    if (head || head.error().code() == ErrorCode::kCorruption) return true;
+    if (head.error().code() == ErrorCode::kNotFound) return false;
+    return std::unexpected(head.error().clone());
+  }
+  const Result<Settled> settled = Registers(view).settle(name, Registers::Depth::kHeader, 0);
+  // It is there, and who reads it is told what is wrong.
+  if (!settled && settled.error().code() == ErrorCode::kCorruption) return true;
+  if (!settled) return std::unexpected(settled.error().clone());
+  info.size_bytes = settled->header.object_bytes;
+  info.modified = listed.modified;
+  return settled->there;
+}
+
+// Tombstones that hide nothing any more and that no late request can need. Failures are no matter.
+void PlacementBackend::sweep(const View& view, std::string_view prefix, const Listing& listing) {
+  const bool whole_folder =
+      prefix.empty() || prefix.find('/') + 1 == prefix.size();  // all that they can stand for
+  if (!whole_folder || listing.answered != view.all() || view.moving()) return;
+  if (listing.tombstones.empty()) return;
+  std::set<std::string, std::less<>> needed;
+  for (const auto& [name, listed] : listing.objects) needed.insert(tombstone_name(name));
+  unsigned swept = 0;
+  for (const auto& [name, tombstone] : listing.tombstones) {
+    if (tombstone.old != tombstone.stores || needed.contains(name)) continue;
+    if (++swept > kSweptMax) return;
+    for (const unsigned i : members_of(tombstone.stores)) {
+      const Result<Backend*> store = view.store(i).reach();
+      if (store) static_cast<void>((*store)->remove(name).has_value());
+    }
+  }
+}
+
+// ---- the whole
+
+// The earliest, so that nothing seems older than it is.
+Result<Timestamp> PlacementBackend::store_time() {
+  const std::shared_ptr<const View> now = view();
+  std::optional<Timestamp> earliest;
+  Troubles troubles;
+  Mutex mutex;
+  at_once(members_of(now->all()), [&](unsigned i) {
+    const auto ask = [&]() -> Result<Timestamp> {
+      return TRY(now->store(i).reach())->store_time();
+    };
+    const Result<Timestamp> time = ask();
+    const MutexLock lock(mutex);
+    if (!time)
+      troubles.add(now->store(i), time.error());
+    else
+      earliest = std::min(earliest.value_or(*time), *time);
+  });
+  if (earliest) return *earliest;
+  return troubles.failure("no store says what time it is");
+}
+
+Capabilities PlacementBackend::capabilities() const {
+  const std::shared_ptr<const View> now = view();
+  Capabilities can{.conditional_create = true,
+                   .server_time = true,
+                   .object_bytes_max = 0,
+                   .object_lock = false,
+                   .lock_by_store = false,
+                   .append_only = false};
+  for (const std::shared_ptr<Store>& store : now->stores()) {
+    const Result<Backend*> backend = store->reach();
+    if (!backend) continue;
+    const Capabilities one = (*backend)->capabilities();
+    can.conditional_create = can.conditional_create && one.conditional_create;
+    can.server_time = can.server_time && one.server_time;
+    // A block's hash is 1/4096 of it.
+    const std::uint64_t most = one.object_bytes_max - one.object_bytes_max / 2048;
+    if (most > 0 && (can.object_bytes_max == 0 || most < can.object_bytes_max))
+      can.object_bytes_max = most;
+  }
+  return can;
+}
+
+std::optional<std::uint64_t> PlacementBackend::known_size(std::string_view name) const {
+  const MutexLock lock(mutex_);
+  const auto found = sizes_.find(std::string(name));
+  if (found == sizes_.end()) return std::nullopt;
+  return found->second;
+}
+
+void PlacementBackend::know_size(std::string_view name, std::uint64_t size_bytes) {
+  const MutexLock lock(mutex_);
+  if (sizes_.size() >= kSizesMax) sizes_.clear();
+  sizes_[std::string(name)] = size_bytes;
+}
+
+void PlacementBackend::forget_size(std::string_view name) {
+  const MutexLock lock(mutex_);
+  sizes_.erase(std::string(name));
+}
+
+}  // namespace backstay::backend::placement

@@ -1,0 +1,368 @@
+#include "backend/placement/registers.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+
+#include "base/try.h"
+
+namespace backstay::backend::placement {
+namespace {
+
+// Another client may be at the same name; each round sees what it did meanwhile.
+constexpr int kRoundsMax = 12;
+
+bool is_answer(const Error& error) {
+  return error.code() == ErrorCode::kNotFound || error.code() == ErrorCode::kCorruption;
+}
+
+Result<Look::Copy> look_at_header(Backend& store, std::string_view name) {
+  Look::Copy copy;
+  Bytes bytes(kHeaderBytes);
+  const Result<void> read = store.get_range(name, 0, bytes);
+  if (!read && !is_answer(read.error())) return std::unexpected(read.error().clone());
+  if (!read && read.error().code() == ErrorCode::kNotFound) return copy;
+  copy.there = true;
+  if (!read) return copy;
+  const Result<PartHeader> header = decode_header(name, bytes);
+  copy.whole = header.has_value();
+  if (header) copy.header = *header;
+  return copy;
+}
+
+Result<Look::Copy> look_at_whole(Backend& store, std::string_view name, std::uint64_t size_max) {
+  Look::Copy copy;
+  Result<Bytes> bytes = store.get(name, part_bytes(size_max));
+  if (!bytes && bytes.error().code() == ErrorCode::kInvalidArgument)
+    return look_at_header(store, name);
+  if (!bytes && !is_answer(bytes.error())) return std::unexpected(bytes.error().clone());
+  if (!bytes && bytes.error().code() == ErrorCode::kNotFound) return copy;
+  copy.there = true;
+  if (!bytes) return copy;
+  Result<OpenedCopy> opened = open_copy(name, std::move(*bytes));
+  copy.whole = opened.has_value();
+  if (!opened) return copy;
+  copy.header = opened->header;
+  copy.bytes = std::move(opened->bytes);
+  return copy;
+}
+
+Result<bool> has_tombstone(Backend& store, const std::string& tombstone) {
+  const Result<ObjectInfo> info = store.head(tombstone);
+  if (info) return true;
+  if (info.error().code() == ErrorCode::kNotFound) return false;
+  return std::unexpected(info.error().clone());
+}
+
+Result<void> unless_taken(Result<void> put) {
+  if (!put && put.error().code() == ErrorCode::kAlreadyExists) return {};
+  return put;
+}
+
+}  // namespace
+
+StoreMask Look::there() const {
+  StoreMask mask = 0;
+  for (unsigned i = 0; i < copies.size(); ++i) mask |= copies[i].there ? mask_of(i) : 0;
+  return mask;
+}
+
+StoreMask Look::damaged() const {
+  StoreMask mask = 0;
+  for (unsigned i = 0; i < copies.size(); ++i)
+    mask |= copies[i].there && !copies[i].whole ? mask_of(i) : 0;
+  return mask;
+}
+
+StoreMask Look::holding(const ValueId& value) const {
+  StoreMask mask = 0;
+  for (unsigned i = 0; i < copies.size(); ++i)
+    mask |= copies[i].whole && copies[i].header.value == value ? mask_of(i) : 0;
+  return mask;
+}
+
+// The copy is read before the tombstone: a tombstone is put before copies go, and goes only when
+// there are none, so what is seen of both at once was so at one moment.
+Look Registers::look(std::string_view name, Depth depth, std::uint64_t size_max,
+                     Troubles& troubles) const {
+  Look look;
+  look.copies.resize(view_.stores().size());
+  const std::string tombstone = tombstone_name(name);
+  Mutex mutex;
+  at_once(members_of(view_.all()), [&](unsigned i) {
+    const auto ask = [&]() -> Result<bool> {
+      Backend& store = *TRY(view_.store(i).reach());
+      look.copies[i] = TRY(depth == Depth::kWhole ? look_at_whole(store, name, size_max)
+                                                  : look_at_header(store, name));
+      if (!look.copies[i].there) TRY(view_.store(i).confirm());
+      return has_tombstone(store, tombstone);
+    };
+    const Result<bool> entombed = ask();
+    if (!entombed) {
+      look.copies[i] = {};
+      troubles.add(view_.store(i), entombed.error());
+      return;
+    }
+    const MutexLock lock(mutex);
+    look.answered |= mask_of(i);
+    if (*entombed) look.tombstones |= mask_of(i);
+  });
+  return look;
+}
+
+Result<Settled> Registers::settle(std::string_view name, Depth depth,
+                                  std::uint64_t size_max) const {
+  for (int round = 0; round < kRoundsMax; ++round) {
+    Troubles troubles;
+    Look seen = look(name, depth, size_max, troubles);
+    const Patience patience = round < 3 ? Patience::kTryAgain : Patience::kAsItIs;
+    std::optional<Settled> settled = TRY(judge(name, seen, troubles, patience));
+    if (!settled) continue;
+    if (!settled->there) return std::move(*settled);
+    for (const unsigned i : members_of(seen.holding(settled->header.value))) {
+      settled->header = seen.copies[i].header;
+      if (seen.copies[i].bytes.empty()) continue;
+      settled->bytes = std::move(seen.copies[i].bytes);
+      break;
+    }
+    return std::move(*settled);
+  }
+  return fail(ErrorCode::kUnavailable,
+              fmt::format("others keep changing {} at the same time", name));
+}
+
+// Nothing when the stores have to be asked again, because something was brought to its end.
+Result<std::optional<Settled>> Registers::judge(std::string_view name, const Look& look,
+                                                const Troubles& troubles, Patience patience) const {
+  if (!view_.sees(look.answered))
+    return troubles.failure(fmt::format("too many stores are away to say anything of {}", name));
+  const StoreMask there = look.there();
+  if (look.tombstones != 0) {
+    // Without a copy the removal was decided, or nothing ever counted that it could take away.
+    if (there != 0 && !view_.decides(look.tombstones)) TRY(entomb(name, look.tombstones));
+    Settled gone;
+    gone.entombed = true;
+    return gone;
+  }
+  if (there == 0) return Settled{};
+  return judge_values(name, look, troubles, patience);
+}
+
+Result<std::optional<Settled>> Registers::judge_values(std::string_view name, const Look& look,
+                                                       const Troubles& troubles,
+                                                       Patience patience) const {
+  std::map<ValueId, StoreMask> values;
+  for (unsigned i = 0; i < look.copies.size(); ++i) {
+    if (look.copies[i].whole) values[look.copies[i].header.value] |= mask_of(i);
+  }
+  if (values.empty()) {
+    return fail(ErrorCode::kCorruption,
+                fmt::format("all stored copies of {} that can be had are damaged", name));
+  }
+  // The one on the most stores; of several the one on the first.
+  const auto most = std::ranges::max_element(values, [](const auto& a, const auto& b) {
+    const unsigned n = count_of(a.second);
+    const unsigned m = count_of(b.second);
+    return n != m ? n < m : std::countr_zero(a.second) > std::countr_zero(b.second);
+  });
+  const auto& [value, holders] = *most;
+  const auto settled = [&](StoreMask on) {
+    Settled found;
+    found.there = true;
+    found.holders = on;
+    found.header.value = value;
+    return found;
+  };
+  if (view_.decides(holders)) return settled(holders);
+  const StoreMask free = look.answered & ~look.there();
+  const StoreMask took = free == 0 ? 0 : spread(name, value, holders, free);
+  if (view_.decides(holders | took)) return settled(holders | took);
+  const bool alone = values.size() == 1;
+  if (took != free && patience == Patience::kTryAgain) return std::optional<Settled>();
+  // Nobody else's value can be decided any more: those of R stores are missing for it.
+  if (alone && view_.sees(holders | took)) return settled(holders | took);
+  if (look.answered != view_.all()) {
+    return troubles.failure(
+        fmt::format("whose {} counts cannot be said while stores are away", name));
+  }
+  if (alone) return settled(holders | took);
+  if (took != free)
+    return troubles.failure(fmt::format("too few stores take the {} that counts", name));
+  if (look.damaged() != 0) {
+    return fail(ErrorCode::kCorruption,
+                fmt::format("the stores disagree about {}, and some copies are damaged", name));
+  }
+  // All have something and nothing is on enough of them: nobody was told that his counts, and
+  // nobody ever will be.
+  TRY(remove(name));
+  return std::optional<Settled>();
+}
+
+StoreMask Registers::spread(std::string_view name, const ValueId& value, StoreMask holders,
+                            StoreMask targets) const {
+  for (const unsigned from : members_of(holders)) {
+    const auto read = [&]() -> Result<Bytes> {
+      Backend& store = *TRY(view_.store(from).reach());
+      const ObjectInfo info = TRY(store.head(name));
+      Bytes part = TRY(store.get(name, info.size_bytes));
+      const OpenedCopy opened = TRY(open_copy(name, part));
+      if (opened.header.value != value) return fail(ErrorCode::kConflict, "another value");
+      return part;
+    };
+    const Result<Bytes> part = read();
+    if (!part) continue;
+    StoreMask took = 0;
+    Mutex mutex;
+    at_once(members_of(targets), [&](unsigned to) {
+      const Result<Backend*> store = view_.store(to).reach();
+      if (!store) return;
+      // Who was faster may have put another value: then it is no holder.
+      if (!(*store)->put(name, *part)) return;
+      view_.store(to).touch();
+      const MutexLock lock(mutex);
+      took |= mask_of(to);
+    });
+    return took;
+  }
+  return 0;
+}
+
+Result<void> Registers::entomb(std::string_view name, StoreMask standing) const {
+  const std::string tombstone = tombstone_name(name);
+  const Bytes bytes = encode_tombstone(name);
+  Troubles troubles;
+  Mutex mutex;
+  at_once(members_of(view_.all() & ~standing), [&](unsigned i) {
+    const auto put = [&]() -> Result<void> {
+      return unless_taken(TRY(view_.store(i).reach())->put(tombstone, bytes));
+    };
+    const Result<void> done = put();
+    if (!done) {
+      troubles.add(view_.store(i), done.error());
+      return;
+    }
+    view_.store(i).touch();
+    const MutexLock lock(mutex);
+    standing |= mask_of(i);
+  });
+  if (view_.decides(standing)) return {};
+  return troubles.failure(fmt::format("too few stores take the removal of {}", name));
+}
+
+Result<void> Registers::open_tomb(std::string_view name) const {
+  Troubles troubles;
+  const Look seen = look(name, Depth::kHeader, 0, troubles);
+  if (seen.tombstones == 0 && view_.sees(seen.answered)) return {};
+  if (seen.answered != view_.all()) {
+    return troubles.failure(
+        fmt::format("{} was removed and can be stored again when all stores are there", name));
+  }
+  if (seen.there() != 0) {
+    return std::unexpected(
+        Error(ErrorCode::kUnavailable,
+              fmt::format("{} was removed, and a store that was away then still has it", name))
+            .with_hint("Run backstay placement repair first."));
+  }
+  const std::string tombstone = tombstone_name(name);
+  for (const unsigned i : members_of(seen.tombstones)) {
+    TRY(TRY(view_.store(i).reach())->remove(tombstone));
+    view_.store(i).touch();
+  }
+  return {};
+}
+
+Result<void> Registers::create(std::string_view name, const Made& made) const {
+  for (int round = 0; round < kRoundsMax; ++round) {
+    const Settled before = TRY(settle(name, Depth::kHeader, 0));
+    if (before.entombed) TRY(open_tomb(name));
+    if (before.there && before.header.value == made.value) return {};
+    if (before.there)
+      return fail(ErrorCode::kAlreadyExists, fmt::format("object {} is there already", name));
+    Result<void> claimed = claim(name, made);
+    if (claimed) return {};
+    if (claimed.error().code() != ErrorCode::kConflict) return claimed;
+    // Somebody else was there; the next round says whose it is.
+  }
+  return fail(ErrorCode::kUnavailable,
+              fmt::format("others keep changing {} at the same time", name));
+}
+
+// On one store after the other until one takes it, so that of several creators one gets all; then
+// on all others.
+Result<void> Registers::claim(std::string_view name, const Made& made) const {
+  Troubles troubles;
+  StoreMask took = 0;
+  const auto put = [&](unsigned i) -> Result<void> {
+    TRY(made.put(*TRY(view_.store(i).reach())));
+    view_.store(i).touch();
+    return {};
+  };
+  const std::vector<unsigned> stores = members_of(view_.all());
+  std::size_t next = 0;
+  while (next < stores.size() && took == 0) {
+    const unsigned i = stores[next++];
+    const Result<void> done = put(i);
+    if (done) took |= mask_of(i);
+    if (!done && done.error().code() == ErrorCode::kAlreadyExists)
+      return fail(ErrorCode::kConflict, "another value");
+    if (!done) troubles.add(view_.store(i), done.error());
+  }
+  bool taken = false;
+  Mutex mutex;
+  const auto put_and_count = [&](unsigned i) {
+    const Result<void> done = put(i);
+    const MutexLock lock(mutex);
+    if (done)
+      took |= mask_of(i);
+    else if (done.error().code() == ErrorCode::kAlreadyExists)
+      taken = true;
+    else
+      troubles.add(view_.store(i), done.error());
+  };
+  const std::vector<unsigned> rest(stores.begin() + static_cast<std::ptrdiff_t>(next),
+                                   stores.end());
+  if (made.puts == Made::Puts::kAtOnce) {
+    at_once(rest, put_and_count);
+  } else {
+    std::ranges::for_each(rest, put_and_count);
+  }
+  if (view_.decides(took)) return {};
+  if (taken) return fail(ErrorCode::kConflict, "another value on some stores");
+  return troubles.failure(fmt::format("too few stores take {}", name));
+}
+
+StoreMask Registers::remove_copies(std::string_view name) const {
+  StoreMask gone = 0;
+  Mutex mutex;
+  at_once(members_of(view_.all()), [&](unsigned i) {
+    const Result<Backend*> store = view_.store(i).reach();
+    if (!store || !(*store)->remove(name)) return;
+    view_.store(i).touch();
+    const MutexLock lock(mutex);
+    gone |= mask_of(i);
+  });
+  return gone;
+}
+
+Result<void> Registers::remove(std::string_view name) const {
+  Troubles troubles;
+  const Look seen = look(name, Depth::kHeader, 0, troubles);
+  if (!view_.sees(seen.answered))
+    return troubles.failure(fmt::format("too many stores are away to remove {}", name));
+  if (seen.there() == 0) return {};
+  Result<void> entombed = entomb(name, seen.tombstones);
+  if (!entombed && entombed.error().code() == ErrorCode::kNoSpace) {
+    // A full store must give before it takes. Where not even that makes room for a tombstone, no
+    // copy anywhere is as good.
+    const StoreMask gone = remove_copies(name);
+    entombed = entomb(name, seen.tombstones);
+    if (!entombed && gone == view_.all()) return {};
+  }
+  TRY(std::move(entombed));
+  // That was the removal; copies that cannot be reached now go by a repair.
+  remove_copies(name);
+  return {};
+}
+
+}  // namespace backstay::backend::placement

@@ -1,0 +1,98 @@
+// One of many stores, as the others see it: it answers, or it is away.
+#pragma once
+
+#include <atomic>
+#include <bit>
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "backend/backend.h"
+#include "backend/placement/map.h"
+#include "base/mutex.h"
+#include "base/try.h"
+
+namespace backstay::backend::placement {
+
+// A set of places in Map::stores.
+using StoreMask = std::uint64_t;
+[[nodiscard]] constexpr StoreMask mask_of(unsigned store) {
+  return StoreMask{1} << store;
+}
+[[nodiscard]] inline unsigned count_of(StoreMask mask) {
+  return static_cast<unsigned>(std::popcount(mask));
+}
+[[nodiscard]] inline std::vector<unsigned> members_of(StoreMask mask) {
+  std::vector<unsigned> members;
+  for (unsigned i = 0; i < kStoresMax; ++i) {
+    if ((mask & mask_of(i)) != 0) members.push_back(i);
+  }
+  return members;
+}
+
+// Opens the store of that name where it is said to be.
+using StoreOpener = std::function<Result<std::unique_ptr<Backend>>(const std::string& name)>;
+
+class Store {
+ public:
+  // `open` and `clock` outlive it.
+  Store(std::string name, Identity identity, const StoreOpener& open, const Clock& clock)
+      : name_(std::move(name)), identity_(identity), open_(open), clock_(clock) {}
+  // One that is open already and whose identity was seen.
+  Store(std::string name, Identity identity, std::unique_ptr<Backend> opened,
+        const StoreOpener& open, const Clock& clock)
+      : Store(std::move(name), identity, open, clock) {
+    opened_ = std::move(opened);
+  }
+
+  [[nodiscard]] const std::string& name() const { return name_; }
+  [[nodiscard]] const Identity& identity() const { return identity_; }
+
+  // The store, opened and known to be the one that it should be. unavailable while it cannot be
+  // had; it is tried again every few seconds.
+  Result<Backend*> reach() EXCLUDES(mutex_);
+  // Whether it still is: a disk may have been unmounted since.
+  Result<void> is_itself() EXCLUDES(mutex_);
+  // The same, unless it was seen to be a few seconds ago. Before what is not there counts.
+  Result<void> confirm() EXCLUDES(mutex_);
+
+  // Something was put or removed that the next barrier is for.
+  void touch() { touched_ = true; }
+  // What was touched so far is durable, and it is the store that it should be.
+  Result<void> barrier() EXCLUDES(mutex_);
+
+ private:
+  Result<std::unique_ptr<Backend>> open() const;
+
+  const std::string name_;
+  const Identity identity_;
+  const StoreOpener& open_;
+  const Clock& clock_;
+  std::atomic<bool> touched_ = false;
+  Mutex mutex_;
+  CondVar opened_or_not_;
+  bool opening_ GUARDED_BY(mutex_) = false;
+  std::unique_ptr<Backend> opened_ GUARDED_BY(mutex_);
+  std::optional<Error> failure_ GUARDED_BY(mutex_);
+  std::optional<std::chrono::steady_clock::time_point> confirmed_at_ GUARDED_BY(mutex_);
+  std::chrono::steady_clock::time_point failed_at_ GUARDED_BY(mutex_);
+};
+
+// Whether `backend` is the store that `identity` says. unavailable when it is another, or none.
+Result<void> check_identity(Backend& backend, const Identity& identity, std::string_view name);
+
+// Calls fn(store) for each at the same time, and waits for all.
+template <typename Fn>
+void at_once(const std::vector<unsigned>& stores, const Fn& fn) {
+  std::vector<std::jthread> threads;
+  for (std::size_t i = 1; i < stores.size(); ++i)
+    threads.emplace_back([&fn, store = stores[i]] { fn(store); });
+  if (!stores.empty()) fn(stores.front());
+}
+
+}  // namespace backstay::backend::placement

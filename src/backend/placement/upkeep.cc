@@ -1,0 +1,444 @@
+#include "backend/placement/upkeep.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "backend/placement/bulk.h"
+#include "base/try.h"
+
+namespace backstay::backend::placement {
+namespace {
+
+// After so many objects what was put is made durable, and what it replaces may go.
+constexpr std::size_t kBatch = 256;
+constexpr int kPassesMax = 10;
+constexpr std::size_t kTroublesMax = 20;
+
+// Reads all of a stored copy. False when it is damaged.
+Result<bool> is_whole(Backend& store, std::string_view name) {
+  constexpr std::uint64_t kPiece = 1024 * 1024;
+  const ObjectInfo info = TRY(store.head(name));
+  Bytes header_bytes(kHeaderBytes);
+  const auto damaged = [](const Error& error) { return error.code() == ErrorCode::kCorruption; };
+  const Result<void> begun = store.get_range(name, 0, header_bytes);
+  if (!begun && damaged(begun.error())) return false;
+  if (!begun) return std::unexpected(begun.error().clone());
+  const Result<PartHeader> header = decode_header(name, header_bytes);
+  if (!header || payload_of(info.size_bytes) != header->payload_bytes) return false;
+  crypto::Blake3Stream hash;
+  Bytes piece;
+  for (std::uint64_t at = 0; at < header->payload_bytes; at += piece.size()) {
+    piece.resize(static_cast<std::size_t>(std::min(kPiece, header->payload_bytes - at)));
+    const Result<void> read = read_payload(store, name, name, header->payload_bytes, at, piece);
+    if (!read && damaged(read.error())) return false;
+    if (!read) return std::unexpected(read.error().clone());
+    hash.update(piece);
+  }
+  return hash.finish() == header->value.hash;
+}
+
+// One pass over all that is there.
+class Pass {
+ public:
+  enum class Extras : std::uint8_t { kStay, kGo };
+
+  Pass(PlacementBackend& backend, const View& view, const UpkeepOptions& options, Extras extras,
+       UpkeepReport& report)
+      : backend_(backend), view_(view), options_(options), extras_(extras), report_(report) {}
+
+  Result<void> run();
+  // Nothing is missing, and nothing lies where it does not belong.
+  [[nodiscard]] bool clean() const { return clean_; }
+
+ private:
+  struct Extra {
+    std::string name;
+    StoreMask stores = 0;
+  };
+  Result<void> look_after(const std::string& name, const Listed& listed);
+  Result<void> look_after_control(const std::string& name, const Listed& listed);
+  Result<void> look_after_bulk(const std::string& name, const Listed& listed);
+  Result<void> bury(const std::string& name, const Listed& listed, const Tombstone& tombstone);
+  Result<void> spread_tombstones();
+  // Which of the stores have a whole copy; reads all of them.
+  Result<StoreMask> whole_of(const std::string& name, StoreMask stores);
+  void remove_copies(const std::string& name, StoreMask stores);
+  Result<void> drop_extras();
+  void trouble(std::string what);
+  [[nodiscard]] bool dry() const { return options_.doing == Doing::kDryRun; }
+
+  PlacementBackend& backend_;
+  const View& view_;
+  const UpkeepOptions& options_;
+  const Extras extras_;
+  UpkeepReport& report_;
+  Listing listing_;
+  std::vector<Extra> extra_;
+  bool clean_ = true;
+};
+
+void Pass::trouble(std::string what) {
+  clean_ = false;
+  if (report_.troubles.size() < kTroublesMax) report_.troubles.push_back(std::move(what));
+}
+
+void Pass::remove_copies(const std::string& name, StoreMask stores) {
+  report_.copies_removed += count_of(stores);
+  if (dry()) return;
+  for (const unsigned i : members_of(stores)) {
+    const Result<Backend*> store = view_.store(i).reach();
+    const Result<void> gone = store ? (*store)->remove(name) : Result<void>();
+    if (!store || !gone)
+      trouble(fmt::format("{} stays on {}", name, view_.store(i).name()));
+    else
+      view_.store(i).touch();
+  }
+}
+
+Result<StoreMask> Pass::whole_of(const std::string& name, StoreMask stores) {
+  StoreMask whole = 0;
+  for (const unsigned i : members_of(stores)) {
+    const auto read = [&]() -> Result<bool> {
+      return is_whole(*TRY(view_.store(i).reach()), name);
+    };
+    const Result<bool> good = read();
+    if (good && *good) whole |= mask_of(i);
+    // Away, or gone meanwhile: nothing is said of it.
+    if (!good) whole |= mask_of(i);
+    if (good && !*good) ++report_.copies_damaged;
+  }
+  return whole;
+}
+
+Result<void> Pass::bury(const std::string& name, const Listed& listed, const Tombstone& tombstone) {
+  if (!dry() && !view_.decides(tombstone.stores))
+    TRY(Registers(view_).entomb(name, tombstone.stores));
+  clean_ = false;
+  remove_copies(name, listed.stores);
+  return {};
+}
+
+Result<void> Pass::look_after_control(const std::string& name, const Listed& listed) {
+  StoreMask there = listed.stores;
+  const bool read = options_.reading == Reading::kAllBytes || listed.sizes_differ;
+  const StoreMask whole = read ? TRY(whole_of(name, there)) : there;
+  const StoreMask missing = listing_.answered & ~whole;
+  if (missing == 0) return {};
+  clean_ = false;
+  report_.copies_put += count_of(missing);
+  report_.bytes_put += listed.size_bytes.value_or(0) * count_of(missing);
+  if (dry()) return {};
+  const Registers registers(view_);
+  const Settled settled = TRY(registers.settle(name, Registers::Depth::kHeader, 0));
+  if (!settled.there) return {};
+  const StoreMask good = settled.holders & whole;
+  const StoreMask damaged = there & ~whole;
+  if (damaged != 0) {
+    // While R others are whole nobody else's value can take the place.
+    if (!view_.sees(good)) {
+      if (good == 0) report_.lost.push_back(name);
+      trouble(fmt::format("too few copies of {} are whole to replace the damaged ones", name));
+      return {};
+    }
+    remove_copies(name, damaged);
+  }
+  const StoreMask wanted = listing_.answered & ~good;
+  const StoreMask took = registers.spread(name, settled.header.value, good, wanted);
+  // What settle() brought to more stores than the listing had is no trouble.
+  if (((took | settled.holders) & wanted) != wanted)
+    trouble(fmt::format("not all stores take {}", name));
+  return {};
+}
+
+Result<void> Pass::look_after_bulk(const std::string& name, const Listed& listed) {
+  StoreMask owners = 0;
+  for (const unsigned i : Bulk(view_).owners_of(name)) owners |= mask_of(i);
+  const bool read = options_.reading == Reading::kAllBytes || listed.sizes_differ;
+  const StoreMask whole = read ? TRY(whole_of(name, listed.stores)) : listed.stores;
+  if (const StoreMask damaged = listed.stores & ~whole; damaged != 0) {
+    clean_ = false;
+    if (whole == 0) {
+      report_.lost.push_back(name);
+      return {};
+    }
+    remove_copies(name, damaged);
+  }
+  const StoreMask missing = owners & ~whole;
+  const StoreMask extras = whole & ~owners;
+  if (missing != 0) {
+    clean_ = false;
+    report_.copies_put += count_of(missing);
+    report_.bytes_put += listed.size_bytes.value_or(0) * count_of(missing);
+    if (dry()) return {};
+    if ((missing & ~listing_.answered) != 0) trouble(fmt::format("an owner of {} is away", name));
+    const Result<unsigned> put = Bulk(view_).complete(name);
+    if (!put && put.error().code() == ErrorCode::kNotFound) return {};  // removed meanwhile
+    if (!put) {
+      trouble(put.error().describe());
+      return {};
+    }
+    if (*put < count_of(missing & listing_.answered)) return {};  // the next pass
+  }
+  if (extras == 0 || extras_ == Extras::kStay || (missing & ~listing_.answered) != 0) return {};
+  clean_ = false;
+  extra_.push_back({.name = name, .stores = extras});
+  return {};
+}
+
+// Only where every owner has it, durable.
+Result<void> Pass::drop_extras() {
+  if (extra_.empty()) return {};
+  if (!dry()) TRY(backend_.barrier());
+  for (const Extra& extra : extra_) {
+    Troubles troubles;
+    const Look look = Registers(view_).look(extra.name, Registers::Depth::kHeader, 0, troubles);
+    StoreMask owners = 0;
+    for (const unsigned i : Bulk(view_).owners_of(extra.name)) owners |= mask_of(i);
+    const StoreMask whole = look.there() & ~look.damaged();
+    if (dry() || (whole & owners) == owners) remove_copies(extra.name, extra.stores);
+  }
+  extra_.clear();
+  return {};
+}
+
+Result<void> Pass::look_after(const std::string& name, const Listed& listed) {
+  ++report_.objects;
+  if (const Tombstone* const tombstone = listing_.tombstone_of(name))
+    return bury(name, listed, *tombstone);
+  return kind_of(name) == Kind::kBulk ? look_after_bulk(name, listed)
+                                      : look_after_control(name, listed);
+}
+
+// Stores that joined, or were away, must know of removals, too.
+Result<void> Pass::spread_tombstones() {
+  for (const auto& [name, tombstone] : listing_.tombstones) {
+    const StoreMask missing = listing_.answered & ~tombstone.stores;
+    if (missing == 0) continue;
+    if (!view_.decides(tombstone.stores)) clean_ = false;
+    if (dry()) continue;
+    for (const unsigned from : members_of(tombstone.stores)) {
+      const auto read = [&]() -> Result<Bytes> {
+        return TRY(view_.store(from).reach())->get(name, 1024);
+      };
+      const Result<Bytes> bytes = read();
+      if (!bytes) continue;  // swept by somebody else
+      for (const unsigned to : members_of(missing)) {
+        const Result<Backend*> store = view_.store(to).reach();
+        if (store && (*store)->put(name, *bytes)) view_.store(to).touch();
+      }
+      break;
+    }
+  }
+  return {};
+}
+
+Result<void> Pass::run() {
+  TRY(list_stores(view_, "", ListWhat::kRepositoryAndMaps, listing_));
+  if (view_.moving()) TRY(spread_tombstones());
+  if (!view_.decides(listing_.answered)) trouble("too many stores are away");
+  std::size_t in_batch = 0;
+  for (const auto& [name, listed] : listing_.objects) {
+    if (options_.stopped && options_.stopped())
+      return fail(ErrorCode::kCancelled, "stopped; run it again to go on");
+    TRY(look_after(name, listed));
+    if (++in_batch % kBatch == 0) TRY(drop_extras());
+  }
+  TRY(drop_extras());
+  if (!dry()) TRY(backend_.barrier());
+  return {};
+}
+
+Result<void> put_map(PlacementBackend& backend, const View& view, Map map) {
+  TRY(validate(map));
+  const std::string name = map_name(map.version);
+  const Bytes bytes = encode_map(map);
+  const ByteView piece = bytes;
+  const Copy copy = make_copy(name, {&piece, 1}, new_nonce(backend.world().rng));
+  const Made made{.value = copy.value,
+                  .put = [&](Backend& store) { return store.put(name, copy.pieces); }};
+  const Result<void> created = Registers(view).create(name, made);
+  static_cast<void>(TRY(backend.is_current(view)));
+  if (created) return backend.barrier();
+  if (created.error().code() != ErrorCode::kAlreadyExists)
+    return std::unexpected(created.error().clone());
+  return std::unexpected(
+      Error(ErrorCode::kConflict, "somebody else changed the placement at the same time")
+          .with_hint("Look at backstay placement status, and try again."));
+}
+
+// What is left on a store that nobody uses any more. Failures are no matter.
+void wipe(Store& store) {
+  const Result<Backend*> backend = store.reach();
+  if (!backend) return;
+  std::vector<std::string> names;
+  const Result<void> listed = (*backend)->list("", [&](const ObjectInfo& info) -> Result<void> {
+    if (info.name != kIdentityName) names.push_back(info.name);
+    return {};
+  });
+  if (!listed) return;
+  names.emplace_back(kIdentityName);
+  for (const std::string& name : names) {
+    if (!(*backend)->remove(name)) return;
+  }
+}
+
+Result<void> settle_map(PlacementBackend& backend, const View& view) {
+  Map next = view.map();
+  ++next.version;
+  next.phase = Phase::kSettled;
+  next.losses_before_and_one = 0;
+  std::erase_if(next.stores,
+                [](const MapStore& store) { return store.membership == Membership::kLeaving; });
+  for (MapStore& store : next.stores) store.membership = Membership::kMember;
+  TRY(put_map(backend, view, std::move(next)));
+  for (unsigned i = 0; i < view.map().stores.size(); ++i) {
+    if (view.map().stores[i].membership == Membership::kLeaving) wipe(view.store(i));
+  }
+  return {};
+}
+
+void count_copies(const View& view, const std::string& name, const Listed& listed,
+                  const Listing& listing, PlacementStatus& status) {
+  if (listing.tombstone_of(name) != nullptr) {
+    status.left_over += count_of(listed.stores);
+    return;
+  }
+  ++status.objects;
+  StoreMask wanted = view.all();
+  if (kind_of(name) == Kind::kBulk) {
+    wanted = 0;
+    for (const unsigned i : Bulk(view).owners_of(name)) wanted |= mask_of(i);
+  }
+  bool whole = true;
+  for (unsigned i = 0; i < status.stores.size(); ++i) {
+    const bool has = (listed.stores & mask_of(i)) != 0;
+    const bool should = (wanted & mask_of(i)) != 0;
+    if (has) ++status.stores[i].objects;
+    if (has) status.stores[i].bytes += part_bytes(listed.size_bytes.value_or(0));
+    if (should && !has && status.stores[i].trouble.empty()) ++status.stores[i].missing;
+    if (has && !should) ++status.stores[i].misplaced;
+    whole = whole && (has || !should);
+  }
+  if (!whole) ++status.incomplete;
+}
+
+}  // namespace
+
+Result<PlacementStatus> placement_status(PlacementBackend& backend) {
+  static_cast<void>(TRY(backend.is_current(*backend.view())));
+  const std::shared_ptr<const View> view = backend.view();
+  PlacementStatus status{.map = view->map()};
+  double owned = 0;
+  for (const unsigned load : view->ring().loads()) owned += load;
+  for (unsigned i = 0; i < view->map().stores.size(); ++i) {
+    StoreStatus store{.store = view->map().stores[i], .trouble = {}};
+    const Result<void> there = view->store(i).is_itself();
+    if (!there) store.trouble = there.error().describe();
+    if (owned > 0) store.share = view->ring().loads()[i] / owned;
+    status.stores.push_back(std::move(store));
+  }
+  Listing listing;
+  // Gaps are shown as what is missing.
+  static_cast<void>(list_stores(*view, "", ListWhat::kRepositoryAndMaps, listing).has_value());
+  status.removed = listing.tombstones.size();
+  for (const auto& [name, listed] : listing.objects)
+    count_copies(*view, name, listed, listing, status);
+  return status;
+}
+
+Result<UpkeepReport> repair_placement(PlacementBackend& backend, const UpkeepOptions& options) {
+  return backend.by_current_map([&](const View& view) -> Result<UpkeepReport> {
+    UpkeepReport report;
+    Pass pass(backend, view, options, Pass::Extras::kStay, report);
+    TRY(pass.run());
+    report.settled = pass.clean();
+    return report;
+  });
+}
+
+Result<void> change_map(PlacementBackend& backend, const std::function<Result<void>(Map&)>& edit) {
+  while (!TRY(backend.is_current(*backend.view()))) {
+  }
+  const std::shared_ptr<const View> view = backend.view();
+  if (view->moving()) {
+    return std::unexpected(Error(ErrorCode::kConflict, "a change of this placement is under way")
+                               .with_hint("Finish it with backstay placement rebalance first."));
+  }
+  Map next = view->map();
+  TRY(edit(next));
+  ++next.version;
+  next.phase = Phase::kMoving;
+  next.losses_before_and_one = view->map().losses() + 1;
+  return put_map(backend, *view, std::move(next));
+}
+
+Result<MapStore> prepare_store(PlacementBackend& backend, const FileStore& store, Backend& opened) {
+  const PlacementId placement = backend.view()->map().id;
+  MapStore joining{.name = store.name,
+                   .id = {},
+                   .weight = store.weight,
+                   .domain = store.domain,
+                   .membership = Membership::kJoining};
+  backend.world().rng.fill(joining.id.bytes);
+  TRY(opened.list("", [&](const ObjectInfo& info) -> Result<void> {
+    if (info.name == kIdentityName) return {};
+    return std::unexpected(
+        Error(ErrorCode::kAlreadyExists,
+              fmt::format("{} is not empty: it holds {}", opened.describe(), info.name))
+            .with_hint("A store that joins a placement is empty at first."));
+  }));
+  const Result<Bytes> marked = opened.get(kIdentityName, kMapBytesMax);
+  if (marked) {
+    // Of an attempt that was cut, perhaps; or in use since a moment ago.
+    const Identity identity = TRY(decode_identity(*marked));
+    if (identity.placement != placement)
+      return fail(ErrorCode::kAlreadyExists,
+                  fmt::format("{} belongs to another placement", opened.describe()));
+    joining.id = identity.store;
+    return joining;
+  }
+  if (marked.error().code() != ErrorCode::kNotFound) return std::unexpected(marked.error().clone());
+  TRY(opened.put(kIdentityName, encode_identity({.placement = placement, .store = joining.id})));
+  TRY(opened.barrier());
+  return joining;
+}
+
+bool take_over(const MapFile& file, Map& map) {
+  const Map before = map;
+  for (MapStore& store : map.stores) {
+    const FileStore* const wished = file.find(store.name);
+    if (wished == nullptr) continue;
+    if (store.weight > 0) store.weight = wished->weight;
+    store.domain = wished->domain;
+  }
+  map.redundancy = file.redundancy;
+  map.quorum = file.quorum_or_all();
+  return map != before;
+}
+
+Result<UpkeepReport> rebalance_placement(PlacementBackend& backend, const UpkeepOptions& options) {
+  UpkeepReport report;
+  for (int pass_number = 0; pass_number < kPassesMax; ++pass_number) {
+    while (!TRY(backend.is_current(*backend.view()))) {
+    }
+    const std::shared_ptr<const View> view = backend.view();
+    if (!view->moving()) {
+      report.settled = true;
+      return report;
+    }
+    report.troubles.clear();
+    Pass pass(backend, *view, options, Pass::Extras::kGo, report);
+    TRY(pass.run());
+    if (options.doing == Doing::kDryRun) return report;
+    if (pass.clean()) {
+      TRY(settle_map(backend, *view));
+      report.settled = true;
+      return report;
+    }
+    if (!report.troubles.empty() && pass_number > 0) return report;
+  }
+  return report;
+}
+
+}  // namespace backstay::backend::placement

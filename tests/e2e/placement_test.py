@@ -1,0 +1,174 @@
+"""A repository on many stores at once: folders that vanish, come back, join and leave."""
+import os
+import shutil
+import subprocess
+
+import program
+
+
+class Placement(program.ProgramTest):
+    LAYOUT = "copies: 2"
+
+    def setUp(self):
+        super().setUp()
+        self.file = self.folder / "disks.yaml"
+        self.write_file(4)
+
+    def environment(self, **more):
+        return super().environment(**{"BACKSTAY_REPO": f"placement:{self.file}", **more})
+
+    def write_file(self, stores, layout=None):
+        lines = [layout or self.LAYOUT, "stores:"]
+        for i in range(stores):
+            lines += [f"  disk{i}:", f"    url: disks/{i}"]
+        self.file.write_text("\n".join(lines) + "\n")
+
+    def disk(self, i):
+        return self.folder / "disks" / str(i)
+
+    def begin(self):
+        # The lowest cost that init knows; these tests open repositories many times.
+        self.run_for(0, "init", "--kdf-memory", "8MiB")
+
+    def fill(self, first, count, size=200_000):
+        for i in range(first, first + count):
+            path = self.source / f"folder{i % 3}" / f"file{i}"
+            path.parent.mkdir(exist_ok=True)
+            path.write_bytes(os.urandom(size))
+
+    def assert_restores(self):
+        shutil.rmtree(self.target, ignore_errors=True)
+        self.run_for(0, "check", "--read-data")
+        restored = self.restore()
+        subprocess.run([program.COMPARE, str(self.source), str(restored)], check=True)
+
+    def placement(self, code, command, *arguments):
+        return self.run_for(code, "--json", "placement", command, self.file, *arguments)
+
+    def status(self):
+        lines = self.placement(0, "status").lines()
+        return {line["name"]: line for line in lines[:-1]}, lines[-1]
+
+    def test_lives_its_whole_life_with_stores_that_vanish_join_and_leave(self):
+        self.begin()
+        self.fill(0, 30)
+        self.backup()
+        self.assert_restores()
+
+        # A disk vanishes: everything goes on without it.
+        self.disk(2).rename(self.folder / "lost")
+        self.fill(30, 10)
+        self.backup()
+        self.assert_restores()
+        self.run_for(0, "forget", "--keep-last", "1", "--prune")
+        self.assert_restores()
+        stores, whole = self.status()
+        self.assertEqual(stores["disk2"]["state"], "away")
+
+        # Its empty mount point is not an empty store.
+        self.disk(2).mkdir()
+        self.assert_restores()
+        self.assertEqual(list(self.disk(2).iterdir()), [])
+        self.disk(2).rmdir()
+
+        # It comes back: nothing that was removed does, and what it lacks is put there.
+        (self.folder / "lost").rename(self.disk(2))
+        self.assertEqual(len(self.run_for(0, "--json", "snapshots").lines()), 1)
+        self.placement(0, "repair")
+        stores, whole = self.status()
+        self.assertEqual((whole["incomplete"], whole["left_over"]), (0, 0))
+        for away in range(4):
+            self.disk(away).rename(self.folder / "lost")
+            self.assert_restores()
+            (self.folder / "lost").rename(self.disk(away))
+
+        # A store joins, another leaves.
+        self.write_file(5)
+        plan = self.placement(0, "add", "disk4", "--dry-run").last()
+        self.assertAlmostEqual(plan["moves"], 0.2, delta=0.03)
+        self.assertTrue(self.placement(0, "add", "disk4").last()["settled"])
+        self.assert_restores()
+        stores, whole = self.status()
+        self.assertGreater(stores["disk4"]["objects"], 0)
+        self.assertEqual({store["misplaced"] for store in stores.values()}, {0})
+        self.assertTrue(self.placement(0, "drain", "disk1").last()["settled"])
+        self.assertEqual(list(self.disk(1).glob("data/*/*")), [])
+        self.assertTrue(self.placement(0, "remove", "disk1").last()["settled"])
+        self.assertEqual([path for path in self.disk(1).rglob("*") if path.is_file()], [])
+        shutil.rmtree(self.disk(1))
+        self.assert_restores()
+
+        # One is lost for ever.
+        shutil.rmtree(self.disk(0))
+        self.assertTrue(self.placement(0, "remove", "disk0").last()["settled"])
+        self.assert_restores()
+        for away in (2, 3, 4):
+            self.disk(away).rename(self.folder / "lost")
+            self.assert_restores()
+            (self.folder / "lost").rename(self.disk(away))
+        self.fill(40, 5)
+        self.backup()
+        self.run_for(0, "forget", "--keep-last", "1", "--prune")
+        self.assert_restores()
+
+    def test_a_damaged_copy_is_no_matter_and_is_replaced(self):
+        self.begin()
+        self.fill(0, 10)
+        self.backup()
+        damaged = 0
+        for path in sorted(self.disk(1).rglob("*")):
+            if path.is_file() and not {"placement", "removed"} & set(path.parts[-3:]):
+                os.chmod(path, 0o600)
+                with open(path, "r+b") as file:
+                    file.seek(path.stat().st_size // 2)
+                    byte = file.read(1)
+                    file.seek(-1, os.SEEK_CUR)
+                    file.write(bytes([byte[0] ^ 0x55]))
+                damaged += 1
+        self.assert_restores()
+        summary = self.placement(0, "repair", "--read-data").last()
+        self.assertEqual(summary["copies_damaged"], damaged)
+        self.assertEqual(summary["lost"], [])
+        self.assertEqual(self.placement(0, "repair", "--read-data").last()["copies_damaged"], 0)
+
+    def test_too_many_stores_away_is_said_and_nothing_is_taken_for_lost(self):
+        self.begin()
+        self.fill(0, 5)
+        self.backup()
+        for i in (0, 1, 2):
+            self.disk(i).rename(self.folder / f"lost{i}")
+        for command in (("snapshots",), ("check",), ("prune",), ("backup", str(self.source))):
+            failed = self.run_for(1, "--json", *command).last()
+            self.assertEqual(failed["code"], "unavailable", failed)
+        for i in (0, 1, 2):
+            (self.folder / f"lost{i}").rename(self.disk(i))
+        self.assert_restores()
+
+    def test_an_init_that_was_cut_is_finished_and_stores_in_use_are_refused(self):
+        self.disk(0).mkdir(parents=True)
+        (self.disk(0) / "config").write_text("of something else")
+        said = self.run_for(1, "init", "--kdf-memory", "8MiB")
+        self.assertIn(b"not empty", said.err)
+        (self.disk(0) / "config").unlink()
+        self.begin()
+        self.run_for(1, "init", "--kdf-memory", "8MiB")
+        self.file.write_text("copies: 3\nstores:\n  a: {url: disks/0}\n")
+        self.write_file(3)
+        self.assertEqual(len(self.status()[0]), 4)
+
+    def test_a_backup_from_above_leaves_the_stores_out_and_a_restore_keeps_them(self):
+        self.begin()
+        self.fill(0, 3)
+        first = self.backup(self.folder)["bytes_total"]
+        self.assertLess(self.backup(self.folder)["bytes_total"], first + 100_000)
+        self.run_for(0, "restore", f"latest:{self.folder}", "--target", self.folder, "--delete")
+        self.run_for(0, "check", "--read-data")
+
+    def test_a_file_that_is_wrong_is_told_with_its_line(self):
+        self.file.write_text("copies: 2\nstores:\n  a:\n    ulr: /a\n")
+        said = self.run_for(2, "snapshots").err.decode()
+        self.assertIn("disks.yaml:4:5: a store has no 'ulr'", said)
+
+
+if __name__ == "__main__":
+    program.main()
