@@ -34,7 +34,7 @@ INSTANTIATE_TEST_SUITE_P(Throttled, BackendContract,
 
 class Throttle : public ::testing::Test {
  protected:
-  ThrottledBackend make(Rates rates) {
+  ThrottledBackend make(const Rates& rates) {
     return {std::make_unique<MemoryBackend>(time_), rates, time_,
             [this](std::chrono::nanoseconds pause) { time_.slept += pause; }};
   }

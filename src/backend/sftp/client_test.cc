@@ -36,7 +36,7 @@ class MemorySftpStore final : public ContractStore {
   std::unique_ptr<SftpBackend> backend_;
 };
 
-ContractParam store_of(std::string what, ServerTraits traits) {
+ContractParam store_of(std::string what, const ServerTraits& traits) {
   return {std::move(what), [traits] { return std::make_unique<MemorySftpStore>(traits); }};
 }
 

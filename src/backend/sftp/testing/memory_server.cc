@@ -102,8 +102,11 @@ class MemoryChannel final : public ByteChannel {
       if (input_.size() - at - 4 < size) break;
       auto answer = server_.answer(ByteView(input_).subspan(at + 4, size));
       at += 4 + size;
-      if (answer) answers.push_back(*std::move(answer));
-      if (!answer) cut_ = true;
+      if (!answer) {
+        cut_ = true;
+      } else {
+        answers.push_back(*std::move(answer));
+      }
     }
     input_.erase(input_.begin(), input_.begin() + static_cast<std::ptrdiff_t>(at));
     if (server_.traits().reverses_answers) std::ranges::reverse(answers);
