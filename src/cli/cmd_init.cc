@@ -9,6 +9,7 @@
 #include "cli/commands.h"
 #include "cli/compression_option.h"
 #include "cli/console.h"
+#include "cli/overwriting_store.h"
 #include "cli/session.h"
 #include "cli/store_world.h"
 #include "crypto/words.h"
@@ -63,6 +64,7 @@ Result<std::unique_ptr<repo::Repository>> make_repository(const Context& context
 void print_repository(Console& console, const repo::Repository& repository,
                       const std::string& recovery_words) {
   const repo::Config& config = repository.config();
+  warn_of_overwriting(console, repository);
   if (console.json()) {
     json::Json line = json::line_of("initialized");
     line["id"] = config.id.hex();
@@ -78,13 +80,6 @@ void print_repository(Console& console, const repo::Repository& repository,
   console.print(
       fmt::format("created repository {} at {}\n", config.id.hex(), repository.store().describe()));
   const backend::Capabilities can = repository.store().capabilities();
-  if (!can.conditional_create) {
-    console.warning(
-        "this store lets the second of two writers overwrite what the first one made: backups may "
-        "run beside each other, but let only one machine at a time prune, rotate keys or change "
-        "parity",
-        "'backstay repo probe' tries a store out, and docs/backends/s3.md says which do better.");
-  }
   if (can.append_only) {
     console.print(can.lock_by_store
                       ? "it is append-only: the kernel keeps every object from being removed\n"

@@ -100,7 +100,12 @@ Result<ListPage> parse_list(ByteView xml) {
   for (const pugi::xml_node node : root.children()) {
     if (local_name(node) == "Contents") page.keys.push_back(TRY(parse_key(node)));
   }
-  if (text(root, "IsTruncated") == "true") {
+  // A list that may go on must not be taken for a whole one.
+  const std::string truncated = text(root, "IsTruncated");
+  if (truncated != "true" && truncated != "false") return broken("word of whether it is the end");
+  const std::string count = text(root, "KeyCount");
+  if (!count.empty() && count != std::to_string(page.keys.size())) return broken("number of keys");
+  if (truncated == "true") {
     page.next = text(root, "NextContinuationToken");
     if (page.next.empty()) return broken("token of the next page");
   }

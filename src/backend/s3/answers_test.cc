@@ -45,6 +45,10 @@ TEST(S3Answers, AreCorruptionWhereSomethingIsMissing) {
   for (const char* const text :
        {"", "<ListBucketResult", "<Other/>",
         "<ListBucketResult><IsTruncated>true</IsTruncated></ListBucketResult>",
+        "<ListBucketResult></ListBucketResult>",
+        "<ListBucketResult><IsTruncated>True</IsTruncated></ListBucketResult>",
+        "<ListBucketResult><IsTruncated>false</IsTruncated><KeyCount>2</KeyCount>"
+        "</ListBucketResult>",
         "<ListBucketResult><Contents><Key>a</Key><Size>-1</Size><LastModified>2026-11-22T10:30:00Z"
         "</LastModified></Contents></ListBucketResult>",
         "<ListBucketResult><Contents><Key>a</Key><Size>1</Size><LastModified>now"

@@ -188,12 +188,10 @@ Result<void> S3Backend::create(std::string_view name, const StreamedBytes& bytes
     }
     Result<void> created = large ? create_in_parts(key, bytes, headers, in_parts)
                                  : create_at_once(key, bytes, headers);
-    const bool refused = !created && created.error().code() == ErrorCode::kUnsupported &&
-                         how != Creation::kLookFirst;
-    if (!refused) return created;
-    // It answers that it has no conditions.
-    const MutexLock lock(mutex_);
-    creation_ = how = Creation::kLookFirst;
+    const bool refused = !created && created.error().code() == ErrorCode::kUnsupported;
+    // Who has shown that he heeds conditions does not lose them by one answer.
+    if (!refused || how != Creation::kUnasked) return created;
+    how = TRY(asked_creation());
   }
 }
 
@@ -233,7 +231,10 @@ Result<void> S3Backend::create_in_parts(
   if (before.error().code() != ErrorCode::kNotFound) {
     return std::unexpected(before.error().clone());
   }
-  Result<void> sent = in_parts(headers);
+  UploadHeaders heeded = headers;
+  // There are stores that fail because of it; and what is so large is named by its hash.
+  if (bucket_.vendor().conditional_complete == Support::kNo) heeded.condition.clear();
+  Result<void> sent = in_parts(heeded);
   if (!sent && sent.error().code() == ErrorCode::kAlreadyExists) return taken(describe(), key);
   TRY(std::move(sent));
   const ObjectInfo after = TRY(head(key));
@@ -248,6 +249,10 @@ Result<S3Backend::Creation> S3Backend::creation_of(std::string_view name) {
     const MutexLock lock(mutex_);
     if (creation_ != Creation::kUnasked || needs_no_condition(name)) return creation_;
   }
+  return asked_creation();
+}
+
+Result<S3Backend::Creation> S3Backend::asked_creation() {
   const Creation found = TRY_DOING("asking the store whether it creates objects only once", race());
   const MutexLock lock(mutex_);
   if (creation_ == Creation::kUnasked) creation_ = found;
@@ -345,7 +350,8 @@ Result<void> S3Backend::list(std::string_view prefix,
   TRY(validate_prefix(prefix));
   if (!looked_) TRY(look_at_bucket(OpenKind::kOpen));
   const std::string& ours = bucket_.address().prefix;
-  http::Parameters query{{"list-type", "2"}, {"prefix", ours + std::string(prefix)}};
+  const std::string wanted = ours + std::string(prefix);
+  http::Parameters query{{"list-type", "2"}, {"prefix", wanted}};
   std::string token;
   for (;;) {
     http::Parameters of_page = query;
@@ -354,10 +360,13 @@ Result<void> S3Backend::list(std::string_view prefix,
         TRY_DOING(fmt::format("listing '{}'", prefix), bucket_.call({.query = of_page}));
     const ListPage page = TRY_DOING(fmt::format("listing '{}'", prefix), parse_list(response.body));
     for (const ListedKey& one : page.keys) {
-      if (!one.key.starts_with(ours)) continue;
+      if (!one.key.starts_with(wanted)) {
+        return fail(ErrorCode::kUnsupported,
+                    fmt::format("{} lists keys that were not asked for", describe()));
+      }
       std::string name = one.key.substr(ours.size());
       // What others put there is none of ours.
-      if (!validate_name(name) || !name.starts_with(prefix)) continue;
+      if (!validate_name(name)) continue;
       TRY(each({std::move(name), one.size_bytes, modified(one.modified)}));
     }
     if (page.next.empty()) return {};

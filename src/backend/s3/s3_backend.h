@@ -93,6 +93,7 @@ class S3Backend final : public Backend {
                                const UploadHeaders& headers,
                                const std::function<Result<void>(const UploadHeaders&)>& in_parts);
   Result<Creation> creation_of(std::string_view name) EXCLUDES(mutex_);
+  Result<Creation> asked_creation() EXCLUDES(mutex_);
   Result<Creation> race();
   [[nodiscard]] Timestamp modified(Timestamp said) const;
   [[nodiscard]] UploadHeaders headers_of(Creation creation) const;

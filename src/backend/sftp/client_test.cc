@@ -22,15 +22,19 @@ SessionPool::Connect connect_to(MemoryServer& server) {
 // The store without SSH.
 class MemorySftpStore final : public ContractStore {
  public:
-  explicit MemorySftpStore(ServerTraits traits) : server_(std::move(traits)) {
+  explicit MemorySftpStore(ServerTraits traits)
+      : links_(traits.offers_links && traits.links_work), server_(std::move(traits)) {
     auto made = SftpBackend::create({.root = "/a/b", .place = "sftp://test/a/b"},
                                     connect_to(server_), rng_);
     EXPECT_TRUE(made.has_value()) << made.error().describe();
     backend_ = *std::move(made);
   }
   Backend& backend() override { return *backend_; }
+  // A rename looks first, and renames then.
+  [[nodiscard]] bool creates_once() const override { return links_; }
 
  private:
+  const bool links_;
   MemoryServer server_;
   crypto::SystemRng rng_;
   std::unique_ptr<SftpBackend> backend_;

@@ -81,6 +81,9 @@ Result<void> Line::set_options(const Login& login) {
     return fail(ErrorCode::kInvalidArgument,
                 fmt::format("reading ~/.ssh/config: {}", ssh_.get_error(session_)));
   }
+  // "StrictHostKeyChecking no" there would have a changed key taken for a known one.
+  const int strict = 1;
+  TRY(set(SSH_OPTIONS_STRICTHOSTKEYCHECK, &strict));
   const unsigned port = place_.port;
   if (port != 0) TRY(set(SSH_OPTIONS_PORT, &port));
   if (!place_.user.empty()) TRY(set(SSH_OPTIONS_USER, place_.user.c_str()));

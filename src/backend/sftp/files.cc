@@ -133,8 +133,10 @@ class Writes {
   std::uint64_t offset_ = 0;
 };
 
+// What the server could not store it may tell at the very end, when the file is closed: `closing`
+// is the request for that, once it was sent.
 Result<void> write_all(Client& client, const std::string& path, const std::string& handle,
-                       const StreamedBytes& bytes) {
+                       const StreamedBytes& bytes, std::optional<std::uint32_t>& closing) {
   Writes writes(client, handle);
   std::optional<Answer> trouble;
   TRY(for_each_piece(bytes, [&](ByteView piece) -> Result<void> {
@@ -147,12 +149,19 @@ Result<void> write_all(Client& client, const std::string& path, const std::strin
     Request sync = client.request(Message::kExtended);
     sync_id = TRY(client.send(sync.text(kSync).text(handle)));
   }
-  if (!trouble) trouble = TRY(writes.finish());
+  if (!trouble) {
+    closing = TRY(send_close(client, handle));
+    trouble = TRY(writes.finish());
+  }
   if (trouble) return std::unexpected(judge_write(client, *trouble, path));
-  if (!sync_id) return {};
-  const Answer synced = TRY(client.wait(*sync_id));
-  if (synced.is(StatusCode::kOk) || synced.is(StatusCode::kUnsupported)) return {};
-  return std::unexpected(judge_write(client, synced, path));
+  if (sync_id) {
+    const Answer synced = TRY(client.wait(*sync_id));
+    if (!synced.is(StatusCode::kOk) && !synced.is(StatusCode::kUnsupported))
+      return std::unexpected(judge_write(client, synced, path));
+  }
+  const Answer closed = TRY(client.wait(*closing));
+  if (closed.is(StatusCode::kOk)) return {};
+  return std::unexpected(judge_write(client, closed, path));
 }
 
 bool is_dots(const NamedFile& file) {
@@ -224,9 +233,10 @@ Result<std::string> open_new_file(Client& client, const std::string& path) {
 
 Result<void> fill_new_file(Client& client, const std::string& path, const std::string& handle,
                            const StreamedBytes& bytes) {
-  Result<void> written = write_all(client, path, handle, bytes);
+  std::optional<std::uint32_t> closing;
+  Result<void> written = write_all(client, path, handle, bytes, closing);
   if (client.is_broken()) return written;
-  TRY(send_close(client, handle));
+  if (!closing) TRY(send_close(client, handle));
   if (!written) static_cast<void>(remove_file(client, path));
   return written;
 }

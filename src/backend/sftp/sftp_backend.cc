@@ -54,8 +54,15 @@ Result<void> tell_objects(const std::string& prefix, const Folder& folder,
     std::string name = prefix + file.name;
     if (!validate_name(name)) continue;
     if (file.attributes.is_folder()) below.push_back(name + "/");
+    if (!file.attributes.mode) {
+      return fail(ErrorCode::kUnsupported,
+                  "the server does not say what kind of file " + name + " is");
+    }
     if (!file.attributes.is_regular()) continue;
-    TRY(each({std::move(name), file.attributes.size.value_or(0), timestamp(file.attributes)}));
+    if (!file.attributes.size) {
+      return fail(ErrorCode::kUnsupported, "the server does not say how large " + name + " is");
+    }
+    TRY(each({std::move(name), *file.attributes.size, timestamp(file.attributes)}));
   }
   return {};
 }
@@ -442,7 +449,9 @@ Result<Timestamp> SftpBackend::store_time() {
 }
 
 Capabilities SftpBackend::capabilities() const {
-  return {.conditional_create = true,
+  const MutexLock lock(mutex_);
+  // Servers that rename look first, and rename then: between the two somebody else may be.
+  return {.conditional_create = naming_ != Naming::kRename,
           .server_time = true,
           .object_bytes_max = 0,
           .object_lock = false,

@@ -92,7 +92,7 @@ class SftpBackend final : public Backend {
   std::atomic<bool> append_only_ = false;  // as it was seen last
   // Files that were opened before the last one are not read on: they may be gone.
   std::atomic<std::uint64_t> removals_ = 0;
-  Mutex mutex_;
+  mutable Mutex mutex_;
   // Folders that are there, or were.
   std::set<std::string, std::less<>> known_folders_ GUARDED_BY(mutex_);
   std::optional<Naming> naming_ GUARDED_BY(mutex_);
