@@ -240,7 +240,8 @@ Command placement_command() {
       .description =
           "A repository at placement:FILE is kept on the stores that the file names, each object "
           "on several of them. These commands show the stores, restore copies that are missing, "
-          "and change which stores there are. They need no passphrase."};
+          "and change which stores there are. They need no passphrase. Not finished: "
+          "docs/backends/placement.md says what may go wrong, and how to try it."};
   command.commands.push_back(status_command());
   command.commands.push_back(upkeep_command());
   command.commands.push_back(rebalance_command());

@@ -24,6 +24,9 @@ class JsonLines(program.ProgramTest):
         super().setUp()
         self.seen = set()
 
+    def environment(self, **more):
+        return super().environment(**{"BACKSTAY_EXPERIMENTAL": "placement", **more})
+
     def validate(self, command, result):
         """Validates all lines of a result and returns them."""
         lines = result.lines()

@@ -15,7 +15,8 @@ class Placement(program.ProgramTest):
         self.write_file(4)
 
     def environment(self, **more):
-        return super().environment(**{"BACKSTAY_REPO": f"placement:{self.file}", **more})
+        return super().environment(**{"BACKSTAY_REPO": f"placement:{self.file}",
+                                      "BACKSTAY_EXPERIMENTAL": "placement", **more})
 
     def write_file(self, stores, layout=None):
         lines = [layout or self.LAYOUT, "stores:"]
@@ -48,6 +49,12 @@ class Placement(program.ProgramTest):
     def status(self):
         lines = self.placement(0, "status").lines()
         return {line["name"]: line for line in lines[:-1]}, lines[-1]
+
+    def test_is_used_only_by_who_asked_for_it(self):
+        result = self.run_for(1, "init", env=self.environment(BACKSTAY_EXPERIMENTAL=""))
+        self.assertIn(b"not finished", result.err)
+        self.assertIn(b"docs/backends/placement.md", result.err)
+        self.assertFalse((self.folder / "disks").exists())
 
     def test_lives_its_whole_life_with_stores_that_vanish_join_and_leave(self):
         self.begin()
