@@ -194,6 +194,10 @@ TEST_F(DamageCatalogue, OfTheIndex) {
 // No repair needs to look at it: it says nothing that counts.
 TEST_F(DamageCatalogue, OfARunThatAnotherTookThePlaceOfEndsWithAPrune) {
   leave_superseded(names("index/").back(), [](Bytes& b) { b[150] ^= 1; });
+  const auto found = try_check();
+  ASSERT_EQ(problem(found), "");
+  ASSERT_EQ(found->damages.size(), 1U);
+  EXPECT_TRUE(found->damages.front().next.contains("'backstay prune' removes it"));
   Watch watch;
   Activity activity = watch.activity();
   ASSERT_EQ(problem(prune(*open(), {}, activity)), "");

@@ -12,7 +12,8 @@ namespace {
 constexpr std::array<std::pair<std::string_view, std::string_view>, 15> kNextSteps{{
     {"index/",
      "Run 'backstay repair index': the packs say themselves what is in them. The next backup does "
-     "the same."},
+     "the same. If it stays, another run took its place, it counts for nothing, and the next "
+     "'backstay prune' removes it."},
     {"data/",
      "Run 'backstay repair packs' to save what is whole, then a backup of the source, which stores "
      "again what it still has; what is lost for good is taken out of snapshots by 'backstay repair "
