@@ -2,6 +2,7 @@
 
 #include "backend/forwarding_backend.h"
 #include "engine/testing/prune_fixture.h"
+#include "repo/store_session.h"
 
 namespace backstay::engine {
 namespace {
@@ -327,6 +328,44 @@ TEST_F(PruneTest, StopsWhenAnIndexRunCannotBeRead) {
   backup_well();
   EXPECT_EQ(problem(try_prune(thorough())), "");
   expect_whole();
+}
+
+TEST_F(PruneTest, StopsWhenTheIndexIsNeverTheSameTwice) {
+  class Restless final : public backend::ForwardingBackend {
+   public:
+    Restless(backend::Backend& inner, std::function<void()> step)
+        : ForwardingBackend(inner), step_(std::move(step)) {}
+    Result<void> list(
+        std::string_view prefix,
+        const std::function<Result<void>(const backend::ObjectInfo&)>& each) override {
+      if (prefix == "index/") step_();
+      return inner_.list(prefix, each);
+    }
+
+   private:
+    const std::function<void()> step_;
+  };
+  forget(older_);
+  std::uint64_t seed = 8000;
+  Restless restless(memory_, [&] {
+    const auto writer = open_past_faults();
+    repo::StoreSession session(*writer, {}, repo::StoreSession::Mode::kStore);
+    store(*writer, session, {noise(500, ++seed)});
+    EXPECT_EQ(problem(session.flush()), "");
+  });
+  backend::Backend& store_of_others = restless;
+  auto repository =
+      repo::Repository::open(std::make_unique<backend::ForwardingBackend>(store_of_others),
+                             repo::test_credential(), {}, {.clock = clock_, .rng = rng_});
+  ASSERT_EQ(problem(repository), "");
+  const std::size_t before = packs();
+  Watch watch;
+  Activity activity = watch.activity();
+  const auto report = prune(**repository, thorough(), activity);
+  EXPECT_EQ(code_of(report), "unavailable");
+  EXPECT_NE(problem(report).find("changes faster than it can be read"), std::string::npos);
+  EXPECT_EQ(packs(), before + (seed - 8000)) << "nothing was freed";
+  EXPECT_TRUE(names("leases/").empty());
 }
 
 TEST_F(PruneTest, KeepsADamagedPackAndFreesTheRest) {
