@@ -12,6 +12,15 @@ struct Bulk::Tried {
   StoreMask answered = 0;
   bool damaged = false;
   Troubles troubles;
+
+  // False when the store says that the object is not there.
+  bool take_in(unsigned store, const Error& error) {
+    const bool absent = error.code() == ErrorCode::kNotFound;
+    const bool bad = error.code() == ErrorCode::kCorruption;
+    if (absent || bad) answered |= mask_of(store);
+    damaged = damaged || bad;
+    return !absent;
+  }
 };
 
 std::vector<unsigned> Bulk::takers_of(std::string_view name) const {
@@ -68,12 +77,29 @@ Result<bool> Bulk::had_already(unsigned store, std::string_view name, const Made
          info.size_bytes == part_bytes(size_bytes);
 }
 
-Result<void> Bulk::create(std::string_view name, const Made& made, std::uint64_t size_bytes) const {
-  if (TRY(is_entombed(name))) TRY(Registers(view_).open_tomb(name));
+// What became of the copies of a new object.
+struct Bulk::Puts {
   StoreMask put = 0;
   StoreMask had = 0;
-  bool other = false;
+  bool other = false;  // something else has the name
   Troubles troubles;
+
+  [[nodiscard]] Result<void> judge(std::string_view name, unsigned quorum) const {
+    if (put == 0 && (count_of(had) >= quorum || (other && had == 0)))
+      return fail(ErrorCode::kAlreadyExists, fmt::format("object {} is there already", name));
+    if (count_of(put | had) >= quorum) return {};
+    if (other) {
+      return fail(ErrorCode::kAlreadyExists,
+                  fmt::format("other bytes are stored as {}, or damaged ones", name));
+    }
+    return troubles.failure(
+        fmt::format("{} of {} copies of {} could be stored", count_of(put | had), quorum, name));
+  }
+};
+
+Result<void> Bulk::create(std::string_view name, const Made& made, std::uint64_t size_bytes) const {
+  if (TRY(is_entombed(name))) TRY(Registers(view_).open_tomb(name));
+  Puts puts;
   Mutex mutex;
   const auto put_at = [&](unsigned i) {
     const auto attempt = [&]() -> Result<bool> {
@@ -89,14 +115,14 @@ Result<void> Bulk::create(std::string_view name, const Made& made, std::uint64_t
     const MutexLock lock(mutex);
     if (fresh && *fresh) {
       view_.store(i).touch();
-      put |= mask_of(i);
+      puts.put |= mask_of(i);
     } else if (!fresh) {
-      troubles.add(view_.store(i), fresh.error());
+      puts.troubles.add(view_.store(i), fresh.error());
     } else if (same && *same) {
       view_.store(i).touch();
-      had |= mask_of(i);
+      puts.had |= mask_of(i);
     } else {
-      other = true;
+      puts.other = true;
     }
   };
   const std::vector<unsigned> takers = takers_of(name);
@@ -107,18 +133,9 @@ Result<void> Bulk::create(std::string_view name, const Made& made, std::uint64_t
     at_once(owners, put_at);
   else
     std::ranges::for_each(owners, put_at);
-  for (std::size_t i = width; i < takers.size() && count_of(put | had) < width; ++i)
+  for (std::size_t i = width; i < takers.size() && count_of(puts.put | puts.had) < width; ++i)
     put_at(takers[i]);
-  const unsigned quorum = view_.map().quorum;
-  if (put == 0 && (count_of(had) >= quorum || (other && had == 0)))
-    return fail(ErrorCode::kAlreadyExists, fmt::format("object {} is there already", name));
-  if (count_of(put | had) >= quorum) return {};
-  if (other) {
-    return fail(ErrorCode::kAlreadyExists,
-                fmt::format("other bytes are stored as {}, or damaged ones", name));
-  }
-  return troubles.failure(
-      fmt::format("{} of {} copies of {} could be stored", count_of(put | had), quorum, name));
+  return puts.judge(name, view_.map().quorum);
 }
 
 // ---- reading
@@ -143,13 +160,9 @@ Result<T> Bulk::read_anywhere(std::string_view name, const Read& read) const {
           return fail(ErrorCode::kNotFound, fmt::format("{} was removed", name));
         return result;
       }
-      const ErrorCode code = result.error().code();
-      if (code == ErrorCode::kInvalidArgument) return result;
-      if (code == ErrorCode::kNotFound || code == ErrorCode::kCorruption)
-        tried.answered |= mask_of(i);
-      if (code == ErrorCode::kNotFound) first = false;
-      tried.damaged = tried.damaged || code == ErrorCode::kCorruption;
-      if (code != ErrorCode::kNotFound && pass == 0)
+      if (result.error().code() == ErrorCode::kInvalidArgument) return result;
+      if (result.error().code() == ErrorCode::kNotFound) first = false;
+      if (tried.take_in(i, result.error()) && pass == 0)
         tried.troubles.add(view_.store(i), result.error());
     }
   }

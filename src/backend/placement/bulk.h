@@ -35,6 +35,7 @@ class Bulk {
 
  private:
   struct Tried;
+  struct Puts;
   // Calls read(store) at one store after the other until one has it.
   template <typename T, typename Read>
   Result<T> read_anywhere(std::string_view name, const Read& read) const;

@@ -249,7 +249,7 @@ Result<void> Pass::run() {
   return {};
 }
 
-Result<void> put_map(PlacementBackend& backend, const View& view, Map map) {
+Result<void> put_map(PlacementBackend& backend, const View& view, const Map& map) {
   TRY(validate(map));
   const std::string name = map_name(map.version);
   const Bytes bytes = encode_map(map);
@@ -291,7 +291,7 @@ Result<void> settle_map(PlacementBackend& backend, const View& view) {
   std::erase_if(next.stores,
                 [](const MapStore& store) { return store.membership == Membership::kLeaving; });
   for (MapStore& store : next.stores) store.membership = Membership::kMember;
-  TRY(put_map(backend, view, std::move(next)));
+  TRY(put_map(backend, view, next));
   for (unsigned i = 0; i < view.map().stores.size(); ++i) {
     if (view.map().stores[i].membership == Membership::kLeaving) wipe(view.store(i));
   }
@@ -370,7 +370,7 @@ Result<void> change_map(PlacementBackend& backend, const std::function<Result<vo
   ++next.version;
   next.phase = Phase::kMoving;
   next.losses_before_and_one = view->map().losses() + 1;
-  return put_map(backend, *view, std::move(next));
+  return put_map(backend, *view, next);
 }
 
 Result<MapStore> prepare_store(PlacementBackend& backend, const FileStore& store, Backend& opened) {
