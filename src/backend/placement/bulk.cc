@@ -11,15 +11,18 @@ namespace backstay::backend::placement {
 struct Bulk::Tried {
   StoreMask answered = 0;
   bool damaged = false;
+  bool absent = false;  // some store said so
+  int passes = 0;       // that are over
   Troubles troubles;
 
   // False when the store says that the object is not there.
   bool take_in(unsigned store, const Error& error) {
-    const bool absent = error.code() == ErrorCode::kNotFound;
+    const bool missing = error.code() == ErrorCode::kNotFound;
     const bool bad = error.code() == ErrorCode::kCorruption;
-    if (absent || bad) answered |= mask_of(store);
+    if (missing || bad) answered |= mask_of(store);
     damaged = damaged || bad;
-    return !absent;
+    absent = absent || missing;
+    return !missing;
   }
 };
 
@@ -140,31 +143,40 @@ Result<void> Bulk::create(std::string_view name, const Made& made, std::uint64_t
 
 // ---- reading
 
+// Nothing: no store gave it in this pass.
+template <typename T, typename Read>
+Result<std::optional<T>> Bulk::read_pass(std::string_view name, const Read& read,
+                                         Tried& tried) const {
+  for (const unsigned i : view_.ring().order_of(name)) {
+    const Result<Backend*> store = view_.store(i).reach();
+    if (!store) {
+      if (tried.passes == 0) tried.troubles.add(view_.store(i), store.error());
+      continue;
+    }
+    Result<T> result = read(**store);
+    if (result) {
+      // A store that was away while the object was removed may still have it.
+      if (tried.absent && TRY(is_entombed(name)))
+        return fail(ErrorCode::kNotFound, fmt::format("{} was removed", name));
+      return std::optional<T>(*std::move(result));
+    }
+    if (result.error().code() == ErrorCode::kInvalidArgument)
+      return std::unexpected(std::move(result).error());
+    if (tried.take_in(i, result.error()) && tried.passes == 0)
+      tried.troubles.add(view_.store(i), result.error());
+  }
+  ++tried.passes;
+  return std::nullopt;
+}
+
 template <typename T, typename Read>
 Result<T> Bulk::read_anywhere(std::string_view name, const Read& read) const {
   Tried tried;
   // What moves is at its new place before it leaves the old one: it is there in the second pass.
   const int passes = view_.moving() ? 2 : 1;
-  bool first = true;
-  for (int pass = 0; pass < passes; ++pass) {
-    for (const unsigned i : view_.ring().order_of(name)) {
-      const Result<Backend*> store = view_.store(i).reach();
-      if (!store) {
-        if (pass == 0) tried.troubles.add(view_.store(i), store.error());
-        continue;
-      }
-      Result<T> result = read(**store);
-      if (result) {
-        // A store that was away while the object was removed may still have it.
-        if (!first && TRY(is_entombed(name)))
-          return fail(ErrorCode::kNotFound, fmt::format("{} was removed", name));
-        return result;
-      }
-      if (result.error().code() == ErrorCode::kInvalidArgument) return result;
-      if (result.error().code() == ErrorCode::kNotFound) first = false;
-      if (tried.take_in(i, result.error()) && pass == 0)
-        tried.troubles.add(view_.store(i), result.error());
-    }
+  while (tried.passes < passes) {
+    std::optional<T> found = TRY(read_pass<T>(name, read, tried));
+    if (found) return *std::move(found);
   }
   TRY(judge_absence(name, tried));
   return fail(ErrorCode::kNotFound, fmt::format("no store has {}", name));

@@ -36,6 +36,8 @@ class Bulk {
  private:
   struct Tried;
   struct Puts;
+  template <typename T, typename Read>
+  Result<std::optional<T>> read_pass(std::string_view name, const Read& read, Tried& tried) const;
   // Calls read(store) at one store after the other until one has it.
   template <typename T, typename Read>
   Result<T> read_anywhere(std::string_view name, const Read& read) const;
