@@ -206,7 +206,8 @@ TEST(S3Backend, IsOpenedAlsoWhenTheStoreFailsForNow) {
   Fake fake;
   make_locked_bucket(fake);
   fake.fault(R"({"do": "503", "times": 2})");
-  const auto backend = Store(fake).open(OpenKind::kOpen).value();
+  Store store(fake);
+  const auto backend = store.open(OpenKind::kOpen).value();
   EXPECT_EQ(backend->head("config").error().code(), ErrorCode::kUnavailable);
   EXPECT_EQ(backend->head("config").error().code(), ErrorCode::kNotFound);
   EXPECT_TRUE(backend->capabilities().object_lock);
@@ -216,14 +217,16 @@ TEST(S3Backend, FollowsTheBucketToItsRegion) {
   Fake fake;
   ASSERT_TRUE(Store(fake).open().has_value());
   fake.tell("/_set", R"({"region": "moon-2"})");
-  const auto backend = Store(fake).open().value();
+  Store store(fake);
+  const auto backend = store.open().value();
   ASSERT_TRUE(backend->put("config", as_bytes("x")).has_value());
   EXPECT_EQ(backend->bucket().region(), "moon-2");
 }
 
 TEST(S3Backend, GoesByTheClockOfTheStore) {
   Fake fake;
-  const auto backend = Store(fake).open().value();
+  Store store(fake);
+  const auto backend = store.open().value();
   for (const int seconds : {7200, -7200}) {
     fake.tell("/_set", fmt::format("{{\"clock\": {}}}", seconds));
     const std::string name = fmt::format("keys/a{}", seconds + 10000);
@@ -235,10 +238,8 @@ TEST(S3Backend, GoesByTheClockOfTheStore) {
 TEST(S3Backend, AsksForNewCredentialsWhenTheStoreSaysTheyHaveEnded) {
   Fake fake;
   ASSERT_TRUE(Store(fake).open().has_value());
-  const auto backend =
-      Store(fake, "", {{"AWS_CONTAINER_CREDENTIALS_FULL_URI", fake.url() + "/container"}})
-          .open()
-          .value();
+  Store store(fake, "", {{"AWS_CONTAINER_CREDENTIALS_FULL_URI", fake.url() + "/container"}});
+  const auto backend = store.open().value();
   ASSERT_TRUE(backend->put("config", as_bytes("x")).has_value());
   EXPECT_EQ(fake.calls("GET /container"), 1);
   fake.fault(R"({"do": "expired", "times": 1})");
@@ -250,7 +251,8 @@ TEST(S3Backend, AsksForNewCredentialsWhenTheStoreSaysTheyHaveEnded) {
 
 TEST(S3Backend, CallsUnavailableWhatMayBeTriedAgain) {
   Fake fake;
-  const auto backend = Store(fake).open().value();
+  Store store(fake);
+  const auto backend = store.open().value();
   ASSERT_TRUE(backend->put("keys/first", as_bytes("x")).has_value());
   for (const char* const what : {"500", "503", "slow-down", "damage", "drop", "lose"}) {
     const std::string name = fmt::format("keys/{}", what);
@@ -272,7 +274,8 @@ TEST(S3Backend, CallsUnavailableWhatMayBeTriedAgain) {
 
 TEST(S3Backend, SendsLargeObjectsInPartsAndLeavesNoneBehind) {
   Fake fake;
-  const auto backend = Store(fake).open().value();
+  Store store(fake);
+  const auto backend = store.open().value();
   const Bytes large = noise(3'000'000);
   const ByteView view(large);
   const std::vector<ByteView> pieces{view.first(1'000'001), {}, view.subspan(1'000'001)};
@@ -290,7 +293,8 @@ TEST(S3Backend, SendsLargeObjectsInPartsAndLeavesNoneBehind) {
 
 TEST(S3Backend, NeedsNoQuestionToCreateWhatIsNamedByItsHash) {
   Fake fake({"ignore-conditions"});
-  const auto backend = Store(fake).open().value();
+  Store store(fake);
+  const auto backend = store.open().value();
   const std::string name = "data/3f/" + std::string(64, 'a');
   ASSERT_TRUE(backend->put(name, as_bytes("x")).has_value());
   EXPECT_EQ(fake.calls("HEAD"), 0);
@@ -302,7 +306,8 @@ TEST(S3Backend, NeedsNoQuestionToCreateWhatIsNamedByItsHash) {
 
 TEST(S3Backend, SeesThatAStoreLetsAllWinWhoComeAtTheSameMoment) {
   Fake fake({"racy-conditions"});
-  const auto backend = Store(fake).open().value();
+  Store store(fake);
+  const auto backend = store.open().value();
   ASSERT_TRUE(backend->put("config", as_bytes("x")).has_value());
   EXPECT_FALSE(backend->capabilities().conditional_create);
   EXPECT_EQ(backend->put("config", as_bytes("y")).error().code(), ErrorCode::kAlreadyExists);
@@ -311,7 +316,8 @@ TEST(S3Backend, SeesThatAStoreLetsAllWinWhoComeAtTheSameMoment) {
 TEST(S3Backend, DoesNotBelieveALockThatItCannotReadBack) {
   Fake fake({"lying-lock"});
   make_locked_bucket(fake);
-  const auto backend = Store(fake).open().value();
+  Store store(fake);
+  const auto backend = store.open().value();
   ASSERT_TRUE(backend->capabilities().object_lock);
   ASSERT_TRUE(backend->put("config", as_bytes("x")).has_value());
   const Timestamp later{.seconds = SystemClock().now().seconds + 3600, .nanos = 0};
@@ -321,7 +327,8 @@ TEST(S3Backend, DoesNotBelieveALockThatItCannotReadBack) {
 TEST(S3Backend, NeverAsksAStoreToLockThatWouldOverwriteTheObject) {
   Fake fake({"swift"});
   make_locked_bucket(fake);  // it says 200 to that, too
-  const auto backend = Store(fake).open().value();
+  Store store(fake);
+  const auto backend = store.open().value();
   EXPECT_FALSE(backend->capabilities().object_lock);
   EXPECT_EQ(backend->bucket().vendor().name, "OpenStack Swift");
   ASSERT_TRUE(backend->put("config", as_bytes("x")).has_value());
@@ -332,7 +339,8 @@ TEST(S3Backend, NeverAsksAStoreToLockThatWouldOverwriteTheObject) {
 
 TEST(S3Backend, RefusesAStoreThatGivesNoRanges) {
   Fake fake({"no-range"});
-  const auto backend = Store(fake).open().value();
+  Store store(fake);
+  const auto backend = store.open().value();
   ASSERT_TRUE(backend->put("config", as_bytes("0123456789")).has_value());
   Bytes out(3);
   EXPECT_EQ(backend->get_range("config", 3, out).error().code(), ErrorCode::kUnsupported);
@@ -340,8 +348,8 @@ TEST(S3Backend, RefusesAStoreThatGivesNoRanges) {
 
 TEST(S3Backend, SendsWhatTheUrlSaysOfNewObjects) {
   Fake fake;
-  const auto backend =
-      Store(fake, "&storage_class=STANDARD_IA&sse=aws:kms&sse_kms_key=k").open().value();
+  Store store(fake, "&storage_class=STANDARD_IA&sse=aws:kms&sse_kms_key=k");
+  const auto backend = store.open().value();
   EXPECT_TRUE(backend->put("config", as_bytes("x")).has_value());
   EXPECT_TRUE(backend->put("data/3f/large", noise(2'000'000)).has_value());
 }
