@@ -147,6 +147,19 @@ Result<void> FileReader::read_stores(MapFile& file, fy_node* node) const {
 }
 
 Result<MapFile> FileReader::read(std::string_view text) {
+  // With some directives and bytes that are no text the library (version 0.7) does not come to an
+  // end; a file of stores needs no more than these.
+  constexpr std::string_view kMarks = " \t\r\n_./:@+~#,{}[]\"'-()=";
+  const bool plain = std::ranges::all_of(text, [&](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+           kMarks.contains(c);
+  });
+  if (!plain) {
+    return std::unexpected(
+        Error(ErrorCode::kInvalidArgument,
+              "the placement file has other signs than ASCII letters, digits and _./:@+~#,()=-")
+            .with_hint("Use names of folders, and comments, without them."));
+  }
   const Diag diag(fy_diag_create(nullptr));
   if (diag == nullptr) return fail(ErrorCode::kInternal, "no memory to read YAML with");
   fy_diag_set_collect_errors(diag.get(), true);
