@@ -27,4 +27,11 @@ struct StoreWorld {
   RetryPolicy retries = {};       // of stores in the network
 };
 
+// The file with the authorities that are trusted instead of the system's; empty where none is
+// named.
+[[nodiscard]] inline std::string authorities_file(const StoreWorld& world) {
+  if (auto file = world.variable("BACKSTAY_CA_FILE")) return *std::move(file);
+  return world.variable("SSL_CERT_FILE").value_or("");
+}
+
 }  // namespace backstay::backend
