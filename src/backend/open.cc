@@ -9,6 +9,7 @@
 #include "backend/placement/open_placement.h"
 #include "backend/s3/open_s3.h"
 #include "backend/sftp/open_sftp.h"
+#include "backend/webdav/open_webdav.h"
 #include "base/try.h"
 #include "http/url.h"
 #include "io/file.h"
@@ -41,6 +42,14 @@ constexpr Scheme kSchemes[] = {
      .retried = Retried::kHere,
      .open = sftp::open_sftp,
      .check_is_free = sftp::check_sftp_is_free},
+    {.name = "webdav",
+     .retried = Retried::kHere,
+     .open = webdav::open_webdav,
+     .check_is_free = webdav::check_webdav_is_free},
+    {.name = "webdavs",
+     .retried = Retried::kHere,
+     .open = webdav::open_webdav,
+     .check_is_free = webdav::check_webdav_is_free},
 };
 
 // "s3" of "s3://bucket"; empty for a path. A path with a colon before its first slash needs "./".
@@ -80,10 +89,10 @@ Result<std::string> path_of(std::string_view url) {
     return std::unexpected(
         Error(ErrorCode::kInvalidArgument,
               fmt::format("repositories of the kind '{}:' are not supported", scheme))
-            .with_hint("This version keeps repositories in folders, in S3, on SFTP servers, and on "
-                       "several of those at once: give /path, file:///path, s3://BUCKET/PREFIX, "
-                       "sftp://USER@HOST/PATH or placement:FILE (or ./name for a name with a "
-                       "colon)."));
+            .with_hint("This version keeps repositories in folders, in S3, on SFTP and WebDAV "
+                       "servers, and on several of those at once: give /path, file:///path, "
+                       "s3://BUCKET/PREFIX, sftp://USER@HOST/PATH, webdavs://USER@HOST/PATH or "
+                       "placement:FILE (or ./name for a name with a colon)."));
   }
   if (url.front() == '/') return std::string(url);
   return TRY(io::current_directory()) + "/" + std::string(url);

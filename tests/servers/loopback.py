@@ -4,7 +4,9 @@ import datetime
 import ipaddress
 import os
 import signal
+import socket
 import ssl
+import time
 
 
 def ready(port):
@@ -14,6 +16,29 @@ def ready(port):
     print(f"ready {port}", flush=True)
     while os.getppid() == parent:
         signal.sigtimedwait([], 0.5)
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def run_until_nobody_needs(server, port):
+    """Says that the program `server`, which leads a group of its own, is ready, and ends it with
+    all its children when the test is over."""
+    ended = []
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: ended.append(True))
+    parent = os.getppid()
+    print(f"ready {port}", flush=True)
+    while not ended and os.getppid() == parent and server.poll() is None:
+        time.sleep(0.05)
+    try:
+        os.killpg(server.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+    server.wait()
 
 
 def tls_context(folder):
