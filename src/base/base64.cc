@@ -21,4 +21,31 @@ std::string to_base64(ByteView bytes) {
   return out;
 }
 
+Result<Bytes> from_base64(std::string_view text) {
+  constexpr std::string_view kDigits =
+      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  const auto broken = [] { return fail(ErrorCode::kCorruption, "what should be Base64 is none"); };
+  if (text.size() % 4 != 0) return broken();
+  std::size_t padding = 0;
+  while (padding < 2 && text.ends_with('=')) {
+    text.remove_suffix(1);
+    ++padding;
+  }
+  Bytes out;
+  out.reserve(text.size() * 3 / 4);
+  std::uint32_t bits = 0;
+  unsigned held = 0;
+  for (const char c : text) {
+    const std::size_t digit = kDigits.find(c);
+    if (digit == std::string_view::npos) return broken();
+    bits = ((bits << 6) | static_cast<std::uint32_t>(digit)) & 0xFFFFFF;
+    held += 6;
+    if (held < 8) continue;
+    held -= 8;
+    out.push_back(static_cast<std::uint8_t>(bits >> held));
+  }
+  if ((bits & ((1U << held) - 1U)) != 0) return broken();
+  return out;
+}
+
 }  // namespace backstay

@@ -2,11 +2,16 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
 #include "base/bytes.h"
+#include "base/error.h"
 
 namespace backstay {
 
 [[nodiscard]] std::string to_base64(ByteView bytes);
+
+// With its padding; corruption otherwise.
+Result<Bytes> from_base64(std::string_view text);
 
 }  // namespace backstay

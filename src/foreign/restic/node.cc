@@ -5,8 +5,8 @@
 #include <charconv>
 #include <utility>
 
+#include "base/base64.h"
 #include "base/try.h"
-#include "foreign/base64.h"
 #include "foreign/device_number.h"
 #include "json/reader.h"
 #include "snapshot/tree_key.h"

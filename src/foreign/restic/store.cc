@@ -4,12 +4,12 @@
 
 #include <algorithm>
 
+#include "base/base64.h"
 #include "base/try.h"
 #include "compress/zstd_codec.h"
 #include "crypto/scrypt.h"
 #include "crypto/secret.h"
 #include "crypto/sha256.h"
-#include "foreign/base64.h"
 #include "json/reader.h"
 
 namespace backstay::foreign::restic {
