@@ -12,6 +12,7 @@ namespace {
 
 constexpr std::array<std::string_view, 12> kMonths{"Jan", "Feb", "Mar", "Apr", "May", "Jun",
                                                    "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+constexpr std::array<std::string_view, 7> kDays{"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
 constexpr std::string_view kPattern = "???, ## ??? #### ##:##:## GMT";
 
 bool fits(std::string_view text) {
@@ -46,6 +47,18 @@ Result<Timestamp> parse_http_date(std::string_view text) {
   }
   const std::int64_t days = std::chrono::sys_days(day).time_since_epoch().count();
   return Timestamp{.seconds = ((days * 24 + hour) * 60 + minute) * 60 + second, .nanos = 0};
+}
+
+std::string format_http_date(Timestamp time) {
+  const std::chrono::sys_seconds moment{std::chrono::seconds(time.seconds)};
+  const auto midnight = std::chrono::floor<std::chrono::days>(moment);
+  const std::chrono::year_month_day day(midnight);
+  const std::chrono::hh_mm_ss clock(moment - midnight);
+  return fmt::format("{}, {:02} {} {:04} {:02}:{:02}:{:02} GMT",
+                     kDays[std::chrono::weekday(midnight).c_encoding()],
+                     static_cast<unsigned>(day.day()),
+                     kMonths[static_cast<unsigned>(day.month()) - 1], static_cast<int>(day.year()),
+                     clock.hours().count(), clock.minutes().count(), clock.seconds().count());
 }
 
 }  // namespace backstay::http

@@ -20,5 +20,12 @@ TEST(HttpDate, IsRefusedInOtherForms) {
   }
 }
 
+TEST(HttpDate, IsWrittenAsItIsRead) {
+  EXPECT_EQ(format_http_date({784111777, 5}), "Sun, 06 Nov 1994 08:49:37 GMT");
+  for (const std::int64_t seconds : {0LL, 951782400LL, 1709164799LL, 4102444800LL}) {
+    EXPECT_EQ(parse_http_date(format_http_date({seconds, 0})).value(), (Timestamp{seconds, 0}));
+  }
+}
+
 }  // namespace
 }  // namespace backstay::http

@@ -136,6 +136,12 @@ Error Transfer::error_of(CURLcode code, const char* detail) const {
           .with_hint(
               "The server's certificate must be for the name in the URL, and by an authority "
               "that is trusted: BACKSTAY_CA_FILE names a file with one of your own.");
+    case CURLE_SSL_CONNECT_ERROR:
+      // What OpenSSL says of a signature by another key than that of the authority it knows.
+      if (!what.contains("asn1 encoding routines")) return {ErrorCode::kUnavailable, what};
+      return Error(ErrorCode::kPermissionDenied,
+                   "the server's certificate is not signed by the authority that it names")
+          .with_hint("BACKSTAY_CA_FILE names an authority of that name, but another one.");
     case CURLE_COULDNT_RESOLVE_HOST:
     case CURLE_COULDNT_RESOLVE_PROXY:
     case CURLE_COULDNT_CONNECT:

@@ -76,6 +76,8 @@ Result<void> take_authority(std::string_view text, Url& url) {
   return take_host(text, url);
 }
 
+}  // namespace
+
 Result<Parameters> parse_query(std::string_view text) {
   Parameters parameters;
   while (!text.empty()) {
@@ -89,8 +91,6 @@ Result<Parameters> parse_query(std::string_view text) {
   }
   return parameters;
 }
-
-}  // namespace
 
 Result<Url> parse_url(std::string_view text) {
   const std::size_t colon = text.find(':');

@@ -27,6 +27,9 @@ struct Url {
 // invalid_argument; the message shows neither user nor query, which may hold secrets.
 Result<Url> parse_url(std::string_view text);
 
+// What follows the '?': "a=1&b=" is decoded, in order.
+Result<Parameters> parse_query(std::string_view text);
+
 // Bytes for %XX; a NUL byte is refused.
 Result<std::string> percent_decoded(std::string_view text);
 

@@ -1,0 +1,72 @@
+// The requests of one connection, one after another.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "base/bytes.h"
+#include "base/error.h"
+#include "http/server/exchange.h"
+#include "http/server/server.h"
+#include "http/server/stream.h"
+
+namespace backstay::http {
+
+// So much of a body that nobody wanted is read, so that the connection can be kept.
+inline constexpr std::uint64_t kDrainMax = 64 * 1024;
+
+// What becomes of the connection.
+enum class Next : std::uint8_t { kWait, kAgain, kClose };
+
+// One thread at a time.
+class Session {
+ public:
+  // Everything outlives the session. `stopping`: no request after this one.
+  Session(std::unique_ptr<Stream> stream, const ServerOptions& options, std::string peer,
+          const std::atomic<bool>& stopping)
+      : stream_(std::move(stream)),
+        options_(options),
+        peer_(std::move(peer)),
+        stopping_(stopping) {}
+
+  // Reads one request that has begun to come, and has it answered.
+  Next serve_one();
+
+  // ---- for the exchange
+  Result<std::size_t> read_body(MutableByteView out);
+  [[nodiscard]] bool body_is_read() const { return parser_->is_done(); }
+  Result<void> write(ByteView bytes);
+  [[nodiscard]] bool keeps() const { return keeps_; }
+  void close_after_this() { keeps_ = false; }
+
+ private:
+  Result<bool> read_head();
+  Result<std::size_t> fill();
+  [[nodiscard]] ByteView buffered() const {
+    return ByteView(buffer_).subspan(begin_, end_ - begin_);
+  }
+  void begin_request();
+  // Nothing: the peer has used up what it may make us wait.
+  [[nodiscard]] std::optional<std::chrono::nanoseconds> patience_left() const;
+  void refuse(const Error& error);
+  void answer();
+  [[nodiscard]] bool drained();
+
+  std::unique_ptr<Stream> stream_;
+  const ServerOptions& options_;
+  const std::string peer_;
+  const std::atomic<bool>& stopping_;
+  std::optional<RequestParser> parser_;
+  Bytes buffer_;
+  std::size_t begin_ = 0;
+  std::size_t end_ = 0;
+  bool greeted_ = false;
+  bool keeps_ = true;
+  std::chrono::nanoseconds waited_before_{0};
+  std::uint64_t moved_ = 0;  // bytes of this request in both directions
+};
+
+}  // namespace backstay::http
