@@ -8,6 +8,7 @@
 #include "backend/local_backend.h"
 #include "backend/placement/open_placement.h"
 #include "backend/s3/open_s3.h"
+#include "backend/served/open_served.h"
 #include "backend/sftp/open_sftp.h"
 #include "backend/webdav/open_webdav.h"
 #include "base/try.h"
@@ -30,6 +31,14 @@ struct Scheme {
   Result<void> (*check_is_free)(std::string_view url, const StoreWorld& world);
 };
 constexpr Scheme kSchemes[] = {
+    {.name = "backstay",
+     .retried = Retried::kHere,
+     .open = served::open_served,
+     .check_is_free = served::check_served_is_free},
+    {.name = "backstays",
+     .retried = Retried::kHere,
+     .open = served::open_served,
+     .check_is_free = served::check_served_is_free},
     {.name = "placement",
      .retried = Retried::kByItself,
      .open = placement::open_placement,
@@ -90,9 +99,10 @@ Result<std::string> path_of(std::string_view url) {
         Error(ErrorCode::kInvalidArgument,
               fmt::format("repositories of the kind '{}:' are not supported", scheme))
             .with_hint("This version keeps repositories in folders, in S3, on SFTP and WebDAV "
-                       "servers, and on several of those at once: give /path, file:///path, "
-                       "s3://BUCKET/PREFIX, sftp://USER@HOST/PATH, webdavs://USER@HOST/PATH or "
-                       "placement:FILE (or ./name for a name with a colon)."));
+                       "servers, on Backstay's own, and on several of those at once: give /path, "
+                       "file:///path, s3://BUCKET/PREFIX, sftp://USER@HOST/PATH, "
+                       "webdavs://USER@HOST/PATH, backstays://HOST/NAME or placement:FILE (or "
+                       "./name for a name with a colon)."));
   }
   if (url.front() == '/') return std::string(url);
   return TRY(io::current_directory()) + "/" + std::string(url);

@@ -75,7 +75,8 @@ bool is_secret(std::string_view variable) {
   if (!name.starts_with("BACKSTAY_") || name.ends_with("_FILE") || name.ends_with("_COMMAND"))
     return false;
   return name.find("PASSWORD") != name.npos || name.find("PASSPHRASE") != name.npos ||
-         name.find("KEY") != name.npos || name.find("SECRET") != name.npos;
+         name.find("KEY") != name.npos || name.find("SECRET") != name.npos ||
+         name.find("TOKEN") != name.npos;
 }
 
 // Ours without secrets, with these variables in the place of those of the same name.

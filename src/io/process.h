@@ -31,7 +31,7 @@ enum class ProcessGroup : std::uint8_t {
 };
 
 // What a program is given besides what every one gets: our environment without the passphrases and
-// keys in it (BACKSTAY_*PASSWORD*, BACKSTAY_*KEY*; names of files and commands stay).
+// keys in it (BACKSTAY_*PASSWORD*, *KEY*, *TOKEN*; names of files and commands stay).
 struct Surroundings {
   // Set in its environment alone; what others may not see stays out of the arguments.
   std::vector<std::pair<std::string, std::string>> variables;

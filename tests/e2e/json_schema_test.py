@@ -306,6 +306,24 @@ class JsonLines(program.ProgramTest):
         self.assertEqual(again["location"], line["location"])
         self.assert_seen(("repo", "probe"))
 
+    def test_lines_of_a_store_server(self):
+        tokens = ["--tokens", self.folder / "tokens"]
+        self.lines_of(0, "store", "token", "add", "web1", "--path", "home", *tokens)
+        self.lines_of(0, "store", "token", "list", *tokens)
+        self.lines_of(0, "store", "token", "remove", "web1", *tokens)
+        self.repository.mkdir()
+        server = self.start("--json", "store", "serve", self.folder, "--listen", "127.0.0.1:0")
+        listening = server.stdout.readline()
+        url = json.loads(listening)["url"]
+        self.run_for(0, "repo", "probe", url + "repository")
+        server.terminate()
+        said, server.stderr = server.communicate(timeout=30)
+        self.assertEqual(server.returncode, 0)
+        server.stdout = listening + said
+        self.validate("store", program.Result(server, "store serve"))
+        self.assert_seen(*(("store", line) for line in (
+            "token_made", "token", "token_removed", "listening", "request")))
+
     def test_lines_of_parity(self):
         self.fill(6)
         self.init()
@@ -352,7 +370,8 @@ class JsonLines(program.ProgramTest):
             "cache": ["nothing"], "lease": ["list"],
             "self-test": ["more"],
             "forget": [], "tag": ["latest"], "hold": ["latest"], "release": ["latest"],
-            "append-only": ["status"], "repo": ["probe"], "version": ["more"],
+            "append-only": ["status"], "repo": ["probe"],
+            "store": ["serve", "/nowhere"], "version": ["more"],
             "completion": ["csh"], "help": ["nothing"]}
         self.assertEqual(sorted(failures), sorted(SCHEMAS))
         for command, arguments in failures.items():

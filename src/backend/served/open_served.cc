@@ -1,0 +1,60 @@
+#include "backend/served/open_served.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "backend/served/served_backend.h"
+#include "base/try.h"
+
+namespace backstay::backend::served {
+namespace {
+
+bool is_this_machine(std::string_view base) {
+  constexpr std::string_view kScheme = "http://";
+  const std::string_view host = base.substr(kScheme.size());
+  return host.starts_with("127.") || host.starts_with("[::1]") || host.starts_with("localhost:");
+}
+
+// Who listens on the line would have the token.
+Result<void> check_line(const Address& address, const StoreWorld& world) {
+  const bool safe = address.base.starts_with("https://") || is_this_machine(address.base);
+  if (safe || world.variable("BACKSTAY_STORE_INSECURE_PLAIN") == "1") return {};
+  return std::unexpected(
+      Error(ErrorCode::kPermissionDenied,
+            fmt::format("{} would be told the token without TLS", address.url))
+          .with_hint("Write backstays:// and give the server a certificate, or set "
+                     "BACKSTAY_STORE_INSECURE_PLAIN=1 where the network itself is safe."));
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Backend>> open_served(std::string_view url, OpenKind kind,
+                                             const StoreWorld& world) {
+  ServedOptions options{.address = TRY(parse_address(url))};
+  options.token = TRY(world.secret("BACKSTAY_STORE_TOKEN")).value_or("");
+  if (!options.token.empty()) TRY(check_line(options.address, world));
+  options.ca_file =
+      world.variable("BACKSTAY_CA_FILE").value_or(world.variable("SSL_CERT_FILE").value_or(""));
+  options.stop = world.stop;
+  return TRY(ServedBackend::open(std::move(options), world.rng, kind));
+}
+
+Result<void> check_served_is_free(std::string_view url, const StoreWorld& world) {
+  const auto opened = open_served(url, OpenKind::kOpen, world);
+  if (!opened && opened.error().code() == ErrorCode::kNoRepository) return {};
+  if (!opened) return std::unexpected(opened.error().clone());
+  Backend& store = **opened;
+  const auto config = store.head("config");
+  if (config || config.error().code() == ErrorCode::kNoRepository) return {};
+  return store.list("", [&](const ObjectInfo& info) -> Result<void> {
+    // What an init that was cut left behind, and who asked the store what it can do.
+    if (info.name.starts_with("keys/") || info.name.starts_with("leases/")) return {};
+    return std::unexpected(
+        Error(ErrorCode::kAlreadyExists,
+              fmt::format("{} is not empty: it holds {}", store.describe(), info.name))
+            .with_hint("A repository has a place of its own: choose another name."));
+  });
+}
+
+}  // namespace backstay::backend::served

@@ -1,0 +1,294 @@
+"""'backstay store serve': a repository on our own store server, from outside."""
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+
+import program
+
+SERVERS = pathlib.Path(__file__).resolve().parents[1] / "servers"
+PYTHON = "/usr/bin/python3"
+sys.path.insert(0, str(SERVERS))
+import loopback  # noqa: E402
+
+
+class StoreServer:
+    """The server, on a port of the kernel's choice unless one is given."""
+
+    def __init__(self, test, folder, *options, port=0):
+        self.test, self.folder, self.options = test, folder, options
+        self.log = test.folder / "server.log"
+        test.addCleanup(self.stop)
+        self.start(port)
+
+    def start(self, port):
+        with open(self.log, "ab") as log:
+            self.process = subprocess.Popen(
+                [program.BINARY, "store", "serve", str(self.folder), "--listen",
+                 f"127.0.0.1:{port}", *map(str, self.options)],
+                stdout=subprocess.PIPE, stderr=log, stdin=subprocess.DEVNULL,
+                env={"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8"})
+        said = self.process.stdout.readline().decode()
+        self.test.assertIn("listening on backstay", said, self.said())
+        self.port = int(said.rstrip("/\n").rsplit(":", 1)[1])
+
+    def said(self):
+        return self.log.read_text(encoding="utf-8")
+
+    def stop(self, how=signal.SIGTERM):
+        if self.process.returncode is None:
+            self.process.send_signal(how)
+            self.process.wait(30)
+            self.process.stdout.close()
+        return self.process.returncode
+
+    def restart(self):
+        self.start(self.port)
+
+
+class Proxy:
+    def __init__(self, test, to, *options):
+        self.report_file = test.folder / "report"
+        self.process = subprocess.Popen(
+            [PYTHON, str(SERVERS / "proxy.py"), "--to", str(to), "--report",
+             str(self.report_file), *map(str, options)], stdout=subprocess.PIPE, text=True)
+        test.addCleanup(self.stop)
+        self.port = int(self.process.stdout.readline().split()[1])
+
+    def report(self):
+        return json.loads(self.report_file.read_text(encoding="utf-8"))
+
+    def stop(self):
+        self.process.send_signal(signal.SIGTERM)
+        self.process.wait(30)
+        self.process.stdout.close()
+
+
+class StoreTest(program.ProgramTest):
+    scheme = "backstay"
+
+    def setUp(self):
+        super().setUp()
+        self.served = self.folder / "served"
+        self.served.mkdir()
+        self.repository = self.served / "team" / "home"
+        self.tokens = self.folder / "tokens"
+        self.token = self.add_token("all", "read,create,delete", "*")
+        self.port = None
+
+    def add_token(self, name, rights, path):
+        made = self.run_for(0, "store", "token", "add", name, "--tokens", self.tokens, "--rights",
+                            rights, "--path", path, env={"PATH": os.environ["PATH"]})
+        return made.out.decode().strip()
+
+    def serve(self, *options):
+        self.server = StoreServer(self, self.served, "--tokens", self.tokens, *options)
+        self.port = self.server.port
+
+    def url(self, name="team/home"):
+        return f"{self.scheme}://127.0.0.1:{self.port}/{name}"
+
+    def environment(self, **more):
+        there = {}
+        if self.port:
+            there = {"BACKSTAY_REPO": self.url(), "BACKSTAY_STORE_TOKEN": self.token}
+        return super().environment(**{**there, **more})
+
+    def start_here(self, *options):
+        self.serve(*options)
+        # The lowest cost that init knows; these tests open repositories many times.
+        self.run_for(0, "init", "--kdf-memory", "8MiB")
+
+    def fill(self, count, size=300_000):
+        for i in range(count):
+            path = self.source / f"folder{i % 3}" / f"file{i}"
+            path.parent.mkdir(exist_ok=True)
+            path.write_bytes(os.urandom(size))
+
+    def assert_same(self, restored):
+        subprocess.run([program.COMPARE, str(self.source), str(restored)], check=True)
+
+    def failure(self, *command, code=1, **environment):
+        result = self.run_any(*(command or ("snapshots",)), env=self.environment(**environment))
+        self.assertEqual(result.code, code, str(result))
+        return result.err.decode()
+
+    def wait_for_a_pack(self, process):
+        deadline = time.monotonic() + 60
+        while not list(self.repository.glob("data/*/*")) and process.poll() is None:
+            self.assertLess(time.monotonic(), deadline)
+            time.sleep(0.01)
+
+
+class Life(StoreTest):
+    def test_a_repository_lives_its_whole_life_there(self):
+        self.start_here()
+        self.fill(20)
+        self.backup()
+        self.fill(10)
+        self.backup()
+        self.run_for(0, "check", "--read-data")
+        self.assert_same(self.restore())
+        self.run_for(0, "parity", "add")
+        self.run_for(0, "forget", "--keep-last", "1", "--prune")
+        self.run_for(0, "check", "--read-data")
+        self.assert_same(self.restore())
+        self.run_for(0, "repo", "probe")
+        # Nothing but objects is left, and the folder is a repository by itself.
+        self.assertEqual([name for name in os.listdir(self.repository) if name.startswith(".")], [])
+        self.port = None
+        self.run_for(0, "check", "--read-data")
+        self.assertEqual(self.server.stop(), 0, self.server.said())
+
+    def test_a_backup_that_was_killed_is_taken_up_again(self):
+        self.start_here()
+        self.fill(120)
+        process = self.start("backup", self.source)
+        self.wait_for_a_pack(process)
+        process.kill()
+        process.communicate()
+        self.backup()
+        self.run_for(0, "check", "--read-data")
+        self.assert_same(self.restore())
+
+    def test_a_server_that_is_killed_in_the_middle_is_waited_for(self):
+        self.start_here()
+        self.fill(120)
+        process = self.start("-v", "backup", self.source)
+        self.wait_for_a_pack(process)
+        self.server.stop(signal.SIGKILL)
+        self.server.restart()
+        _, said = process.communicate(timeout=250)
+        self.assertEqual(process.returncode, 0, said.decode())
+        self.run_for(0, "check", "--read-data")
+        self.assert_same(self.restore())
+
+    def test_a_server_that_is_gone_is_said_to_be(self):
+        self.start_here()
+        self.server.stop()
+        process = self.start("snapshots")
+        self.addCleanup(process.communicate)
+        self.addCleanup(process.kill)
+        self.assertIn(b"127.0.0.1", process.stderr.readline())
+
+    def test_what_is_locked_stays_until_its_time(self):
+        self.start_here()
+        self.fill(2)
+        self.backup()
+        self.run_for(0, "hold", "--lock", "--until", "2999-01-01", "latest")
+        said = self.failure("forget", "latest")
+        self.assertIn("lock", said)
+        self.run_for(0, "check", "--read-data")
+
+
+class Lines(StoreTest):
+    def test_cut_connections_send_nothing_twice(self):
+        self.start_here()
+        self.fill(100, 500_000)
+        proxy = Proxy(self, self.server.port, "--cut-after", 5_000_000, "--cuts", 5)
+        self.port = proxy.port
+        stored = self.backup()["bytes_stored"]
+        report = proxy.report()
+        self.assertEqual(report["cuts"], 5)
+        # What was on its way at a cut may come twice: some socket buffers, not a pack each.
+        self.assertLess(report["up"], stored + 5 * 2_000_000 + 1_000_000)
+        self.run_for(0, "check", "--read-data")
+        self.assert_same(self.restore())
+        self.assertEqual([name for name in os.listdir(self.repository) if name.startswith(".")], [])
+
+
+class Refusals(StoreTest):
+    def test_who_has_no_token_or_a_wrong_one_is_told(self):
+        self.start_here()
+        for wrong in ("", "bkst-0123"):
+            said = self.failure(BACKSTAY_STORE_TOKEN=wrong)
+            self.assertIn("not known", said)
+            self.assertIn("BACKSTAY_STORE_TOKEN_FILE", said)
+        for said in (self.server.said(), self.failure("snapshots", BACKSTAY_STORE_TOKEN="bkst-01")):
+            self.assertNotIn("bkst-0", said)
+        self.assertNotIn(self.token, self.server.said())
+
+    def test_a_token_gives_only_its_rights(self):
+        self.start_here()
+        self.fill(3)
+        writer = self.add_token("writer", "read,create", "team/home")
+        self.token, everything = writer, self.token
+        self.backup()
+        self.backup()
+        said = self.failure("forget", "--keep-last", "1", "--prune")
+        self.assertIn("has no right to delete", said)
+        self.run_for(10, "snapshots", env=self.environment(
+            BACKSTAY_REPO=self.url("none"), BACKSTAY_STORE_TOKEN=everything))
+        self.assertIn("is not for the repository", self.failure(BACKSTAY_REPO=self.url("none")))
+        self.token = everything
+        self.run_for(0, "check", "--read-data")
+
+    def test_an_append_only_server_keeps_everything(self):
+        self.start_here("--append-only")
+        self.fill(3)
+        self.backup()
+        self.fill(3)
+        self.backup()
+        status = self.run_for(0, "--json", "append-only", "status").last()
+        self.assertTrue(status["append_only"])
+        self.assertEqual(status["objects"], status["objects_kept_by_store"])
+        self.failure("forget", "--keep-last", "1", "--prune")
+        self.failure("append-only", "off")
+        self.run_for(0, "check", "--read-data")
+
+    def test_a_full_quota_is_told_and_leaves_a_good_repository(self):
+        self.start_here("--quota", "8MiB")
+        self.fill(3)
+        self.backup()
+        self.fill(60)
+        said = self.failure("backup", str(self.source))
+        self.assertIn("the quota of team/home is full", said)
+        self.assertIn("hint: ", said)
+        self.run_for(0, "check", "--read-data")
+
+    def test_nobody_listens_to_the_world_by_mistake(self):
+        refused = self.run_for(2, "store", "serve", self.served, "--listen", "0.0.0.0:0")
+        self.assertIn(b"no TLS", refused.err)
+        refused = self.run_for(2, "store", "serve", self.served, "--listen", "0.0.0.0:0",
+                               "--insecure-plain")
+        self.assertIn(b"--tokens", refused.err)
+
+    def test_a_token_does_not_travel_without_tls(self):
+        said = self.run_any("snapshots", env=self.environment(
+            BACKSTAY_REPO="backstay://192.0.2.1/home", BACKSTAY_STORE_TOKEN="bkst-1"))
+        self.assertEqual(said.code, 1, str(said))
+        self.assertIn(b"backstays://", said.err)
+
+
+class Tls(StoreTest):
+    scheme = "backstays"
+
+    def setUp(self):
+        super().setUp()
+        self.keys = self.folder / "tls"
+        self.keys.mkdir()
+        loopback.tls_context(self.keys)
+
+    def environment(self, **more):
+        return super().environment(**{"BACKSTAY_CA_FILE": str(self.keys / "ca.crt"), **more})
+
+    def test_an_authority_of_ones_own_is_enough_and_needed(self):
+        self.start_here("--tls-cert", self.keys / "server.crt", "--tls-key",
+                        self.keys / "server.key")
+        self.fill(30)
+        self.backup()
+        self.run_for(0, "check", "--read-data")
+        self.assert_same(self.restore())
+        other = self.folder / "other"
+        other.mkdir()
+        loopback.tls_context(other)
+        said = self.failure(BACKSTAY_CA_FILE=str(other / "ca.crt"))
+        self.assertIn("certificate", said)
+        self.assertIn("BACKSTAY_CA_FILE", said)
+
+
+if __name__ == "__main__":
+    program.main()
