@@ -17,18 +17,6 @@ constexpr std::size_t kComparedAtOnce = 1024 * 1024;
 
 constexpr bool kNeverTheCallers = false;
 
-StreamedBytes streamed(std::span<const ByteView> pieces) {
-  std::uint64_t size = 0;
-  for (const ByteView piece : pieces) size += piece.size();
-  return {.size = size, .piece_at = [pieces](std::uint64_t offset) -> Result<ByteView> {
-            for (const ByteView piece : pieces) {
-              if (offset < piece.size()) return piece.subspan(static_cast<std::size_t>(offset));
-              offset -= piece.size();
-            }
-            return fail(ErrorCode::kInternal, "asked for bytes beyond the end");
-          }};
-}
-
 }  // namespace
 
 RetryBackend::RetryBackend(std::unique_ptr<Backend> inner, const RetryPolicy& policy, World world)

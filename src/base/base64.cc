@@ -1,13 +1,16 @@
 #include "base/base64.h"
 
 #include <algorithm>
-#include <string_view>
 
 namespace backstay {
+namespace {
+
+constexpr std::string_view kDigits =
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+}  // namespace
 
 std::string to_base64(ByteView bytes) {
-  constexpr std::string_view kDigits =
-      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
   std::string out;
   while (!bytes.empty()) {
     const std::size_t taken = std::min<std::size_t>(bytes.size(), 3);
@@ -22,8 +25,6 @@ std::string to_base64(ByteView bytes) {
 }
 
 Result<Bytes> from_base64(std::string_view text) {
-  constexpr std::string_view kDigits =
-      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
   const auto broken = [] { return fail(ErrorCode::kCorruption, "what should be Base64 is none"); };
   if (text.size() % 4 != 0) return broken();
   std::size_t padding = 0;

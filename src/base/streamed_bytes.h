@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <span>
 
 #include "base/assert.h"
 #include "base/bytes.h"
@@ -18,6 +19,19 @@ struct StreamedBytes {
   // valid until the next call. Asked for in order, and perhaps all over again from 0.
   std::function<Result<ByteView>(std::uint64_t offset)> piece_at;
 };
+
+// The pieces one after another; they must outlive it.
+inline StreamedBytes streamed(std::span<const ByteView> pieces) {
+  std::uint64_t size = 0;
+  for (const ByteView piece : pieces) size += piece.size();
+  return {.size = size, .piece_at = [pieces](std::uint64_t offset) -> Result<ByteView> {
+            for (const ByteView piece : pieces) {
+              if (offset < piece.size()) return piece.subspan(static_cast<std::size_t>(offset));
+              offset -= piece.size();
+            }
+            return fail(ErrorCode::kInternal, "asked for bytes beyond the end");
+          }};
+}
 
 // Calls `each` with every piece in order until it fails.
 template <typename Each>

@@ -8,6 +8,7 @@
 #include <memory>
 #include <utility>
 
+#include "base/base64.h"
 #include "base/byte_size.h"
 #include "base/hex.h"
 #include "base/try.h"
@@ -16,7 +17,6 @@
 #include "io/process.h"
 #include "io/stream.h"
 #include "io/terminal.h"
-#include "json/utf8.h"
 
 namespace backstay::cli {
 namespace {
@@ -119,7 +119,7 @@ Result<Bytes> wrap_new_secret(const WrapCommands& commands, Rng& rng, const Pati
   const Bytes printed = TRY(output_of({.line = commands.unwrap, .doing = "running the key command"},
                                       ciphertext, patience));
   const std::string_view back = as_text(without_line_end(printed));
-  if (back == secret || back == json::to_base64(plain)) return ciphertext;
+  if (back == secret || back == to_base64(plain)) return ciphertext;
   return std::unexpected(
       Error(ErrorCode::kInvalidArgument,
             "the key command does not give back what the wrap command was given")

@@ -81,17 +81,4 @@ std::uint64_t Client::connections_made() const {
   return pool_->connections();
 }
 
-StreamedBytes streamed(std::span<const ByteView> pieces) {
-  StreamedBytes bytes;
-  for (const ByteView piece : pieces) bytes.size += piece.size();
-  bytes.piece_at = [pieces](std::uint64_t offset) -> Result<ByteView> {
-    for (const ByteView piece : pieces) {
-      if (offset < piece.size()) return piece.subspan(static_cast<std::size_t>(offset));
-      offset -= piece.size();
-    }
-    return ByteView();
-  };
-  return bytes;
-}
-
 }  // namespace backstay::http

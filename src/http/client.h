@@ -81,7 +81,4 @@ class Client {
   std::unique_ptr<Pool> pool_;
 };
 
-// The pieces one after another; they must outlive it.
-[[nodiscard]] StreamedBytes streamed(std::span<const ByteView> pieces);
-
 }  // namespace backstay::http

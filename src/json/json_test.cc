@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "base/base64.h"
 #include "base/rng.h"
 #include "json/utf8.h"
 
@@ -73,13 +74,6 @@ TEST(Utf8, LossyTextOfAnyBytesIsUtf8AndWhatTheJsonWriterMakesOfThem) {
     EXPECT_EQ(lossy == text, is_utf8(text));
     EXPECT_NO_THROW(static_cast<void>(Json(lossy).dump()));
   }
-}
-
-TEST(Base64, PadsAsTheStandardHasIt) {
-  EXPECT_EQ(to_base64(as_bytes("")), "");
-  EXPECT_EQ(to_base64(as_bytes("f")), "Zg==");
-  EXPECT_EQ(to_base64(as_bytes("fo")), "Zm8=");
-  EXPECT_EQ(to_base64(as_bytes("foobar")), "Zm9vYmFy");
 }
 
 }  // namespace

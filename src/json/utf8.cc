@@ -67,20 +67,4 @@ std::string lossy_utf8(std::string_view text) {
   return out;
 }
 
-std::string to_base64(ByteView bytes) {
-  static constexpr std::string_view kDigits =
-      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  std::string out;
-  out.reserve((bytes.size() + 2) / 3 * 4);
-  for (std::size_t at = 0; at < bytes.size(); at += 3) {
-    const std::size_t taken = std::min<std::size_t>(3, bytes.size() - at);
-    std::uint32_t group = 0;
-    for (std::size_t i = 0; i < 3; ++i) group = (group << 8) | (i < taken ? bytes[at + i] : 0U);
-    for (std::size_t i = 0; i < 4; ++i) {
-      out += i <= taken ? kDigits[(group >> (18 - 6 * i)) & 63U] : '=';
-    }
-  }
-  return out;
-}
-
 }  // namespace backstay::json

@@ -1,12 +1,10 @@
-// Text that may not be what it should be: UTF-8 (RFC 3629) looked at with suspicion, and Base64.
+// Text that may not be what it should be: UTF-8 (RFC 3629) looked at with suspicion.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
-
-#include "base/bytes.h"
 
 namespace backstay::json {
 
@@ -25,8 +23,5 @@ struct Utf8Character {
 [[nodiscard]] bool is_utf8(std::string_view text);
 // With U+FFFD in place of what is no UTF-8.
 [[nodiscard]] std::string lossy_utf8(std::string_view text);
-
-// RFC 4648 section 4, with padding.
-[[nodiscard]] std::string to_base64(ByteView bytes);
 
 }  // namespace backstay::json

@@ -44,7 +44,7 @@ Timestamp Bucket::store_now() const {
 }
 
 Result<http::Response> Bucket::call(Call call, ByteView body) {
-  const StreamedBytes bytes = http::streamed({&body, 1});
+  const StreamedBytes bytes = streamed({&body, 1});
   call.body = &bytes;
   call.payload_hash = to_hex(crypto::sha256(body));
   return this->call(call);

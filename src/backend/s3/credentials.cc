@@ -123,7 +123,7 @@ Found credentials_of_web_identity(const CredentialWorld& world) {
        {"RoleSessionName", session.empty() ? "backstay" : session},
        {"WebIdentityToken", TRY_DOING("reading the web identity", read_token(file))}});
   const ByteView piece = as_bytes(form);
-  const StreamedBytes body = http::streamed({&piece, 1});
+  const StreamedBytes body = streamed({&piece, 1});
   const http::Request request{.method = "POST",
                               .url = endpoint + "/",
                               .headers = {{"Content-Type", "application/x-www-form-urlencoded"}},

@@ -156,7 +156,7 @@ UploadHeaders S3Backend::headers_of(Creation creation) const {
 }
 
 Result<void> S3Backend::put(std::string_view name, std::span<const ByteView> pieces) {
-  const StreamedBytes bytes = http::streamed(pieces);
+  const StreamedBytes bytes = streamed(pieces);
   return create(name, bytes, [&](const UploadHeaders& headers) {
     return upload_in_parts(bucket_, std::string(name), pieces, headers, limits_.parts);
   });

@@ -40,7 +40,7 @@ class Fake {
   [[nodiscard]] std::uint16_t port() const { return server_.port(); }
   void tell(const std::string& path, const std::string& json) {
     const ByteView piece = as_bytes(json);
-    const StreamedBytes body = http::streamed({&piece, 1});
+    const StreamedBytes body = streamed({&piece, 1});
     const auto told = client_.call({.method = "POST", .url = server_.url(path), .body = &body});
     EXPECT_TRUE(told && told->succeeded()) << path << json;
   }

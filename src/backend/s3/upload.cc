@@ -39,7 +39,7 @@ class Upload {
   Result<void> send(const Part& part) EXCLUDES(mutex_) {
     crypto::Sha256Stream hash;
     for (const ByteView piece : part.pieces) hash.update(piece);
-    const StreamedBytes body = http::streamed(part.pieces);
+    const StreamedBytes body = streamed(part.pieces);
     const http::Response response =
         TRY(bucket_.call({.method = "PUT",
                           .key = key_,
@@ -174,7 +174,7 @@ Result<void> upload_in_parts(Bucket& bucket, const std::string& key,
                              std::span<const ByteView> pieces, const UploadHeaders& headers,
                              const UploadOptions& options) {
   Upload upload(bucket, key);
-  const std::uint64_t each = part_bytes(http::streamed(pieces).size, options);
+  const std::uint64_t each = part_bytes(streamed(pieces).size, options);
   return run(upload, headers, options, [&](Senders& senders) -> Result<void> {
     for (Part& part : cut(pieces, each)) {
       if (!senders.give(std::move(part))) break;

@@ -23,18 +23,6 @@ constexpr std::string_view kMarkerText =
     "This repository is append-only: what is in it is not removed.\n"
     "'backstay append-only off' ends that. Removing this file by hand does, too.\n";
 
-StreamedBytes streamed_pieces(std::span<const ByteView> pieces) {
-  std::uint64_t size = 0;
-  for (const ByteView piece : pieces) size += piece.size();
-  return {.size = size, .piece_at = [pieces](std::uint64_t offset) -> Result<ByteView> {
-            for (const ByteView piece : pieces) {
-              if (offset < piece.size()) return piece.subspan(static_cast<std::size_t>(offset));
-              offset -= piece.size();
-            }
-            return fail(ErrorCode::kInternal, "asked for bytes beyond the end");
-          }};
-}
-
 Timestamp timestamp(const Attributes& attributes) {
   return {.seconds = attributes.modified_seconds.value_or(0), .nanos = 0};
 }
@@ -290,7 +278,7 @@ Result<void> SftpBackend::put_streamed(std::string_view name, const StreamedByte
 }
 
 Result<void> SftpBackend::put(std::string_view name, std::span<const ByteView> pieces) {
-  return put_streamed(name, streamed_pieces(pieces));
+  return put_streamed(name, streamed(pieces));
 }
 
 Result<void> SftpBackend::adopt(std::string_view name) {
@@ -433,7 +421,7 @@ Result<void> SftpBackend::set_append_only(AppendOnly mode) {
     TRY(remove_file(*session, path));
   } else {
     const ByteView text = as_bytes(kMarkerText);
-    TRY(write_new_file(*session, path, streamed_pieces({&text, 1})));
+    TRY(write_new_file(*session, path, streamed({&text, 1})));
   }
   append_only_ = mode == AppendOnly::kOn;
   return {};

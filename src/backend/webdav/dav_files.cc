@@ -165,7 +165,7 @@ Error DavFiles::failure(const http::Response& response, const std::string& path)
 Result<std::vector<Entry>> DavFiles::propfind(const std::string& full_path,
                                               std::string_view depth) {
   const ByteView text = as_bytes(propfind_body());
-  const StreamedBytes body = http::streamed({&text, 1});
+  const StreamedBytes body = streamed({&text, 1});
   const http::Response response =
       TRY(ask({.method = "PROPFIND",
                .headers = {{"Depth", std::string(depth)},

@@ -124,7 +124,7 @@ class Webdav : public ::testing::Test {
   void fault(const std::string& json) {
     http::Client client{{.use_proxies = false}};
     const ByteView piece = as_bytes(json);
-    const StreamedBytes body = http::streamed({&piece, 1});
+    const StreamedBytes body = streamed({&piece, 1});
     const auto told =
         client.call({.method = "POST", .url = between->url("/_fault"), .body = &body});
     EXPECT_TRUE(told && told->succeeded()) << json;
