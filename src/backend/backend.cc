@@ -81,6 +81,16 @@ std::unexpected<Error> refuse_append_only(std::string_view where, std::string_vi
           .with_hint("Whoever owns the store turns that off with backstay append-only off."));
 }
 
+std::unexpected<Error> refuse_late_lists(std::string_view where, std::string_view what) {
+  return std::unexpected(
+      Error(ErrorCode::kUnsupported,
+            fmt::format("{} may list objects only some time after they came or went: {} removes "
+                        "by what is listed, and is refused",
+                        where, what))
+          .with_hint("Nothing was changed. Backups, restores and checks go on. Where the store is "
+                     "known to list at once, its URL can say so; docs/backends/ says how."));
+}
+
 Result<void> validate_name(std::string_view name) {
   if (is_name(name)) return {};
   return fail(ErrorCode::kInvalidArgument, fmt::format("'{}' is not an object name", name));

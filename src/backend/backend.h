@@ -40,6 +40,9 @@ struct Keeping {
 // What a store can promise, as data. Later backends add to it what they are probed for.
 struct Capabilities {
   bool conditional_create = false;     // of two creates of one name exactly one succeeds
+  // A list or head that begins after a creation or removal was answered sees it, whoever asks.
+  // Where not, nothing may be removed by what lists say (docs/format.md section 8.7).
+  bool lists_at_once = false;
   bool server_time = false;            // ObjectInfo::modified and store_time() come from one clock
   std::uint64_t object_bytes_max = 0;  // 0: no limit known
   bool object_lock = false;            // retain() is kept to
@@ -120,6 +123,10 @@ class Backend {
                                                      Timestamp until);
 [[nodiscard]] std::unexpected<Error> refuse_append_only(std::string_view where,
                                                         std::string_view name);
+
+// What a command that removes ("prune") says where lists may be late.
+[[nodiscard]] std::unexpected<Error> refuse_late_lists(std::string_view where,
+                                                       std::string_view what);
 
 // Fails with invalid_argument unless `name` follows the rules above.
 Result<void> validate_name(std::string_view name);

@@ -329,6 +329,7 @@ Result<Timestamp> LocalBackend::store_time() {
 
 Capabilities LocalBackend::capabilities() const {
   return {.conditional_create = true,
+          .lists_at_once = true,
           .server_time = true,
           .object_bytes_max = 0,
           .object_lock = keeps_attributes_,

@@ -122,6 +122,7 @@ Result<Timestamp> MemoryBackend::store_time() {
 Capabilities MemoryBackend::capabilities() const {
   const MutexLock lock(mutex_);
   return {.conditional_create = true,
+          .lists_at_once = true,
           .server_time = true,
           .object_bytes_max = 0,
           .object_lock = true,

@@ -79,6 +79,8 @@ Result<ProbeReport> probe(Backend& one, Backend& other, const Clock& clock, Rng&
     report.clock_ahead_seconds = time->seconds - clock.now().seconds;
   }
   report.says = one.capabilities();
+  // That none was late now does not say that none ever is.
+  report.lists_at_once = report.lists_at_once && report.says.lists_at_once;
   return report;
 }
 

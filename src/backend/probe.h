@@ -17,7 +17,8 @@ struct ProbeReport {
   // What is there stays when somebody creates it again.
   bool keeps_first = false;
   bool reads_ranges = false;
-  // A list has what was put just before, and not what was removed just before.
+  // A list has what was put just before, and not what was removed just before, and the store is not
+  // one of which it is known that it may be otherwise.
   bool lists_at_once = false;
   // So many seconds the store's clock is before ours; nothing where it does not tell.
   std::optional<std::int64_t> clock_ahead_seconds;

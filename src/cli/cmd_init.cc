@@ -9,9 +9,9 @@
 #include "cli/commands.h"
 #include "cli/compression_option.h"
 #include "cli/console.h"
-#include "cli/overwriting_store.h"
 #include "cli/session.h"
 #include "cli/store_world.h"
+#include "cli/weak_store.h"
 #include "crypto/words.h"
 #include "json/json.h"
 
@@ -64,7 +64,7 @@ Result<std::unique_ptr<repo::Repository>> make_repository(const Context& context
 void print_repository(Console& console, const repo::Repository& repository,
                       const std::string& recovery_words) {
   const repo::Config& config = repository.config();
-  warn_of_overwriting(console, repository);
+  warn_of_weakness(console, repository);
   if (console.json()) {
     json::Json line = json::line_of("initialized");
     line["id"] = config.id.hex();

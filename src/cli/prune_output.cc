@@ -13,10 +13,10 @@
 #include "cli/duration.h"
 #include "cli/output_json.h"
 #include "cli/output_text.h"
-#include "cli/overwriting_store.h"
 #include "cli/running.h"
 #include "cli/table.h"
 #include "cli/text_layout.h"
+#include "cli/weak_store.h"
 #include "io/priority.h"
 #include "json/json.h"
 
@@ -133,7 +133,7 @@ Result<ExitCode> prune_and_show(Context& context, repo::Repository& repository,
   const engine::PruneReport report = TRY(engine::prune(repository, options, running.activity()));
   running.finish();
   Console& console = context.console;
-  if (!options.dry_run) warn_of_overwriting(console, repository);
+  if (!options.dry_run) warn_of_weakness(console, repository);
   if (console.json()) {
     for (const repo::ListedLease& lease : report.waiting_for) console.print_json(lease_line(lease));
     console.print_json(prune_summary(report, type, options.dry_run, running.seconds()));

@@ -142,9 +142,19 @@ void note_condemned(const repo::Index& index, const std::vector<StoredObject>& o
   }
 }
 
+// A list may be behind; asking by name is not. Nothing when the object is not there.
+Result<std::optional<std::uint64_t>> size_by_name(backend::Backend& store,
+                                                  const std::string& name) {
+  const auto info = store.head(name);
+  if (info) return info->size_bytes;
+  if (info.error().code() == ErrorCode::kNotFound) return std::nullopt;
+  return std::unexpected(info.error().clone());
+}
+
 // Packs that the index names against those that are there.
-void check_presence(const std::vector<repo::Index::Pack>& packs,
-                    const std::vector<StoredObject>& objects, PackStates& states, DamageLog& log) {
+Result<void> check_presence(backend::Backend& store, const std::vector<repo::Index::Pack>& packs,
+                            const std::vector<StoredObject>& objects, PackStates& states,
+                            DamageLog& log) {
   std::unordered_map<std::string, std::uint64_t> present;
   for (const StoredObject& object : objects) {
     if (object.kind == ObjectKind::kDataPack || object.kind == ObjectKind::kMetaPack)
@@ -152,21 +162,24 @@ void check_presence(const std::vector<repo::Index::Pack>& packs,
   }
   for (const repo::Index::Pack& pack : packs) {
     const std::string name = repo::object_name(repo::object_kind(pack.kind), pack.id);
-    const auto it = present.find(name);
-    if (it == present.end()) {
-      log.add(name, "the pack is missing");
-      states.lost.insert(pack.id);
+    const auto listed = present.find(name);
+    const std::optional<std::uint64_t> size =
+        listed != present.end() ? listed->second
+                                : TRY_DOING("looking for " + name, size_by_name(store, name));
+    if (size == pack.size_bytes) {
+      // Where lists are prompt, one that leaves out what is there is not to be trusted.
+      if (listed == present.end() && store.capabilities().lists_at_once)
+        log.add(name, "the store does not list the pack, although it is there");
       continue;
     }
-    if (it->second != pack.size_bytes) {
-      log.add(name,
-              fmt::format("the pack has {} bytes and should have {}", it->second, pack.size_bytes));
-      states.lost.insert(pack.id);
-    }
-    present.erase(it);
+    log.add(name,
+            size ? fmt::format("the pack has {} bytes and should have {}", *size, pack.size_bytes)
+                 : "the pack is missing");
+    states.lost.insert(pack.id);
   }
   states.bad.insert(states.lost.begin(), states.lost.end());
   states.bad.insert(states.marked.begin(), states.marked.end());
+  return {};
 }
 
 // What the stages of one check share.
@@ -390,7 +403,7 @@ Result<CheckReport> check(repo::Repository& repository, const CheckOptions& opti
   TRY(check_small_objects(repository.store(), objects, run.log, run.report, activity.stop));
   TRY(check_with_key(repository, objects, run.log));
   TRY(check_parity(run, objects));
-  check_presence(packs, objects, run.states, run.log);
+  TRY(check_presence(repository.store(), packs, objects, run.states, run.log));
   note_condemned(repository.index(), objects, run.states);
   TRY(take_in_strays(run, survey));
   name_marked(all_packs(run), run);
@@ -424,6 +437,11 @@ Result<CheckReport> check(repo::Repository& repository, const CheckOptions& opti
   run.report.chunks = trees.chunks();
   TRY(require_nothing_freed(lease, run.log, activity));
   TRY(finish(run.report, complete, run.log, activity));
+  if (!run.report.damages.empty() && !repository.store().capabilities().lists_at_once) {
+    activity.note(
+        "this store may list objects only some time after they came: what is said to be missing "
+        "may not be listed yet. Check again before anything is repaired");
+  }
   check_stages::advise_parity(parity_place(repository), run.report.damages, activity);
   return std::move(run.report);
 }

@@ -104,8 +104,8 @@ class LyingStore : public RepairFixture {
 
 TEST_F(LyingStore, ThatListsNotAllHarmsNothing) {
   const std::tuple<std::string, std::string, const char*> cases[] = {
-      {data_, data_, "missing"},
-      {meta_, meta_, "missing"},
+      {data_, data_, "does not list"},
+      {meta_, meta_, "does not list"},
       {run_, "index", "no index run"},
       // Nothing refers to it: one that is not listed is not missed.
       {snapshot_, "", ""}};

@@ -121,7 +121,9 @@ class StoreLock {
 }  // namespace
 
 Result<void> require_removals(const repo::Repository& repository, std::string_view what) {
-  if (!repository.store().capabilities().append_only) return {};
+  const backend::Capabilities can = repository.store().capabilities();
+  if (!can.lists_at_once) return backend::refuse_late_lists(repository.store().describe(), what);
+  if (!can.append_only) return {};
   return std::unexpected(
       Error(ErrorCode::kPermissionDenied,
             fmt::format("the repository at {} is append-only: {} removes something and is refused",

@@ -11,7 +11,8 @@
 
 namespace backstay::engine {
 
-// permission_denied in an append-only store, before `what` ("forget") has done anything.
+// Before `what` ("forget") has done anything: permission_denied in an append-only store,
+// unsupported in one whose lists may be late.
 Result<void> require_removals(const repo::Repository& repository, std::string_view what);
 
 // Those that count because the store is append-only, and would not otherwise (docs/format.md

@@ -368,9 +368,11 @@ Result<void> Index::State::merge(const RunSet& chosen, std::uint64_t& stored,
 }
 
 // What stands in another run that is durable may go. A failure here costs space, nothing else.
+// Where lists are late the other run may not be seen yet: there all stay.
 void Index::State::remove_runs(const std::vector<ObjectId>& ids) {
+  const bool may_go = store.capabilities().lists_at_once;
   for (const ObjectId& id : ids) {
-    if (store.remove(object_name(ObjectKind::kIndexRun, id))) {
+    if (may_go && store.remove(object_name(ObjectKind::kIndexRun, id))) {
       lingering.erase(id);
     } else {
       lingering.insert(id);

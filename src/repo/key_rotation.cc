@@ -202,6 +202,12 @@ Result<std::vector<PublicSlot>> slots_to_carry(const std::vector<StoredSlot>& st
   return carried;
 }
 
+// A key that is not listed would be left behind, and one that is gone be counted on.
+Result<void> require_prompt_lists(const KeyPlace& place, std::string_view what) {
+  if (place.store.capabilities().lists_at_once) return {};
+  return backend::refuse_late_lists(place.store.describe(), what);
+}
+
 Result<void> remove_slot(const KeyPlace& place, const ObjectId& id) {
   TRY(place.store.remove(object_name(ObjectKind::kKeySlot, id)));
   return place.store.barrier();
@@ -354,6 +360,7 @@ Result<void> require_no_other_key_lease(const KeyPlace& place, const LeaseId& ow
 Result<void> remove_key_slot(const KeyPlace& place, UnlockedKeys& keys, const ObjectId& id,
                              const Lease& lease) {
   TRY(require_full(keys.keyring));
+  TRY(require_prompt_lists(place, "removing a key"));
   TRY(follow_epochs(place.store, place.repository, keys.identity, keys.keyring));
   TRY(require_another(TRY(list_key_slots(place, keys)), id));
   auto kept = get_object(place.store, object_name(ObjectKind::kKeySlot, id), kPlainObjectMax);
@@ -372,6 +379,7 @@ Result<void> remove_key_slot(const KeyPlace& place, UnlockedKeys& keys, const Ob
 Result<RotationReport> rotate_keys(const KeyPlace& place, UnlockedKeys& keys,
                                    const RotationWish& wish, const Lease& lease, Rng& rng) {
   TRY(require_full(keys.keyring));
+  TRY(require_prompt_lists(place, "changing the keys"));
   TRY(follow_epochs(place.store, place.repository, keys.identity, keys.keyring));
   TRY_DOING("looking after the last change of keys",
             keep_epoch_copy(place.store, place.repository, keys.keyring));

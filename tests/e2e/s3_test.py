@@ -163,11 +163,17 @@ class OverPoorS3(S3Test):
     def test_a_store_without_conditions_is_used_with_a_warning(self):
         warned = self.run_for(0, "init", "--kdf-memory", "8KiB")
         self.assertIn(b"one machine at a time", warned.err)
+        self.assertIn(b"may list objects only some time after", warned.err)
         probe = self.run_for(0, "--json", "repo", "probe")
         self.assertIs(probe.last()["creates_once"], False)
         self.assertIn(b"one machine at a time", probe.err)
         self.fill()
         self.backup()
+        # Its lists may be late, so nothing is removed until somebody says that they are not.
+        self.assertIs(probe.last()["lists_at_once"], False)
+        refused = self.run_for(1, "forget", "--keep-last", "1", "--prune")
+        self.assertIn(b"docs/backends/", refused.err)
+        self.url += "&lists=at-once"
         self.run_for(0, "forget", "--keep-last", "1", "--prune")
         self.run_for(0, "check", "--read-data")
         self.assert_same_tree(self.source, self.restore())

@@ -6,9 +6,11 @@
 #include "base/try.h"
 #include "engine/backup/settle_packs.h"
 #include "engine/check.h"
+#include "engine/forget.h"
 #include "engine/prune.h"
 #include "engine/repair.h"
 #include "engine/restore/read_lease.h"
+#include "engine/store_lock.h"
 #include "repo/pack_survey.h"
 #include "repo/store_session.h"
 #include "snapshot/tree.h"
@@ -98,6 +100,10 @@ Actor::Actor(World& world, Kind kind, std::uint64_t seed, const Faults& faults)
 
 void Actor::tell(const std::string& what) {
   if (world_.story) world_.story(fmt::format("{} {}: {}", to_string(kind_), fmt::ptr(this), what));
+}
+
+bool Actor::sees_all() const {
+  return !backend_->troubled() && !world_.store.lists_late();
 }
 
 void Actor::work() {
@@ -236,6 +242,7 @@ Result<void> Actor::prune() {
   options.uploads = 0;
   Silence silence;
   const auto report = engine::prune(*repository, options, silence.activity);
+  if (report && world_.store.lists_late()) world_.violate("a prune runs where lists may be late");
   if (report) {
     tell(fmt::format("freed {} packs, {} wait", report->packs_removed, report->packs_waiting));
     if (report->chunks_missing > 0 && !backend_->troubled())
@@ -252,9 +259,21 @@ Result<void> Actor::forget() {
   const auto ids = TRY(repository->list_snapshots());
   if (ids.empty()) return {};
   const snapshot::SnapshotId id = ids[dice_.below(ids.size())];
+  if (world_.store.lists_late()) return forget_by_the_engine(*repository, id);
   tell("forgets " + id.short_hex());
   world_.truth.forgotten.insert(id);
   return backend_->remove(repo::object_name(repo::ObjectKind::kSnapshot, repo::ObjectId{id.bytes}));
+}
+
+// Where lists are late that is refused: what is forgotten there counts as lost.
+Result<void> Actor::forget_by_the_engine(repo::Repository& repository,
+                                         const snapshot::SnapshotId& id) {
+  engine::ForgetOptions options;
+  options.named = {id};
+  Silence silence;
+  TRY(engine::forget(repository, options, {}, silence.activity));
+  world_.violate("a snapshot is forgotten where lists may be late");
+  return {};
 }
 
 // Whether a writer may refer to all that the snapshot refers to.
@@ -295,6 +314,7 @@ Result<void> Actor::tag() {
     const Contents contents = known->second;
     world_.truth.committed[id] = contents;
   }
+  TRY(engine::require_removals(*repository, "tag"));
   world_.truth.forgotten.insert(old.id);
   TRY(backend_->remove(
       repo::object_name(repo::ObjectKind::kSnapshot, repo::ObjectId{old.id.bytes})));
@@ -321,8 +341,8 @@ Result<void> Actor::read() {
   if (!contents) {
     if (contents.error().code() == ErrorCode::kCorruption)
       world_.violate("a reader met damage: " + contents.error().describe());
-    // Whoever holds a lease that stands reads to the end.
-    if (!backend_->troubled() && contents.error().code() == ErrorCode::kNotFound && held->confirm())
+    // Whoever holds a lease that stands reads to the end, if he is shown what is there.
+    if (sees_all() && contents.error().code() == ErrorCode::kNotFound && held->confirm())
       world_.violate("a reader with a lease missed a chunk: " + contents.error().describe());
     return std::unexpected(contents.error().clone());
   }
@@ -343,8 +363,12 @@ Result<void> Actor::check() {
   Silence silence;
   const auto report = TRY(engine::check(*repository, options, silence.activity));
   if (backend_->troubled()) return {};
-  for (const engine::Damage& damage : report.damages)
-    world_.violate("a check finds damage: " + damage.object + ": " + damage.what);
+  for (const engine::Damage& damage : report.damages) {
+    // What no list shows yet cannot be found; but no object is called damaged or missing.
+    const bool is_object = damage.object.contains('/');
+    if (is_object || !world_.store.lists_late())
+      world_.violate("a check finds damage: " + damage.object + ": " + damage.what);
+  }
   return {};
 }
 
@@ -358,7 +382,7 @@ Result<void> Actor::repair() {
       const auto report =
           TRY(engine::repair_index(*repository, {.author = author}, silence.activity));
       if (!report.damaged_runs.empty()) world_.violate("a repair finds a damaged index run");
-      if (report.packs_missing > 0 && !backend_->troubled())
+      if (report.packs_missing > 0 && sees_all())
         world_.violate("a repair misses packs that runs name");
       if (!report.packs_unreadable.empty() && !backend_->troubled())
         world_.violate("a repair cannot read packs that no run names");
@@ -367,7 +391,12 @@ Result<void> Actor::repair() {
     case 1: {
       const auto report =
           TRY(engine::repair_packs(*repository, {.packs = {}, .author = author}, silence.activity));
-      if (!report.packs.empty()) world_.violate("a repair finds a damaged pack");
+      // One that no list shows yet is looked at, and found to be whole.
+      const auto is_as_expected = [&](const engine::RepairedPack& pack) {
+        return pack.outcome == engine::PackOutcome::kWhole && world_.store.lists_late();
+      };
+      if (!std::ranges::all_of(report.packs, is_as_expected))
+        world_.violate("a repair finds a damaged pack");
       return {};
     }
     default: {
@@ -375,7 +404,7 @@ Result<void> Actor::repair() {
           *repository, {.snapshots = {}, .author = author},
           {.lost = [](const auto&) {}, .done = [](const auto&) {}}, silence.activity));
       const bool changed = report.replaced + report.kept + report.left > 0;
-      if (changed && !backend_->troubled()) world_.violate("a repair rewrites whole snapshots");
+      if (changed && sees_all()) world_.violate("a repair rewrites whole snapshots");
       return {};
     }
   }

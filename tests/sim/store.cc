@@ -24,6 +24,29 @@ std::uint64_t place_of(std::string_view name, std::uint64_t salt) {
 
 }  // namespace
 
+void SharedStore::fall_behind(std::uint64_t calls_max) {
+  late_calls_max_ = calls_max;
+  shown_ = objects;
+}
+
+void SharedStore::changed(const std::string& name, SeededRng& dice) {
+  if (late_calls_max_ > 0) due_.emplace(calls + dice.below(late_calls_max_), name);
+}
+
+const SharedStore::Objects& SharedStore::listed() {
+  if (late_calls_max_ == 0) return objects;
+  while (!due_.empty() && due_.begin()->first <= calls) {
+    const std::string& name = due_.begin()->second;
+    const auto there = objects.find(name);
+    if (there == objects.end())
+      shown_.erase(name);
+    else
+      shown_[name] = there->second;
+    due_.erase(due_.begin());
+  }
+  return shown_;
+}
+
 SimBackend::SimBackend(SharedStore& store, SeededRng& dice, const Faults& faults,
                        std::function<void()> yield)
     : store_(store), dice_(dice), faults_(faults), yield_(std::move(yield)) {}
@@ -36,6 +59,7 @@ std::unexpected<Error> SimBackend::trouble() const {
 SimBackend::Fate SimBackend::begin(std::string_view what, std::string_view name) {
   if (crashed_) return Fate::kNotDone;
   yield_();
+  ++store_.calls;
   if (told) told(std::string(what) + " " + std::string(name));
   const std::uint64_t dice = dice_.below(kOf);
   std::uint64_t bound = faults_.crash;
@@ -94,14 +118,17 @@ Result<void> SimBackend::put(std::string_view name, std::span<const ByteView> pi
     const auto [at, created] = store_.objects.try_emplace(std::string(name));
     if (!created) return fail(ErrorCode::kAlreadyExists, std::string(name) + " is there already");
     at->second = {.bytes = bytes, .modified = store_.now};
+    store_.changed(at->first, dice_);
     return {};
   });
 }
 
 Result<void> SimBackend::remove(std::string_view name) {
   return change("remove", name, [&]() -> Result<void> {
-    if (const auto found = store_.objects.find(name); found != store_.objects.end())
+    if (const auto found = store_.objects.find(name); found != store_.objects.end()) {
       store_.objects.erase(found);
+      store_.changed(std::string(name), dice_);
+    }
     return {};
   });
 }
@@ -145,8 +172,9 @@ Result<void> SimBackend::list(std::string_view prefix,
   for (std::size_t part = 0; part < kListingParts; ++part) {
     TRY(read("list", prefix));
     std::vector<backend::ObjectInfo> found;
-    for (auto at = store_.objects.lower_bound(prefix);
-         at != store_.objects.end() && at->first.starts_with(prefix); ++at) {
+    const SharedStore::Objects& listed = store_.listed();
+    for (auto at = listed.lower_bound(prefix); at != listed.end() && at->first.starts_with(prefix);
+         ++at) {
       if (place_of(at->first, salt) % kListingParts != part) continue;
       found.push_back({at->first, at->second.bytes->size(), at->second.modified});
     }

@@ -2,7 +2,8 @@
 //
 // It keeps what docs/format.md section 8.7 asks of a store, and no more: a listing sees what was
 // there all the time, and may or may not see what comes or goes meanwhile, in any order; answers
-// are lost, requests are done twice, space runs out; its clock jumps ahead.
+// are lost, requests are done twice, space runs out; its clock jumps ahead. In some worlds it does
+// not even keep that, and says so: what came or went is listed so only many calls later.
 #pragma once
 
 #include <cstdint>
@@ -21,9 +22,27 @@ struct SharedStore {
     std::shared_ptr<const Bytes> bytes;
     Timestamp modified;
   };
-  std::map<std::string, Object, std::less<>> objects;
+  using Objects = std::map<std::string, Object, std::less<>>;
+  Objects objects;
+
+  // From now on lists show a change up to so many calls later.
+  void fall_behind(std::uint64_t calls_max);
+  // From now on all is shown at once.
+  void catch_up() { late_calls_max_ = 0; }
+  [[nodiscard]] bool lists_late() const { return late_calls_max_ > 0; }
+  // `name` came or went just now.
+  void changed(const std::string& name, SeededRng& dice);
+  // What a list shows.
+  [[nodiscard]] const Objects& listed();
+  std::uint64_t calls = 0;
+
   Timestamp now{.seconds = 1'700'000'000, .nanos = 0};
   bool full = false;
+
+ private:
+  std::uint64_t late_calls_max_ = 0;
+  Objects shown_;  // while lists are late
+  std::multimap<std::uint64_t, std::string> due_;
 };
 
 // How often, in 1024ths of calls.
@@ -51,7 +70,10 @@ class SimBackend final : public backend::Backend {
   Result<void> remove(std::string_view name) override;
   Result<Timestamp> store_time() override;
   [[nodiscard]] backend::Capabilities capabilities() const override {
-    return {.conditional_create = true, .server_time = true, .object_bytes_max = 0};
+    return {.conditional_create = true,
+            .lists_at_once = !store_.lists_late(),
+            .server_time = true,
+            .object_bytes_max = 0};
   }
   [[nodiscard]] std::string describe() const override { return "simulated store"; }
 

@@ -204,6 +204,8 @@ void World::expect_no_leak() {
 
 std::string World::run() {
   make_repository(store, dice_);
+  constexpr std::uint64_t kLateCallsMax = 600;
+  if (dice_.below(5) == 0) store.fall_behind(1 + dice_.below(kLateCallsMax));
   const std::uint64_t how = dice_.below(4);  // with few faults, many, or none
   const std::uint64_t often = how == 0 ? 0 : how * 3;
   const Faults faults{
@@ -223,6 +225,8 @@ std::string World::run() {
                                               dice_.next_u64(), faults));
   }
   schedule();
+  // What was reported to be committed is there in any case, now that it is shown.
+  store.catch_up();
   verify("at the end");
   if (violations.empty()) collect_all();
   if (violations.empty()) verify("after the last prune");

@@ -70,12 +70,15 @@ class Actor {
                            snapshot::Snapshot& snapshot);
   Result<void> prune();
   Result<void> forget();
+  Result<void> forget_by_the_engine(repo::Repository& repository, const snapshot::SnapshotId& id);
   Result<void> tag();
   Result<bool> may_refer_to(repo::Repository& repository, const snapshot::TreeRoot& tree);
   Result<void> read();
   Result<void> check();
   Result<void> repair();
   Result<void> renew_in_time(repo::Lease& lease);
+  // Whether all calls of this command went well, and lists show what is there.
+  [[nodiscard]] bool sees_all() const;
   void tell(const std::string& what);
 
   World& world_;

@@ -357,6 +357,7 @@ Result<Timestamp> PlacementBackend::store_time() {
 Capabilities PlacementBackend::capabilities() const {
   const std::shared_ptr<const View> now = view();
   Capabilities can{.conditional_create = true,
+                   .lists_at_once = true,
                    .server_time = true,
                    .object_bytes_max = 0,
                    .object_lock = false,
@@ -367,6 +368,7 @@ Capabilities PlacementBackend::capabilities() const {
     if (!backend) continue;
     const Capabilities one = (*backend)->capabilities();
     can.conditional_create = can.conditional_create && one.conditional_create;
+    can.lists_at_once = can.lists_at_once && one.lists_at_once;
     can.server_time = can.server_time && one.server_time;
     // A block's hash is 1/4096 of it.
     const std::uint64_t most = one.object_bytes_max - one.object_bytes_max / 2048;

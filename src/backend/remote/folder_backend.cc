@@ -346,6 +346,7 @@ Result<Timestamp> FolderBackend::store_time() {
 
 Capabilities FolderBackend::capabilities() const {
   return {.conditional_create = false,
+          .lists_at_once = true,
           .server_time = true,
           .object_bytes_max = 0,
           .object_lock = false,

@@ -60,6 +60,11 @@ Result<void> take_option(const std::string& name, const std::string& value, Addr
     if (address.lock_mode == "COMPLIANCE" || address.lock_mode == "GOVERNANCE") return {};
     return refused("lock_mode must be compliance or governance in the URL");
   }
+  if (name == "lists") {
+    address.lists = value == "late" ? Address::Lists::kLate : Address::Lists::kAtOnce;
+    if (value == "late" || value == "at-once") return {};
+    return refused("lists must be at-once or late in the URL");
+  }
   std::string* const into = name == "region"          ? &address.region
                             : name == "profile"       ? &address.profile
                             : name == "storage_class" ? &address.storage_class

@@ -32,6 +32,8 @@ struct Address {
   std::string encryption;      // x-amz-server-side-encryption; empty: the bucket's
   std::string encryption_key;  // and its key in the key service
   std::string lock_mode = "COMPLIANCE";
+  // Whether lists have what came and went before them; of most vendors it is known.
+  enum class Lists : std::uint8_t { kAsVendor, kAtOnce, kLate } lists = Lists::kAsVendor;
 
   // The host of a request to the bucket, "host:port", and the path before a key, encoded.
   [[nodiscard]] std::string authority_in(std::string_view region) const;

@@ -41,7 +41,7 @@ TEST(S3Address, IsRefusedWithAHintWhenItCannotBe) {
   for (const char* const url :
        {"s3://", "s3:///x", "s3://ab", "s3://bucket:80/", "s3://me@bucket/", "s3://bucket?x=1",
         "s3://bucket?path_style=2", "s3://bucket?endpoint=ftp://h", "s3://bucket?lock_mode=no",
-        "s3://bucket?endpoint=http://u@h"}) {
+        "s3://bucket?lists=soon", "s3://bucket?endpoint=http://u@h"}) {
     const auto address = parse_address(url);
     ASSERT_FALSE(address.has_value()) << url;
     EXPECT_EQ(address.error().code(), ErrorCode::kInvalidArgument) << url;

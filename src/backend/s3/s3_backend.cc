@@ -449,9 +449,16 @@ Result<std::optional<Timestamp>> S3Backend::retention(std::string_view name) {
   return retention->until;
 }
 
+bool S3Backend::lists_at_once() const {
+  const Address::Lists said = bucket_.address().lists;
+  if (said == Address::Lists::kAsVendor) return bucket_.vendor().lists_at_once;
+  return said == Address::Lists::kAtOnce;
+}
+
 Capabilities S3Backend::capabilities() const {
   const MutexLock lock(mutex_);
   return {.conditional_create = creation_ != Creation::kLookFirst && creation_ != Creation::kRacy,
+          .lists_at_once = lists_at_once(),
           .server_time = true,
           .object_bytes_max = kObjectBytesMax,
           .object_lock = lock_,

@@ -95,6 +95,7 @@ class S3Backend final : public Backend {
   Result<Creation> creation_of(std::string_view name) EXCLUDES(mutex_);
   Result<Creation> asked_creation() EXCLUDES(mutex_);
   Result<Creation> race();
+  [[nodiscard]] bool lists_at_once() const;
   [[nodiscard]] Timestamp modified(Timestamp said) const;
   [[nodiscard]] UploadHeaders headers_of(Creation creation) const;
   Result<void> remove_version(std::string_view name);

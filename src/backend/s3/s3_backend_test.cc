@@ -337,6 +337,19 @@ TEST(S3Backend, NeverAsksAStoreToLockThatWouldOverwriteTheObject) {
   EXPECT_EQ(as_text(backend->get("config", 10).value()), "x");
 }
 
+TEST(S3Backend, TakesListsForLateWhereTheStoreIsKnownForItUnlessTheUrlSaysOtherwise) {
+  Fake poor({"swift"});
+  Store late(poor);
+  EXPECT_FALSE(late.open().value()->capabilities().lists_at_once);
+  Store known(poor, "&lists=at-once");
+  EXPECT_TRUE(known.open().value()->capabilities().lists_at_once);
+  Fake good;
+  Store usual(good);
+  EXPECT_TRUE(usual.open().value()->capabilities().lists_at_once);
+  Store replicated(good, "&lists=late");
+  EXPECT_FALSE(replicated.open().value()->capabilities().lists_at_once);
+}
+
 TEST(S3Backend, RefusesAStoreThatGivesNoRanges) {
   Fake fake({"no-range"});
   Store store(fake);

@@ -17,6 +17,7 @@ constexpr std::array<Vendor, 8> kVendors{{
      .conditional_complete = kYes,
      .object_lock = kAsk,
      .checksums = true,
+     .lists_at_once = true,
      .rounds_up = false},
     // Retention there is a matter of the bucket, not of objects.
     {.name = "Cloudflare R2",
@@ -28,6 +29,7 @@ constexpr std::array<Vendor, 8> kVendors{{
      .conditional_complete = kNo,
      .object_lock = kNo,
      .checksums = true,
+     .lists_at_once = true,
      .rounds_up = false},
     // Has preconditions of its own, which cannot be mixed with the headers of Amazon.
     {.name = "Google Cloud Storage",
@@ -39,6 +41,7 @@ constexpr std::array<Vendor, 8> kVendors{{
      .conditional_complete = kNo,
      .object_lock = kNo,
      .checksums = false,
+     .lists_at_once = true,
      .rounds_up = false},
     {.name = "MinIO",
      .host_ending = "",
@@ -49,6 +52,7 @@ constexpr std::array<Vendor, 8> kVendors{{
      .conditional_complete = kAsk,
      .object_lock = kAsk,
      .checksums = true,
+     .lists_at_once = true,
      .rounds_up = false},
     {.name = "Garage",
      .host_ending = "",
@@ -59,8 +63,10 @@ constexpr std::array<Vendor, 8> kVendors{{
      .conditional_complete = kNo,
      .object_lock = kNo,
      .checksums = true,
+     .lists_at_once = true,
      .rounds_up = false},
-    // Answers 501 to conditions. To a retention it answers 200, and overwrites the object with it.
+    // Lists of a container follow some time after. Answers 501 to conditions. To a retention it
+    // answers 200, and overwrites the object with it.
     {.name = "OpenStack Swift",
      .host_ending = "",
      .header = "x-openstack-request-id",
@@ -70,6 +76,7 @@ constexpr std::array<Vendor, 8> kVendors{{
      .conditional_complete = kNo,
      .object_lock = kNo,
      .checksums = false,
+     .lists_at_once = false,
      .rounds_up = true},
     // 16 ignores the condition on the completion, 20 heeds it. In buckets with versions, which
     // those with object lock are, 16 lets all win who create a name at the same moment.
@@ -82,6 +89,7 @@ constexpr std::array<Vendor, 8> kVendors{{
      .conditional_complete = kNo,
      .object_lock = kAsk,
      .checksums = true,
+     .lists_at_once = true,
      .rounds_up = false},
     {.name = "unknown",
      .host_ending = "",
@@ -92,6 +100,7 @@ constexpr std::array<Vendor, 8> kVendors{{
      .conditional_complete = kNo,
      .object_lock = kAsk,
      .checksums = true,
+     .lists_at_once = true,
      .rounds_up = false},
 }};
 

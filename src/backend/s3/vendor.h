@@ -26,6 +26,7 @@ struct Vendor {
   Support conditional_complete;  // and on CompleteMultipartUpload
   Support object_lock;
   bool checksums;  // keeps x-amz-checksum-sha256, or at least does not mind it
+  bool lists_at_once;  // what came or went before a list is in it, or is not
   bool rounds_up;  // says of an object that it is from the second after the one it is from
 };
 

@@ -440,6 +440,7 @@ Capabilities SftpBackend::capabilities() const {
   const MutexLock lock(mutex_);
   // Servers that rename look first, and rename then: between the two somebody else may be.
   return {.conditional_create = naming_ != Naming::kRename,
+          .lists_at_once = true,
           .server_time = true,
           .object_bytes_max = 0,
           .object_lock = false,

@@ -59,6 +59,10 @@ std::string next_step(const Damage& damage) {
                     : "Run a backup of the source, which stores again what it still has; then "
                       "'backstay repair snapshots'.";
   }
+  if (damage.what.contains("does not list")) {
+    return "Look after the store's file system or service before anything is pruned or repaired: "
+           "collections go by what it lists.";
+  }
   for (const auto& [prefix, step] : kNextSteps) {
     if (damage.object.starts_with(prefix)) return std::string(step);
   }

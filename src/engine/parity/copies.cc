@@ -143,7 +143,8 @@ class CopyKeeper {
     return static_cast<std::size_t>(gone) * 2 > copies.size();
   }
   [[nodiscard]] bool is_open(const ParityObject& set) const {
-    if (place_.store.capabilities().append_only) return false;
+    const backend::Capabilities can = place_.store.capabilities();
+    if (can.append_only || !can.lists_at_once) return false;
     const auto& directory = set.head.directory;
     return is_spent(set) ||
            (directory.copies.size() < kEntriesUsual && directory.payload_bytes < kBytesUsual);

@@ -58,7 +58,8 @@ class Keeper {
       TRY(lease_->release());
       return report_;
     }
-    may_remove_ = !place_.store.capabilities().append_only;
+    const backend::Capabilities can = place_.store.capabilities();
+    may_remove_ = can.lists_at_once && !can.append_only;
     TRY(remove_damaged());
     choose();
     for (auto& [size_class, packs] : uncovered_) activity_.progress.bytes_total += bytes_of(packs);

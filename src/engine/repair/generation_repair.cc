@@ -88,6 +88,9 @@ Result<GenerationRepairReport> repair_generations(repo::Repository& repository,
       report.damaged.push_back({.object = repo::generation_name(number), .what = error.describe()});
     if (found.damaged.empty() || options.mode == RepairMode::kDryRun) return report;
   }
+  if (!repository.store().capabilities().lists_at_once) {
+    return backend::refuse_late_lists(repository.store().describe(), "repairing generations");
+  }
   // Whoever begins to write from here on reads what is damaged, and stops.
   const auto lease =
       TRY(repairing::take_repair_lease(repository, options.author, repo::LeaseUse::kReading));

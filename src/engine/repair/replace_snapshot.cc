@@ -19,7 +19,13 @@ namespace {
 using repo::ObjectKind;
 using snapshot::SnapshotId;
 
-constexpr const char* kAppendOnly = "the repository is append-only";
+// Nothing where the store lets go of snapshots.
+std::optional<std::string> why_store_keeps(const backend::Backend& store) {
+  const backend::Capabilities can = store.capabilities();
+  if (can.append_only) return "the repository is append-only";
+  if (!can.lists_at_once) return "lists of the store may be late: what seems lost may be there";
+  return std::nullopt;
+}
 
 std::string object_of(const SnapshotId& id) {
   return repo::object_name(ObjectKind::kSnapshot, repo::ObjectId{id.bytes});
@@ -124,8 +130,8 @@ static Result<HandOver> replace(repo::Repository& repository, const Succession& 
                 carry_holds(repository, old, succession.made.id, TRY(time_of_store(repository))));
   TRY(repository.store().barrier());
   if (succession.what == OldSnapshot::kKeep) return HandOver{};
-  if (repository.store().capabilities().append_only)
-    return HandOver{.outcome = HandedOver::kStays, .why = kAppendOnly};
+  if (auto why = why_store_keeps(repository.store()))
+    return HandOver{.outcome = HandedOver::kStays, .why = std::move(*why)};
   if (!before.tags_known) {
     return HandOver{.outcome = HandedOver::kStays, .why = "a change of its tags cannot be read"};
   }
@@ -144,7 +150,7 @@ static Result<HandOver> replace(repo::Repository& repository, const Succession& 
 
 Result<std::optional<std::string>> why_it_stays(repo::Repository& repository, const SnapshotId& id,
                                                 Timestamp now) {
-  if (repository.store().capabilities().append_only) return kAppendOnly;
+  if (auto why = why_store_keeps(repository.store())) return why;
   return TRY(carry_holds(repository, id, std::nullopt, now)).why_it_stays();
 }
 
