@@ -13,7 +13,4 @@ namespace backstay {
 // corruption where the text is no Base64, lacks its padding, or says more than its bytes.
 [[nodiscard]] Result<Bytes> from_base64(std::string_view text);
 
-// With its padding; corruption otherwise.
-Result<Bytes> from_base64(std::string_view text);
-
 }  // namespace backstay

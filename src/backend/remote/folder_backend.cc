@@ -25,18 +25,6 @@ constexpr std::string_view kMarkerText =
     "This repository is append-only: what is in it is not removed.\n"
     "'backstay append-only off' ends that. Removing this file by hand does, too.\n";
 
-StreamedBytes streamed_pieces(std::span<const ByteView> pieces) {
-  std::uint64_t size = 0;
-  for (const ByteView piece : pieces) size += piece.size();
-  return {.size = size, .piece_at = [pieces](std::uint64_t offset) -> Result<ByteView> {
-            for (const ByteView piece : pieces) {
-              if (offset < piece.size()) return piece.subspan(static_cast<std::size_t>(offset));
-              offset -= piece.size();
-            }
-            return fail(ErrorCode::kInternal, "asked for bytes beyond the end");
-          }};
-}
-
 bool is_not_found(const Error& error) {
   return error.code() == ErrorCode::kNotFound;
 }
@@ -212,7 +200,7 @@ Result<void> FolderBackend::put_streamed(std::string_view name, const StreamedBy
 }
 
 Result<void> FolderBackend::put(std::string_view name, std::span<const ByteView> pieces) {
-  return put_streamed(name, streamed_pieces(pieces));
+  return put_streamed(name, streamed(pieces));
 }
 
 Result<void> FolderBackend::remove(std::string_view name) {
@@ -322,7 +310,7 @@ Result<void> FolderBackend::set_append_only(AppendOnly mode) {
     TRY(files_->remove_file(std::string(kMarker)));
   } else {
     const ByteView text = as_bytes(kMarkerText);
-    TRY(files_->write(std::string(kMarker), streamed_pieces({&text, 1})));
+    TRY(files_->write(std::string(kMarker), streamed({&text, 1})));
   }
   append_only_ = mode == AppendOnly::kOn;
   return {};
@@ -331,7 +319,7 @@ Result<void> FolderBackend::set_append_only(AppendOnly mode) {
 // By a file that is made and removed: only so it is the clock that files have their times from.
 Result<Timestamp> FolderBackend::store_time() {
   const std::string temporary = temporary_path();
-  const Result<void> made = files_->write(temporary, streamed_pieces({}));
+  const Result<void> made = files_->write(temporary, streamed({}));
   if (!made && made.error().code() == ErrorCode::kPermissionDenied) {
     // Of a store that is only read nobody needs the age of leases to the second.
     return files_->said_time().value_or(SystemClock().now());

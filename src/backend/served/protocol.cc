@@ -132,6 +132,7 @@ Error read_error(int status, std::string_view body) {
 std::string write_state(const StoreState& state) {
   json::Json body = json::Json::object();
   body["conditional_create"] = state.can.conditional_create;
+  body["lists_at_once"] = state.can.lists_at_once;
   body["server_time"] = state.can.server_time;
   body["object_bytes_max"] = state.can.object_bytes_max;
   body["object_lock"] = state.can.object_lock;
@@ -151,6 +152,7 @@ Result<StoreState> read_state(std::string_view text) {
     TRY(reader.enter_object());
     while (const auto key = TRY(reader.next_key())) {
       bool* const flag = *key == "conditional_create" ? &state.can.conditional_create
+                         : *key == "lists_at_once"    ? &state.can.lists_at_once
                          : *key == "server_time"      ? &state.can.server_time
                          : *key == "object_lock"      ? &state.can.object_lock
                          : *key == "lock_by_store"    ? &state.can.lock_by_store

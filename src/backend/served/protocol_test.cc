@@ -20,9 +20,12 @@ TEST(StoreProtocol, ReadsWhatItWrites) {
   EXPECT_EQ(read.size_bytes, info.size_bytes);
   EXPECT_EQ(read.modified, info.modified);
   const StoreState state{
-      .can = {.conditional_create = true, .append_only = true}, .quota_bytes = 5, .used_bytes = 3};
+      .can = {.conditional_create = true, .lists_at_once = true, .append_only = true},
+      .quota_bytes = 5,
+      .used_bytes = 3};
   const StoreState again = read_state(write_state(state)).value();
-  EXPECT_TRUE(again.can.conditional_create && again.can.append_only && !again.can.object_lock);
+  EXPECT_TRUE(again.can.conditional_create && again.can.lists_at_once && again.can.append_only &&
+              !again.can.object_lock);
   EXPECT_EQ(again.quota_bytes, 5U);
   EXPECT_EQ(again.used_bytes, 3U);
 }

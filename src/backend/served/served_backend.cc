@@ -136,7 +136,7 @@ Capabilities ServedBackend::capabilities() const {
 // ---- creating
 
 Result<void> ServedBackend::put(std::string_view name, std::span<const ByteView> pieces) {
-  return put_streamed(name, http::streamed(pieces));
+  return put_streamed(name, streamed(pieces));
 }
 
 Result<void> ServedBackend::put_streamed(std::string_view name, const StreamedBytes& bytes) {
