@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <charconv>
-#include <unordered_map>
 #include <unordered_set>
 #include <utility>
 
@@ -17,6 +16,7 @@
 #include "engine/check/pack_check.h"
 #include "engine/check/pack_damage.h"
 #include "engine/check/parity_check.h"
+#include "engine/check/presence.h"
 #include "engine/check/small_objects.h"
 #include "engine/check/tree_check.h"
 #include "engine/check/verified_packs.h"
@@ -34,6 +34,7 @@ namespace backstay::engine {
 namespace {
 
 using check_stages::check_pack;
+using check_stages::check_presence;
 using check_stages::check_small_objects;
 using check_stages::check_with_key;
 using check_stages::choose_packs;
@@ -43,6 +44,7 @@ using check_stages::Freshness;
 using check_stages::judge;
 using check_stages::JudgedPack;
 using check_stages::list_objects;
+using check_stages::note_condemned;
 using check_stages::PackStates;
 using check_stages::StoredObject;
 using check_stages::TreeCheck;
@@ -128,59 +130,6 @@ class VerifiedKeeper {
   std::chrono::steady_clock::time_point saved_;
   bool told_ = false;
 };
-
-// Condemned packs may go at any time; who needs one that is gone misses it.
-void note_condemned(const repo::Index& index, const std::vector<StoredObject>& objects,
-                    PackStates& states) {
-  std::unordered_set<std::string> present;
-  for (const StoredObject& object : objects) present.insert(object.name);
-  for (const repo::Index::Pack& pack : index.condemned_packs()) {
-    const std::string name = repo::object_name(repo::object_kind(pack.kind), pack.id);
-    if (present.contains(name)) continue;
-    states.bad.insert(pack.id);
-    states.lost.insert(pack.id);
-  }
-}
-
-// A list may be behind; asking by name is not. Nothing when the object is not there.
-Result<std::optional<std::uint64_t>> size_by_name(backend::Backend& store,
-                                                  const std::string& name) {
-  const auto info = store.head(name);
-  if (info) return info->size_bytes;
-  if (info.error().code() == ErrorCode::kNotFound) return std::nullopt;
-  return std::unexpected(info.error().clone());
-}
-
-// Packs that the index names against those that are there.
-Result<void> check_presence(backend::Backend& store, const std::vector<repo::Index::Pack>& packs,
-                            const std::vector<StoredObject>& objects, PackStates& states,
-                            DamageLog& log) {
-  std::unordered_map<std::string, std::uint64_t> present;
-  for (const StoredObject& object : objects) {
-    if (object.kind == ObjectKind::kDataPack || object.kind == ObjectKind::kMetaPack)
-      present.emplace(object.name, object.size_bytes);
-  }
-  for (const repo::Index::Pack& pack : packs) {
-    const std::string name = repo::object_name(repo::object_kind(pack.kind), pack.id);
-    const auto listed = present.find(name);
-    const std::optional<std::uint64_t> size =
-        listed != present.end() ? listed->second
-                                : TRY_DOING("looking for " + name, size_by_name(store, name));
-    if (size == pack.size_bytes) {
-      // Where lists are prompt, one that leaves out what is there is not to be trusted.
-      if (listed == present.end() && store.capabilities().lists_at_once)
-        log.add(name, "the store does not list the pack, although it is there");
-      continue;
-    }
-    log.add(name,
-            size ? fmt::format("the pack has {} bytes and should have {}", *size, pack.size_bytes)
-                 : "the pack is missing");
-    states.lost.insert(pack.id);
-  }
-  states.bad.insert(states.lost.begin(), states.lost.end());
-  states.bad.insert(states.marked.begin(), states.marked.end());
-  return {};
-}
 
 // What the stages of one check share.
 struct CheckRun {
