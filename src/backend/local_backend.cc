@@ -1,5 +1,6 @@
 #include "backend/local_backend.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -9,6 +10,7 @@
 #include "backend/local_retention.h"
 #include "base/try.h"
 #include "io/file.h"
+#include "io/unnamed_file.h"
 
 namespace backstay::backend {
 namespace {
@@ -112,6 +114,17 @@ Result<void> LocalBackend::put_streamed(std::string_view name, const StreamedByt
   TRY(validate_name(name));
   return create(name, [&](const std::string& path) {
     return io::create_file(path, bytes, io::Durability::kSynced, root_);
+  });
+}
+
+Result<void> LocalBackend::put_file(std::string_view name, int file) {
+  TRY(validate_name(name));
+  // A missing folder looks like a file system that cannot do it.
+  if (!io::file_info(path_of(parent_of(name)))) TRY(make_folders_for(name));
+  TRY_DOING(fmt::format("syncing {}", name), io::sync_file(file));
+  return create(name, [&](const std::string& path) -> Result<void> {
+    TRY_DOING("creating " + path, io::name_unnamed(file, AT_FDCWD, path));
+    return {};
   });
 }
 

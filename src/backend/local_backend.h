@@ -38,6 +38,10 @@ class LocalBackend final : public Backend {
   using Backend::put;
   Result<void> put(std::string_view name, std::span<const ByteView> pieces) override;
   Result<void> put_streamed(std::string_view name, const StreamedBytes& bytes) override;
+  // The same of a whole file on the file system of the root, open for writing, which becomes the
+  // object: mode 0600, written by nobody any more. Other names that it has stay. unsupported, and
+  // nothing was done, where the file system cannot give it a name.
+  Result<void> put_file(std::string_view name, int file);
   Result<void> barrier() override;
   Result<void> adopt(std::string_view name) override;
   Result<void> adopt_names(std::string_view prefix) override;

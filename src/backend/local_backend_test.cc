@@ -236,5 +236,22 @@ TEST_F(LocalTest, ReadsFromADiskThatCannotBeWritten) {
   ::umount2(root.c_str(), MNT_DETACH);
 }
 
+TEST(LocalBackend, MakesAnObjectOfAFileWithoutCopyingIt) {
+  const io::TemporaryFolder folder;
+  const auto backend = LocalBackend::open(folder.path()).value();
+  for (const char* const name : {"data/3f/a", "config"}) {
+    const io::Fd file = io::create_nameless_file(folder.path()).value();
+    ASSERT_TRUE(io::write_full(file.get(), as_bytes("bytes")).has_value());
+    const Result<void> put = backend->put_file(name, file.get());
+    if (!put && put.error().code() == ErrorCode::kUnsupported) GTEST_SKIP() << "not on this system";
+    ASSERT_TRUE(put.has_value()) << put.error().describe();
+    EXPECT_EQ(as_text(backend->get(name, 10).value()), "bytes");
+    const auto again = backend->put_file(name, file.get());
+    ASSERT_FALSE(again.has_value());
+    EXPECT_EQ(again.error().code(), ErrorCode::kAlreadyExists);
+  }
+  EXPECT_TRUE(backend->barrier().has_value());
+}
+
 }  // namespace
 }  // namespace backstay::backend

@@ -119,6 +119,18 @@ Result<void> receive_small(http::Exchange& exchange, Repository& repository, con
   return repository.backend().put(arrival.name, bytes);
 }
 
+// The file becomes the object. Where it cannot have another name, its bytes are copied; and where
+// objects are made immutable, which would hold for the name that it has already.
+Result<void> store_landed(Repository& repository, const std::string& name, const Landing& landing,
+                          const StreamedBytes& whole) {
+  backend::LocalBackend& store = repository.backend();
+  if (landing.path.empty() || !store.capabilities().append_only) {
+    Result<void> stored = store.put_file(name, landing.file.get());
+    if (stored || stored.error().code() != ErrorCode::kUnsupported) return stored;
+  }
+  return store.put_streamed(name, whole);
+}
+
 Result<void> receive_large(http::Exchange& exchange, Repository& repository, const Arrival& arrival,
                            Examiner& examiner) {
   const Landing landing = TRY(land(repository, arrival));
@@ -128,7 +140,7 @@ Result<void> receive_large(http::Exchange& exchange, Repository& repository, con
   const bool approved = TRY(is_approved(arrival, whole, examiner));
   Result<void> stored;
   if (!approved) stored = not_what_was_said(arrival.name);
-  if (approved) stored = repository.backend().put_streamed(arrival.name, whole);
+  if (approved) stored = store_landed(repository, arrival.name, landing, whole);
   // What does not fit now may fit when it is asked for again; all else ends the upload.
   const bool again = !stored && stored.error().code() == ErrorCode::kNoSpace;
   if (!landing.path.empty() && !again) TRY(io::remove_file(landing.path));
