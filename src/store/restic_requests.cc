@@ -69,7 +69,9 @@ Result<void> remove_one(const Asked& asked, const ResticPath& path) {
 
 Result<void> list_type(const Asked& asked, const ResticPath& path) {
   TRY(require_read(asked));
-  const bool with_sizes = asked.head().header("accept").value_or("").contains(kVersion2);
+  const bool with_sizes = std::ranges::any_of(asked.head().headers, [](const http::Header& header) {
+    return header.name == "accept" && header.value.contains(kVersion2);
+  });
   json::Json list = json::Json::array();
   TRY(asked.repository.backend().list(
       path.type + "/", [&](const backend::ObjectInfo& info) -> Result<void> {

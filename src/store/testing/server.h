@@ -25,6 +25,9 @@ class TestingServer {
   }
 
   [[nodiscard]] const io::TemporaryFolder& folder() const { return folder_; }
+  [[nodiscard]] std::string base() const {
+    return "http://127.0.0.1:" + std::to_string(server_->port());
+  }
   [[nodiscard]] std::string url(const std::string& repository) const {
     return "backstay://127.0.0.1:" + std::to_string(server_->port()) + "/" + repository;
   }
