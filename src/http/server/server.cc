@@ -67,6 +67,7 @@ class Server::Core {
  private:
   // ---- of the thread that watches
   void accept_next();
+  bool accept_one();
   void take_in(Socket socket);
   void wait_for_request(const Held& connection);
   void forget(const Held& connection);
@@ -114,6 +115,8 @@ Result<void> Server::Core::listen() {
   if (!error) acceptor_.set_option(tcp::acceptor::reuse_address(true), error);
   if (!error) acceptor_.bind(endpoint, error);
   if (!error) acceptor_.listen(asio::socket_base::max_listen_connections, error);
+  // Who was there when it was waited for may be gone when it is accepted.
+  if (!error) acceptor_.non_blocking(true, error);
   if (!error) port_ = acceptor_.local_endpoint(error).port();
   if (error) return cannot_listen(options_, error);
   // Programs that are started must not hold the port.
@@ -139,14 +142,25 @@ void Server::Core::run(const std::stop_token& stop) {
 
 void Server::Core::accept_next() {
   if (accepting_ || !acceptor_.is_open()) return;
-  if (connections_.size() >= options_.limits.connections_max && !drop_longest_idle()) return;
   accepting_ = true;
-  acceptor_.async_accept([this](const SystemCode& error, Socket socket) {
+  acceptor_.async_wait(tcp::acceptor::wait_read, [this](const SystemCode& error) {
     accepting_ = false;
-    if (!error) take_in(std::move(socket));
-    // Without descriptors nothing is gained by trying again at once: the next tick does.
-    if (!error || error == asio::error::connection_aborted) accept_next();
+    if (!error && accept_one()) accept_next();
   });
+}
+
+// False when there is no room, or no descriptor: the next connection that ends, or the next tick,
+// makes another try.
+bool Server::Core::accept_one() {
+  const bool full = connections_.size() >= options_.limits.connections_max;
+  if (full && !drop_longest_idle()) return false;
+  SystemCode error;
+  Socket socket(io_);
+  acceptor_.accept(socket, error);
+  if (!error) take_in(std::move(socket));
+  const bool gone = error == asio::error::connection_aborted || error == asio::error::would_block ||
+                    error == asio::error::try_again;
+  return !error || gone;
 }
 
 void Server::Core::take_in(Socket socket) {
@@ -197,14 +211,18 @@ bool Server::Core::drop_longest_idle() {
   return true;
 }
 
-// Once a second: who has been silent for too long goes, and after a stop everybody whose time is
-// up.
+// Once a second: whose request does not come to its end, who has been silent for too long goes, and
+// after a stop everybody whose time is up.
 void Server::Core::sweep() {
   const SteadyTime now = std::chrono::steady_clock::now();
   const SteadyTime oldest = now - options_.limits.idle_max;
+  const SteadyTime latest_head = now - options_.limits.head_max;
   std::vector<Held> silent;
   for (const Held& one : connections_) {
-    if (one->idle && one->idle_since < oldest) silent.push_back(one);
+    // While it is idle, nobody else touches its session.
+    const bool slow =
+        one->idle && one->session->in_head() && one->session->head_began() < latest_head;
+    if (slow || (one->idle && one->idle_since < oldest)) silent.push_back(one);
     // Whoever answers on it finds the connection at its end, and gives it back.
     SystemCode ignored;
     if (now >= forced_at_) one->socket.shutdown(tcp::socket::shutdown_both, ignored);

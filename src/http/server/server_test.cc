@@ -71,16 +71,19 @@ class HttpServer : public ::testing::Test {
   [[nodiscard]] std::string url(std::string_view path) const {
     return fmt::format("http://127.0.0.1:{}{}", server_->port(), path);
   }
-  // What comes back for these bytes until the server closes.
-  std::string raw(std::string_view text, bool close_after = false) {
-    const io::Fd fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  // A connection on which these bytes were sent.
+  io::Fd connection(std::string_view text) {
+    io::Fd fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
     sockaddr_in to{};
     to.sin_family = AF_INET;
     to.sin_port = htons(server_->port());
     to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     EXPECT_EQ(::connect(fd.get(), reinterpret_cast<sockaddr*>(&to), sizeof to), 0);
     ::send(fd.get(), text.data(), text.size(), MSG_NOSIGNAL);
-    if (close_after) ::shutdown(fd.get(), SHUT_WR);
+    return fd;
+  }
+  // What comes back until the server closes.
+  static std::string rest_of(const io::Fd& fd) {
     std::string said;
     Bytes piece(10'000);
     for (;;) {
@@ -88,6 +91,11 @@ class HttpServer : public ::testing::Test {
       if (!got || *got == 0) return said;
       said += as_text(ByteView(piece).first(*got));
     }
+  }
+  std::string raw(std::string_view text, bool close_after = false) {
+    const io::Fd fd = connection(text);
+    if (close_after) ::shutdown(fd.get(), SHUT_WR);
+    return rest_of(fd);
   }
   [[nodiscard]] std::vector<std::string> lines() {
     const MutexLock lock(mutex_);
@@ -210,6 +218,20 @@ TEST_F(HttpServer, DropsWhoKeepsItWaiting) {
   EXPECT_EQ(raw("GET / HTTP/1.1\r\nX: "), "");
   EXPECT_EQ(raw("PUT /echo HTTP/1.1\r\nContent-Length: 10\r\n\r\nhalf"), "");
   EXPECT_EQ(client_.call({.url = url("/chunks/1")})->status, 200);
+}
+
+TEST_F(HttpServer, AnswersOthersWhileManyHeadsComeSlowly) {
+  ServerLimits limits;
+  limits.threads = 2;
+  start(limits);
+  std::vector<io::Fd> slow;
+  for (int i = 0; i < 20; ++i) slow.push_back(connection("GET / HTTP/1.1\r\nX: "));
+  EXPECT_EQ(client_.call({.url = url("/chunks/1")})->status, 200);
+  for (const io::Fd& one : slow) {
+    constexpr std::string_view kRest = "y\r\nConnection: close\r\n\r\n";
+    ASSERT_GT(::send(one.get(), kRest.data(), kRest.size(), MSG_NOSIGNAL), 0);
+    EXPECT_TRUE(rest_of(one).starts_with("HTTP/1.1 403 "));
+  }
 }
 
 TEST_F(HttpServer, DropsTheLongestIdleConnectionForANewOne) {

@@ -13,47 +13,60 @@ constexpr std::size_t kReadAheadBytes = 64 * 1024;
 
 Next Session::serve_one() {
   begin_request();
-  const Result<bool> came = read_head();
+  const Result<Came> came = read_head();
   if (!came && came.error().code() == ErrorCode::kInvalidArgument) refuse(came.error());
-  if (!came || !*came) return Next::kClose;
+  if (!came || *came == Came::kEnd) return Next::kClose;
+  if (*came == Came::kNotYet) {
+    keep_what_came();
+    return stopping_ ? Next::kClose : Next::kWait;
+  }
   answer();
   if (keeps_ && !drained()) keeps_ = false;
   if (!keeps_ || stopping_) {
     if (!parser_->is_done()) stream_->say_goodbye();
     return Next::kClose;
   }
+  parser_.reset();
   if (begin_ != end_ || stream_->has_more()) return Next::kAgain;
-  // Who only waits needs no memory.
-  buffer_ = {};
-  begin_ = end_ = 0;
+  keep_what_came();
   return Next::kWait;
 }
 
 void Session::begin_request() {
+  if (buffer_.size() < kReadAheadBytes) buffer_.resize(kReadAheadBytes);
+  if (in_head()) return;
   parser_.emplace(options_.limits.head_bytes_max);
+  head_began_ = std::chrono::steady_clock::now();
   moved_ = 0;
-  waited_before_ = stream_->waited();
-  if (buffer_.empty()) buffer_.resize(kReadAheadBytes);
 }
 
-// False at the end of the connection.
-Result<bool> Session::read_head() {
-  const auto left = [&] { return options_.limits.head_max - (stream_->waited() - waited_before_); };
+// Who only waits needs no memory.
+void Session::keep_what_came() {
+  buffer_ = to_owned(buffered());
+  begin_ = 0;
+  end_ = buffer_.size();
+}
+
+Result<Session::Came> Session::read_head() {
+  stream_->set_patience(std::chrono::nanoseconds(0));
   if (!greeted_) {
-    stream_->set_patience(left());
-    TRY(stream_->greet());
+    Result<void> greeted = stream_->greet();
+    if (!greeted && stream_->ran_out()) return Came::kNotYet;
+    TRY(std::move(greeted));
     greeted_ = true;
   }
   for (;;) {
-    const std::size_t taken = TRY(parser_->feed_head(buffered()));
-    begin_ += taken;
+    begin_ += TRY(parser_->feed_head(buffered()));
     if (parser_->has_head()) break;
-    stream_->set_patience(left());
-    if (TRY(fill()) == 0) return false;
+    const Result<std::size_t> got = fill();
+    const bool in_vain = !got && got.error().retryable() && stream_->ran_out();
+    if (in_vain) return Came::kNotYet;
+    if (!got) return std::unexpected(got.error().clone());
+    if (*got == 0) return Came::kEnd;
   }
   waited_before_ = stream_->waited();
   keeps_ = parser_->head().keep_alive;
-  return true;
+  return Came::kHead;
 }
 
 // More bytes behind those that are there.

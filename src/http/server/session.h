@@ -32,8 +32,12 @@ class Session {
         peer_(std::move(peer)),
         stopping_(stopping) {}
 
-  // Reads one request that has begun to come, and has it answered.
+  // Reads one request that has begun to come, and has it answered. Nobody is waited for while the
+  // head comes: kWait then, with in_head().
   Next serve_one();
+  // A request has begun to come, at that moment, and its head is not whole yet.
+  [[nodiscard]] bool in_head() const { return parser_.has_value(); }
+  [[nodiscard]] std::chrono::steady_clock::time_point head_began() const { return head_began_; }
 
   // ---- for the exchange
   Result<std::size_t> read_body(MutableByteView out);
@@ -43,12 +47,14 @@ class Session {
   void close_after_this() { keeps_ = false; }
 
  private:
-  Result<bool> read_head();
+  enum class Came : std::uint8_t { kHead, kNotYet, kEnd };
+  Result<Came> read_head();
   Result<std::size_t> fill();
   [[nodiscard]] ByteView buffered() const {
     return ByteView(buffer_).subspan(begin_, end_ - begin_);
   }
   void begin_request();
+  void keep_what_came();
   // Nothing: the peer has used up what it may make us wait.
   [[nodiscard]] std::optional<std::chrono::nanoseconds> patience_left() const;
   void refuse(const Error& error);
@@ -59,12 +65,13 @@ class Session {
   const ServerOptions& options_;
   const std::string peer_;
   const std::atomic<bool>& stopping_;
-  std::optional<RequestParser> parser_;
+  std::optional<RequestParser> parser_;  // of the request that is being read or answered
   Bytes buffer_;
   std::size_t begin_ = 0;
   std::size_t end_ = 0;
   bool greeted_ = false;
   bool keeps_ = true;
+  std::chrono::steady_clock::time_point head_began_;
   std::chrono::nanoseconds waited_before_{0};
   std::uint64_t moved_ = 0;  // bytes of this request in both directions
 };

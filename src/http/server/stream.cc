@@ -100,9 +100,9 @@ class PatientSocket {
   nanoseconds spent_{0};
 };
 
-std::unexpected<Error> broken(const SystemCode& error) {
-  if (error == asio::error::timed_out)
-    return fail(ErrorCode::kUnavailable, "the peer makes us wait too long");
+std::unexpected<Error> broken(const SystemCode& error, bool& ran_out) {
+  ran_out = error == asio::error::timed_out;
+  if (ran_out) return fail(ErrorCode::kUnavailable, "the peer makes us wait too long");
   return fail(ErrorCode::kUnavailable, "the connection broke: " + error.message());
 }
 
@@ -132,18 +132,20 @@ class PlainStream final : public Stream {
 
   Result<void> greet() override { return {}; }
   Result<std::size_t> read_some(MutableByteView out) override {
+    ran_out_ = false;
     layer_.begin_call();
     SystemCode error;
     const std::size_t got = layer_.read_some(asio::buffer(out.data(), out.size()), error);
-    if (error && !is_end(error)) return broken(error);
+    if (error && !is_end(error)) return broken(error, ran_out_);
     return got;
   }
   Result<void> write(ByteView bytes) override {
     while (!bytes.empty()) {
+      ran_out_ = false;
       layer_.begin_call();
       SystemCode error;
       const std::size_t done = layer_.write_some(asio::buffer(bytes.data(), bytes.size()), error);
-      if (error) return broken(error);
+      if (error) return broken(error, ran_out_);
       bytes = bytes.subspan(done);
     }
     return {};
@@ -162,25 +164,28 @@ class TlsStream final : public Stream {
       : socket_(socket), layer_(PatientSocket(socket, patience_, waited_), context) {}
 
   Result<void> greet() override {
+    ran_out_ = false;
     layer_.next_layer().begin_call();
     SystemCode error;
     layer_.handshake(ssl::stream_base::server, error);
-    if (error) return broken(error);
+    if (error) return broken(error, ran_out_);
     return {};
   }
   Result<std::size_t> read_some(MutableByteView out) override {
+    ran_out_ = false;
     layer_.next_layer().begin_call();
     SystemCode error;
     const std::size_t got = layer_.read_some(asio::buffer(out.data(), out.size()), error);
-    if (error && !is_end(error)) return broken(error);
+    if (error && !is_end(error)) return broken(error, ran_out_);
     return got;
   }
   Result<void> write(ByteView bytes) override {
     while (!bytes.empty()) {
+      ran_out_ = false;
       layer_.next_layer().begin_call();
       SystemCode error;
       const std::size_t done = layer_.write_some(asio::buffer(bytes.data(), bytes.size()), error);
-      if (error) return broken(error);
+      if (error) return broken(error, ran_out_);
       bytes = bytes.subspan(done);
     }
     return {};

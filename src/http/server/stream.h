@@ -27,10 +27,14 @@ class Stream {
   // How long one call may wait for the peer, and how long all of them waited so far.
   void set_patience(std::chrono::nanoseconds most) { patience_ = most; }
   [[nodiscard]] std::chrono::nanoseconds waited() const { return waited_; }
+  // The last failure was that the peer was waited for in vain: greet() and read_some() may be
+  // called again, and go on.
+  [[nodiscard]] bool ran_out() const { return ran_out_; }
 
  protected:
   std::chrono::nanoseconds patience_{0};
   std::chrono::nanoseconds waited_{0};
+  bool ran_out_ = false;
 };
 
 }  // namespace backstay::http
