@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <string>
 
+#include "backend/ftp/open_ftp.h"
 #include "backend/local_backend.h"
 #include "backend/placement/open_placement.h"
 #include "backend/s3/open_s3.h"
@@ -39,6 +40,14 @@ constexpr Scheme kSchemes[] = {
      .retried = Retried::kHere,
      .open = served::open_served,
      .check_is_free = served::check_served_is_free},
+    {.name = "ftp",
+     .retried = Retried::kHere,
+     .open = ftp::open_ftp,
+     .check_is_free = ftp::check_ftp_is_free},
+    {.name = "ftps",
+     .retried = Retried::kHere,
+     .open = ftp::open_ftp,
+     .check_is_free = ftp::check_ftp_is_free},
     {.name = "placement",
      .retried = Retried::kByItself,
      .open = placement::open_placement,
@@ -98,11 +107,11 @@ Result<std::string> path_of(std::string_view url) {
     return std::unexpected(
         Error(ErrorCode::kInvalidArgument,
               fmt::format("repositories of the kind '{}:' are not supported", scheme))
-            .with_hint("This version keeps repositories in folders, in S3, on SFTP and WebDAV "
-                       "servers, on Backstay's own, and on several of those at once: give /path, "
-                       "file:///path, s3://BUCKET/PREFIX, sftp://USER@HOST/PATH, "
-                       "webdavs://USER@HOST/PATH, backstays://HOST/NAME or placement:FILE (or "
-                       "./name for a name with a colon)."));
+            .with_hint("This version keeps repositories in folders, in S3, on SFTP, FTP and "
+                       "WebDAV servers, on Backstay's own, and on several of those at once: give "
+                       "/path, file:///path, s3://BUCKET/PREFIX, sftp://USER@HOST/PATH, "
+                       "ftps://USER@HOST/PATH, webdavs://USER@HOST/PATH, backstays://HOST/NAME or "
+                       "placement:FILE (or ./name for a name with a colon)."));
   }
   if (url.front() == '/') return std::string(url);
   return TRY(io::current_directory()) + "/" + std::string(url);

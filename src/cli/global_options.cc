@@ -79,7 +79,8 @@ std::vector<Option> global_option_table(GlobalOptions& to) {
   return {
       from_environment(text("-r,--repo", "URL", to.repository,
                             "repository: a folder, s3://BUCKET/PREFIX, sftp://USER@HOST/PATH, "
-                            "webdavs://USER@HOST/PATH, backstays://HOST/NAME or placement:FILE"),
+                            "ftps://USER@HOST/PATH, webdavs://USER@HOST/PATH, "
+                            "backstays://HOST/NAME or placement:FILE"),
                        "BACKSTAY_REPO"),
       from_environment(
           text("--password-file", "FILE", to.password_file, "read the passphrase from this file"),

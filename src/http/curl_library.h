@@ -17,6 +17,13 @@ struct CurlLibrary {
   decltype(::curl_easy_getinfo)* easy_getinfo = nullptr;
   decltype(::curl_easy_strerror)* easy_strerror = nullptr;
   decltype(::curl_easy_reset)* easy_reset = nullptr;
+  decltype(::curl_multi_init)* multi_init = nullptr;
+  decltype(::curl_multi_cleanup)* multi_cleanup = nullptr;
+  decltype(::curl_multi_add_handle)* multi_add_handle = nullptr;
+  decltype(::curl_multi_remove_handle)* multi_remove_handle = nullptr;
+  decltype(::curl_multi_perform)* multi_perform = nullptr;
+  decltype(::curl_multi_poll)* multi_poll = nullptr;
+  decltype(::curl_multi_info_read)* multi_info_read = nullptr;
   decltype(::curl_slist_append)* slist_append = nullptr;
   decltype(::curl_slist_free_all)* slist_free_all = nullptr;
 };

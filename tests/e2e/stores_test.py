@@ -121,5 +121,27 @@ class Nginx(OverWebdav, program.ProgramTest):
     server = "nginx"
 
 
+class OverFtp(Round):
+    server, tls, scheme = "vsftpd", None, "ftp"
+
+    def begin(self):
+        options = ("--tls", self.tls) if self.tls else ()
+        server = Server(self, "ftp.py", self.server, self.server_folder, *options)
+        self.files = self.server_folder / "files/re po/home"
+        query = f"?tls={self.tls}" if self.tls else ""
+        self.url = f"{self.scheme}://localhost:{server.port}/~/re%20po/home{query}"
+        self.login = {"BACKSTAY_FTP_USER": (self.server_folder / "user").read_text("utf-8"),
+                      "BACKSTAY_FTP_PASSWORD_FILE": str(self.server_folder / "password"),
+                      "BACKSTAY_CA_FILE": str(self.server_folder / "ca.crt") if self.tls else ""}
+
+
+class Vsftpd(OverFtp, program.ProgramTest):
+    pass
+
+
+class ProftpdWithTls(OverFtp, program.ProgramTest):
+    server, tls, scheme = "proftpd", "implicit", "ftps"
+
+
 if __name__ == "__main__":
     program.main()
