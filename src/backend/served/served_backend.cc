@@ -9,6 +9,7 @@
 #include "base/hex.h"
 #include "base/try.h"
 #include "crypto/hash.h"
+#include "http/url.h"
 
 namespace backstay::backend::served {
 namespace {
