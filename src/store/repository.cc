@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <vector>
+
 #include "backend/served/protocol.h"
 #include "base/byte_size.h"
 #include "base/try.h"
@@ -12,6 +14,11 @@ namespace {
 
 // Repositories that nobody uses are closed beyond so many.
 constexpr std::size_t kOpenMax = 64;
+
+std::unexpected<Error> within(std::string_view inner, std::string_view outer) {
+  return fail(ErrorCode::kInvalidArgument,
+              fmt::format("{} would lie within the repository {}", inner, outer));
+}
 
 }  // namespace
 
@@ -93,14 +100,44 @@ Result<std::shared_ptr<Repository>> Repositories::create(std::string_view name) 
   return find(name, Making::kYes);
 }
 
-// A repository's own folders are no place for others.
-Result<void> Repositories::check_is_outermost(std::string_view name) const {
+// Who may write objects of one repository must not reach those of another by them, so that none
+// lies within another.
+Result<void> Repositories::check_stands_alone(std::string_view name) {
   for (std::size_t slash = name.find('/'); slash != std::string_view::npos;
        slash = name.find('/', slash + 1)) {
-    const std::string_view above = name.substr(0, slash);
-    if (!io::file_info(fmt::format("{}/{}/config", folder_, above))) continue;
-    return fail(ErrorCode::kInvalidArgument,
-                fmt::format("{} would lie within the repository {}", name, above));
+    if (has_config(name.substr(0, slash))) return within(name, name.substr(0, slash));
+  }
+  {
+    const MutexLock lock(mutex_);
+    for (const auto& [other, repository] : open_) {
+      if (name.starts_with(other + "/")) return within(name, other);
+      if (other.starts_with(std::string(name) + "/")) return within(other, name);
+    }
+  }
+  if (has_config(name)) return {};
+  return check_holds_none(name);
+}
+
+bool Repositories::has_config(std::string_view name) const {
+  return io::file_info(fmt::format("{}/{}/config", folder_, name)).has_value();
+}
+
+// Where no repository is yet, there may be some below.
+Result<void> Repositories::check_holds_none(std::string_view name) const {
+  std::vector<std::string> folders{std::string(name)};
+  while (!folders.empty()) {
+    const std::string folder = std::move(folders.back());
+    folders.pop_back();
+    const auto names = io::list_directory(fmt::format("{}/{}", folder_, folder));
+    if (!names && names.error().code() == ErrorCode::kNotFound) continue;
+    if (!names) return std::unexpected(names.error().clone());
+    for (const std::string& one : *names) {
+      const std::string below = folder + "/" + one;
+      const auto info = io::file_info(fmt::format("{}/{}", folder_, below), io::Links::kStay);
+      if (!info || !info->is_directory) continue;
+      if (has_config(below)) return within(below, name);
+      folders.push_back(below);
+    }
   }
   return {};
 }
@@ -115,7 +152,7 @@ Result<std::shared_ptr<Repository>> Repositories::find(std::string_view name, Ma
     const auto found = open_.find(name);
     if (found != open_.end()) return found->second;
   }
-  TRY(check_is_outermost(name));
+  TRY(check_stands_alone(name));
   if (!there && making == Making::kNo) {
     return std::unexpected(
         Error(ErrorCode::kNoRepository, fmt::format("there is no repository {}", name))

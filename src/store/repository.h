@@ -80,7 +80,9 @@ class Repositories {
  private:
   enum class Making : std::uint8_t { kNo, kYes };
   Result<std::shared_ptr<Repository>> find(std::string_view name, Making making) EXCLUDES(mutex_);
-  Result<void> check_is_outermost(std::string_view name) const;
+  Result<void> check_stands_alone(std::string_view name) EXCLUDES(mutex_);
+  Result<void> check_holds_none(std::string_view name) const;
+  [[nodiscard]] bool has_config(std::string_view name) const;
 
   const std::string folder_;
   const RepositoryRules rules_;

@@ -91,6 +91,29 @@ TEST_F(StoreServer, MakesRepositoriesOnlyWhereItIsAskedTo) {
             ErrorCode::kInvalidArgument);
 }
 
+TEST_F(StoreServer, PutsNoRepositoryAroundOrIntoAnother) {
+  const TestingServer server;
+  const auto code_for = [&](const char* name) {
+    return code_of(ServedBackend::open(server.client(name), rng, OpenKind::kCreate));
+  };
+  // By its folder alone, before there is a config.
+  ASSERT_NE(open(server, "a/b"), nullptr);
+  EXPECT_EQ(code_for("a"), ErrorCode::kInvalidArgument);
+  EXPECT_EQ(code_for("a/b/c"), ErrorCode::kInvalidArgument);
+  EXPECT_NE(open(server, "a/bc"), nullptr);
+  // By what lies on the disk.
+  for (const char* const folder : {"x", "x/y", "x/y/z"}) {
+    ASSERT_TRUE(io::make_directories(server.folder() / folder).has_value());
+  }
+  const ByteView config = as_bytes("x");
+  ASSERT_TRUE(
+      io::create_file(server.folder() / "x/y/config", {&config, 1}, io::Durability::kUnsynced)
+          .has_value());
+  EXPECT_EQ(code_for("x"), ErrorCode::kInvalidArgument);
+  EXPECT_EQ(code_for("x/y/z"), ErrorCode::kInvalidArgument);
+  EXPECT_NE(open(server, "x/y"), nullptr);
+}
+
 TEST_F(StoreServer, WritesWhatAFolderHas) {
   const TestingServer server;
   ASSERT_TRUE(open(server, "home")->put("data/3f/x", as_bytes("bytes")).has_value());
