@@ -5,7 +5,7 @@
 namespace backstay {
 namespace {
 
-constexpr std::string_view kDigits =
+constexpr std::string_view kBase64Digits =
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 }  // namespace
@@ -17,7 +17,7 @@ std::string to_base64(ByteView bytes) {
     std::uint32_t bits = 0;
     for (std::size_t i = 0; i < 3; ++i) bits = bits << 8 | (i < taken ? bytes[i] : 0U);
     for (std::size_t i = 0; i < 4; ++i) {
-      out += i <= taken ? kDigits[bits >> (18 - 6 * i) & 63U] : '=';
+      out += i <= taken ? kBase64Digits[bits >> (18 - 6 * i) & 63U] : '=';
     }
     bytes = bytes.subspan(taken);
   }
@@ -37,7 +37,7 @@ Result<Bytes> from_base64(std::string_view text) {
   std::uint32_t bits = 0;
   unsigned held = 0;
   for (const char c : text) {
-    const std::size_t digit = kDigits.find(c);
+    const std::size_t digit = kBase64Digits.find(c);
     if (digit == std::string_view::npos) return broken();
     bits = ((bits << 6) | static_cast<std::uint32_t>(digit)) & 0xFFFFFF;
     held += 6;
