@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <string>
 
+#include "backend/azure/open_azure.h"
 #include "backend/ftp/open_ftp.h"
 #include "backend/local_backend.h"
 #include "backend/placement/open_placement.h"
@@ -32,6 +33,10 @@ struct Scheme {
   Result<void> (*check_is_free)(std::string_view url, const StoreWorld& world);
 };
 constexpr Scheme kSchemes[] = {
+    {.name = "azure",
+     .retried = Retried::kHere,
+     .open = azure::open_azure,
+     .check_is_free = azure::check_azure_is_free},
     {.name = "backstay",
      .retried = Retried::kHere,
      .open = served::open_served,
@@ -107,11 +112,12 @@ Result<std::string> path_of(std::string_view url) {
     return std::unexpected(
         Error(ErrorCode::kInvalidArgument,
               fmt::format("repositories of the kind '{}:' are not supported", scheme))
-            .with_hint("This version keeps repositories in folders, in S3, on SFTP, FTP and "
-                       "WebDAV servers, on Backstay's own, and on several of those at once: give "
-                       "/path, file:///path, s3://BUCKET/PREFIX, sftp://USER@HOST/PATH, "
-                       "ftps://USER@HOST/PATH, webdavs://USER@HOST/PATH, backstays://HOST/NAME or "
-                       "placement:FILE (or ./name for a name with a colon)."));
+            .with_hint(
+                "This version keeps repositories in folders, in S3, in Azure, on SFTP, FTP and "
+                "WebDAV servers, on Backstay's own, and on several of those at once: give "
+                "/path, file:///path, s3://BUCKET/PREFIX, azure://CONTAINER/PREFIX, "
+                "sftp://USER@HOST/PATH, ftps://USER@HOST/PATH, webdavs://USER@HOST/PATH, "
+                "backstays://HOST/NAME or placement:FILE (or ./name for a name with a colon)."));
   }
   if (url.front() == '/') return std::string(url);
   return TRY(io::current_directory()) + "/" + std::string(url);

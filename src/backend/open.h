@@ -17,10 +17,10 @@ enum class OpenKind : std::uint8_t {
 };
 
 // Takes "/path", "relative/path", "file:///path" (with %XX for bytes that a URL cannot hold),
-// "s3://BUCKET/PREFIX?...", "sftp://USER@HOST:PORT/PATH", "ftps://..." (also ftp:),
-// "webdavs://..." (also webdav:), "backstays://HOST:PORT/NAME" (also backstay:) and
-// "placement:FILE". `invalid_argument` for the other schemes of docs/cli.md, whose backends are not
-// in this version. Calls of stores in the network are tried again (RetryBackend).
+// "s3://BUCKET/PREFIX?...", "azure://CONTAINER/PREFIX?...", "sftp://USER@HOST:PORT/PATH",
+// "ftps://..." (also ftp:), "webdavs://..." (also webdav:), "backstays://HOST:PORT/NAME" (also
+// backstay:) and "placement:FILE". `invalid_argument` for the other schemes of docs/cli.md, whose
+// backends are not in this version. Calls of stores in the network are tried again (RetryBackend).
 Result<std::unique_ptr<Backend>> open_backend(std::string_view url, OpenKind kind,
                                               const StoreWorld& world);
 

@@ -77,7 +77,7 @@ TEST_F(OpenBackend, TakesOnlyAFolderOfItsOwnForANewRepository) {
 }
 
 TEST_F(OpenBackend, SaysWhichKindsWorkWithoutShowingCredentials) {
-  for (const char* const url : {"azure://c/SECRET", "other://SECRET", "rest:http://SECRET"}) {
+  for (const char* const url : {"other://SECRET", "rest:http://SECRET"}) {
     const auto opened = open(url);
     ASSERT_FALSE(opened.has_value()) << url;
     EXPECT_EQ(opened.error().code(), ErrorCode::kInvalidArgument) << url;

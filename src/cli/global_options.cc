@@ -78,7 +78,8 @@ std::vector<Option> global_option_table(GlobalOptions& to) {
   constexpr auto kElsewhere = EnvironmentUse::kDocumented;
   return {
       from_environment(text("-r,--repo", "URL", to.repository,
-                            "repository: a folder, s3://BUCKET/PREFIX, sftp://USER@HOST/PATH, "
+                            "repository: a folder, s3://BUCKET/PREFIX, azure://CONTAINER/PREFIX, "
+                            "sftp://USER@HOST/PATH, "
                             "ftps://USER@HOST/PATH, webdavs://USER@HOST/PATH, "
                             "backstays://HOST/NAME or placement:FILE"),
                        "BACKSTAY_REPO"),

@@ -143,5 +143,17 @@ class ProftpdWithTls(OverFtp, program.ProgramTest):
     server, tls, scheme = "proftpd", "implicit", "ftps"
 
 
+class Azure(Round, program.ProgramTest):
+    def begin(self):
+        server = Server(self, "azurite.py", self.server_folder)
+        self.url = (f"azure://backups/re%20po/home?account=devstoreaccount1&endpoint="
+                    f"http://127.0.0.1:{server.port}/devstoreaccount1")
+        self.login = {"AZURE_STORAGE_KEY_FILE": str(self.server_folder / "key")}
+
+    def has_a_pack(self):
+        stored = (self.server_folder / "data").rglob("*")
+        return sum(path.stat().st_size for path in stored if path.is_file()) > 20_000_000
+
+
 if __name__ == "__main__":
     program.main()

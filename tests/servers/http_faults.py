@@ -58,11 +58,11 @@ class Answers(http.server.BaseHTTPRequestHandler):
         except OSError:
             pass
 
-    def answer(self, status, content=b"", headers=(), sent=None):
+    def answer(self, status, content=b"", headers=(), sent=None, length=None):
         self.send_response_only(status)
         for name, value in headers:
             self.send_header(name, value)
-        self.send_header("Content-Length", str(len(content)))
+        self.send_header("Content-Length", length or str(len(content)))
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(content if sent is None else content[:sent])
@@ -81,7 +81,8 @@ class Answers(http.server.BaseHTTPRequestHandler):
         behind.close()
         kept = [(name, value) for name, value in answer.getheaders()
                 if name.lower() not in HOP_BY_HOP]
-        return answer.status, content, kept
+        length = answer.getheader("Content-Length") if self.command == "HEAD" else None
+        return answer.status, content, kept, length
 
     def do_any(self):
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
@@ -106,7 +107,7 @@ class Answers(http.server.BaseHTTPRequestHandler):
             self.pass_on(fault, body)
 
     def pass_on(self, fault, body):
-        status, content, headers = self.forwarded(body)
+        status, content, headers, length = self.forwarded(body)
         if fault == "lose":
             self.hang_up()
         elif fault == "cut":
@@ -114,7 +115,7 @@ class Answers(http.server.BaseHTTPRequestHandler):
             self.hang_up()
         else:
             whole = len(content) // 2 if fault == "short" else len(content)
-            self.answer(status, content[:whole], headers)
+            self.answer(status, content[:whole], headers, length=length)
 
     def __getattr__(self, name):
         if name.startswith("do_"):
