@@ -58,10 +58,10 @@ Result<Landing> land(const Repository& repository, const Arrival& arrival) {
   Landing landing{.file = {}, .path = root + "/" + name};
   if (arrival.offset == 0) {
     auto made = io::create_regular_at(folder.get(), name, 0600);
-    if (made) landing.file = *std::move(made);
     if (!made && made.error().code() != ErrorCode::kAlreadyExists) {
       return std::unexpected(std::move(made).error());
     }
+    if (made) landing.file = *std::move(made);
   }
   if (!landing.file) landing.file = TRY(io::open_for_change_at(folder.get(), name));
   const io::FileInfo info = TRY(io::open_file_info(landing.file.get()));

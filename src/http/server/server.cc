@@ -21,6 +21,8 @@
 #include "http/server/session.h"
 #include "http/server/sockets.h"
 
+// What Asio returns is in the argument as well.
+// NOLINTBEGIN(bugprone-unused-return-value)
 namespace backstay::http {
 namespace {
 
@@ -333,3 +335,4 @@ Result<ListenAddress> parse_listen_address(std::string_view text) {
 }
 
 }  // namespace backstay::http
+// NOLINTEND(bugprone-unused-return-value)

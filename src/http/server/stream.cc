@@ -13,6 +13,8 @@
 #include "base/try.h"
 #include "http/server/sockets.h"
 
+// What Asio returns is in the argument as well.
+// NOLINTBEGIN(bugprone-unused-return-value)
 namespace backstay::http {
 namespace {
 
@@ -236,3 +238,4 @@ Result<std::unique_ptr<TlsContext>> tls_context(const std::string& certificate_f
 }
 
 }  // namespace backstay::http
+// NOLINTEND(bugprone-unused-return-value)
