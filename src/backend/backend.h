@@ -44,6 +44,7 @@ struct Capabilities {
   // Where not, nothing may be removed by what lists say (docs/format.md section 8.7).
   bool lists_at_once = false;
   bool server_time = false;            // ObjectInfo::modified and store_time() come from one clock
+  bool over_network = false;           // a request takes milliseconds, and several at once gain
   std::uint64_t object_bytes_max = 0;  // 0: no limit known
   bool object_lock = false;            // retain() is kept to
   bool lock_by_store = false;          // and not only by programs that heed it

@@ -49,6 +49,20 @@ TEST(MemoryPlan, KeepsWhatTheStagesNeedHoweverLowTheLimit) {
   }
 }
 
+TEST(MemoryPlan, SendsSeveralPacksAtOnceOverTheNetworkInTheSameMemory) {
+  const MemoryPlan here = plan_memory(usual(), 2, 0, 0);
+  const MemoryPlan there = plan_memory(usual(), 2, 0, 0, 0, Reach::kOverNetwork);
+  EXPECT_EQ(here.store.uploads, 1U);
+  EXPECT_EQ(there.store.uploads, 3U);
+  EXPECT_LE(there.total_bytes, here.total_bytes);
+  EXPECT_EQ(there.readers, here.readers);
+  for (std::uint64_t limit = 60 * kMiB; limit < 4 * kGiB; limit += limit / 3) {
+    const MemoryPlan plan = plan_memory(usual(), 2, limit, 0, 0, Reach::kOverNetwork);
+    EXPECT_LE(plan.total_bytes, limit);
+    EXPECT_GE(plan.store.uploads, 1U);
+  }
+}
+
 TEST(MemoryPlan, HoldsTwoFixedPiecesInASlab) {
   repo::Config config = usual();
   config.cut = {.min_bytes = 64, .normal_bytes = 64, .max_bytes = 64};

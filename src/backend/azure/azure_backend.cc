@@ -329,6 +329,7 @@ Capabilities AzureBackend::capabilities() const {
   return {.conditional_create = true,
           .lists_at_once = true,
           .server_time = true,
+          .over_network = true,
           .object_bytes_max = kBlobBytesMax,
           .object_lock = false,
           .lock_by_store = false,

@@ -369,6 +369,7 @@ Capabilities PlacementBackend::capabilities() const {
     const Capabilities one = (*backend)->capabilities();
     can.conditional_create = can.conditional_create && one.conditional_create;
     can.lists_at_once = can.lists_at_once && one.lists_at_once;
+    can.over_network = can.over_network || one.over_network;
     can.server_time = can.server_time && one.server_time;
     // A block's hash is 1/4096 of it.
     const std::uint64_t most = one.object_bytes_max - one.object_bytes_max / 2048;

@@ -336,6 +336,7 @@ Capabilities FolderBackend::capabilities() const {
   return {.conditional_create = false,
           .lists_at_once = true,
           .server_time = true,
+          .over_network = true,
           .object_bytes_max = 0,
           .object_lock = false,
           .lock_by_store = false,

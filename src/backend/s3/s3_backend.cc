@@ -460,6 +460,7 @@ Capabilities S3Backend::capabilities() const {
   return {.conditional_create = creation_ != Creation::kLookFirst && creation_ != Creation::kRacy,
           .lists_at_once = lists_at_once(),
           .server_time = true,
+          .over_network = true,
           .object_bytes_max = kObjectBytesMax,
           .object_lock = lock_,
           .lock_by_store = lock_,

@@ -119,6 +119,7 @@ Result<void> ServedBackend::look(OpenKind kind) {
   const StoreState state = TRY_DOING("asking " + describe(), read_state(as_text(response.body)));
   const MutexLock lock(mutex_);
   can_ = state.can;
+  can_.over_network = true;
   looked_ = true;
   return {};
 }

@@ -442,6 +442,7 @@ Capabilities SftpBackend::capabilities() const {
   return {.conditional_create = naming_ != Naming::kRename,
           .lists_at_once = true,
           .server_time = true,
+          .over_network = true,
           .object_bytes_max = 0,
           .object_lock = false,
           .lock_by_store = false,

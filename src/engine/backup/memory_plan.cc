@@ -43,6 +43,10 @@ std::size_t slab_least(const repo::Config& config) {
 // the next; the third is what the encoders have meanwhile.
 constexpr std::size_t kSlabsOfReader = 3;
 
+// Of half the size, so that they need no more memory than one at a time.
+constexpr std::size_t kUploadsOverNetwork = 3;
+constexpr std::uint32_t kPackLeastOverNetwork = 4U << 20;
+
 // Packs grow with the repository, so that their number stays handy (docs/format.md section 5.4).
 std::uint32_t pack_bytes_for(const repo::Config& config, std::uint64_t indexed_chunks) {
   constexpr std::uint64_t kManyChunks = 1'000'000;
@@ -80,7 +84,7 @@ std::vector<MemoryPart> memory_parts(const MemoryPlan& plan, const repo::Config&
 }
 
 MemoryPlan plan_memory(const repo::Config& config, std::size_t threads, std::uint64_t limit_bytes,
-                       std::uint64_t indexed_chunks, std::uint64_t source_bytes) {
+                       std::uint64_t indexed_chunks, std::uint64_t source_bytes, Reach reach) {
   const std::size_t processors = std::max<std::size_t>(1, std::thread::hardware_concurrency());
   // Where nobody says what there is, a large index does not cost threads.
   const std::uint64_t limit = limit_bytes != 0 ? limit_bytes
@@ -94,6 +98,11 @@ MemoryPlan plan_memory(const repo::Config& config, std::size_t threads, std::uin
   plan.store.compression = config.compression;
   plan.store.pack_bytes = pack_bytes_for(config, indexed_chunks);
   plan.store.uploads = 1;
+  if (reach == Reach::kOverNetwork) {
+    plan.store.uploads = kUploadsOverNetwork;
+    plan.store.pack_bytes =
+        std::max(plan.store.pack_bytes / 2, std::min(plan.store.pack_bytes, kPackLeastOverNetwork));
+  }
   // What costs least speed goes first: packs, then queues, then threads.
   while (true) {
     plan.slabs = kSlabsOfReader * plan.readers;
@@ -106,6 +115,8 @@ MemoryPlan plan_memory(const repo::Config& config, std::size_t threads, std::uin
       plan.store.checkpoint_entries /= 2;
     else if (plan.entries_in_flight > 2048)
       plan.entries_in_flight /= 2;
+    else if (plan.store.uploads > 1)
+      plan.store.uploads -= 1;
     else if (plan.readers > 1)
       plan.readers -= 1;
     else if (plan.encoders > 1)

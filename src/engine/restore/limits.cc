@@ -1,6 +1,7 @@
 #include "engine/restore/limits.h"
 
 #include <algorithm>
+#include <thread>
 
 namespace backstay::engine::restoring {
 
@@ -17,6 +18,13 @@ Limits limits_for(std::size_t threads, std::uint64_t memory_limit) {
   limits.window_entry_bytes /= divisor;
   limits.read_ahead_bytes /= divisor;
   return limits;
+}
+
+std::size_t usual_threads(const backend::Backend& store) {
+  // A thread asks for a frame of about 1 MiB at a time: so many fill 1 Gbit/s at 50 ms.
+  constexpr std::size_t kOverNetwork = 8;
+  const std::size_t processors = std::max<std::size_t>(1, std::thread::hardware_concurrency());
+  return store.capabilities().over_network ? std::max(kOverNetwork, processors) : processors;
 }
 
 }  // namespace backstay::engine::restoring

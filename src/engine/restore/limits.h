@@ -4,6 +4,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "backend/backend.h"
+
 namespace backstay::engine::restoring {
 
 // A window is the part of the tree whose chunk references are sorted by their place in the
@@ -24,5 +26,9 @@ struct Limits {
 
 // `memory_limit` of 0 means the default above; less makes the windows smaller, down to an eighth.
 [[nodiscard]] Limits limits_for(std::size_t threads, std::uint64_t memory_limit);
+
+// Where nobody says how many: one a processor; more where most of the time goes into waiting for
+// the answers of `store`.
+[[nodiscard]] std::size_t usual_threads(const backend::Backend& store);
 
 }  // namespace backstay::engine::restoring
