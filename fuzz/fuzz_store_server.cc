@@ -26,7 +26,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     ASSERT(served::read_time(served::write_time(*time)).value() == *time);
   }
   static_cast<void>(served::read_state(text).has_value());
-  static_cast<void>(served::read_error(500, text).describe());
+  static_cast<void>(served::read_error(500, text, text).describe());
   if (const auto digest = served::digest_in(text)) ASSERT(digest->size() == 64);
   static_cast<void>(served::parse_address(text).has_value());
   if (const auto path = store::parse_restic_path(text); path && !path->object.empty()) {

@@ -90,13 +90,14 @@ void say_where(Console& console, const ServeArguments& arguments, const std::str
 Result<ExitCode> serve(Context& context, const ServeArguments& arguments) {
   const http::ListenAddress where = TRY(http::parse_listen_address(arguments.listen));
   TRY(check_is_safe(arguments, where));
+  Console& console = context.console;
   const auto service = TRY(store::Service::open(
       {.folder = arguments.folder,
        .rules = {.append_only = arguments.append_only, .quota_bytes = arguments.quota},
        .tokens_file = arguments.tokens,
        .restic =
-           arguments.restic ? store::ResticRequests::kAnswered : store::ResticRequests::kRefused}));
-  Console& console = context.console;
+           arguments.restic ? store::ResticRequests::kAnswered : store::ResticRequests::kRefused,
+       .complain = [&](const Error& error) { console.warning(error.describe(), ""); }}));
   const auto server = TRY(http::Server::listen(
       {.address = where.address,
        .port = where.port,

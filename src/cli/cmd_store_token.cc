@@ -94,9 +94,8 @@ Command store_token_command() {
   command.commands.push_back(
       {.name = "add",
        .summary = "Make a token and print it once",
-       .description = "The file keeps its hash. A machine that backs up needs read and create; who "
-                      "forgets and prunes needs delete as well; create alone is enough for a "
-                      "write-only key.",
+       .description = "The file keeps its hash. A machine that backs up needs read and create, "
+                      "with a write-only key as well; who forgets and prunes needs delete, too.",
        .examples = {{"backstay store token add web1 --path web1", "For one machine's repository"}},
        .arguments = {name_argument(to)},
        .options = {file(),

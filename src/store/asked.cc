@@ -36,6 +36,11 @@ Result<void> require_create(const Asked& asked) {
   return lacks(asked, "create");
 }
 
+Result<void> require_change(const Asked& asked) {
+  if (asked.who.rights.create || asked.who.rights.remove) return {};
+  return lacks(asked, "create or delete");
+}
+
 Result<void> require_remove(const Asked& asked, std::string_view name) {
   const bool own = asked.who.rights.create && backend::may_go_from_append_only(name);
   if (asked.who.rights.remove || own) return {};

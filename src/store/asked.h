@@ -25,6 +25,8 @@ struct Asked {
 // permission_denied, with the right that is missing.
 Result<void> require_read(const Asked& asked);
 Result<void> require_create(const Asked& asked);
+// Either of the rights to change anything.
+Result<void> require_change(const Asked& asked);
 // `name`: leases go with the right to create.
 Result<void> require_remove(const Asked& asked, std::string_view name);
 

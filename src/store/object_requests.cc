@@ -160,6 +160,7 @@ Result<void> answer_time(const Asked& asked) {
 }
 
 Result<void> adopt(const Asked& asked) {
+  TRY(require_change(asked));
   backend::LocalBackend& store = asked.repository.backend();
   if (const auto name = asked.head().parameter("name")) TRY(store.adopt(*name));
   if (const auto prefix = asked.head().parameter("prefix")) TRY(store.adopt_names(*prefix));
@@ -168,6 +169,7 @@ Result<void> adopt(const Asked& asked) {
 }
 
 Result<void> barrier(const Asked& asked) {
+  TRY(require_change(asked));
   TRY(asked.repository.backend().barrier());
   return say(asked.exchange, 204);
 }

@@ -162,6 +162,19 @@ TEST_F(StoreRequests, AreRefusedWithoutADigestOrALength) {
   EXPECT_EQ(ask("PUT", other, {digest("x")}, "x").status, 422);
 }
 
+TEST_F(StoreRequests, TellTheCodeOfARefusalWithoutABody) {
+  ASSERT_EQ(ask("POST", "/v1/home").status, 201);
+  EXPECT_EQ(ask("HEAD", "/v1/home/objects/config").header("backstay-code"), "not_found");
+  EXPECT_EQ(ask("GET", "/v1/other").header("backstay-code"), "no_repository");
+}
+
+TEST_F(StoreRequests, ToAdoptWhatIsNoFolderDoNotStopLaterBarriers) {
+  ASSERT_EQ(ask("POST", "/v1/home").status, 201);
+  ASSERT_EQ(ask("PUT", "/v1/home/objects/config", {digest("x")}, "x").status, 201);
+  EXPECT_EQ(ask("POST", "/v1/home/adopt?prefix=config/").status, 204);
+  EXPECT_EQ(ask("PUT", "/v1/home/objects/data/00/a", {digest("x")}, "x").status, 201);
+}
+
 TEST_F(StoreRequests, SayNothingOfWhereTheFolderIs) {
   ASSERT_EQ(ask("POST", "/v1/home").status, 201);
   const http::Response missing = ask("GET", "/v1/home/objects/config");

@@ -243,10 +243,21 @@ TEST_F(ServerWithTokens, GiveEachWhatItMayAndNoMore) {
   EXPECT_TRUE(other->get("data/00/a", 10).has_value());
   EXPECT_EQ(code_of(other->put("data/00/b", as_bytes("x"))), ErrorCode::kPermissionDenied);
   EXPECT_EQ(code_of(other->remove("leases/a")), ErrorCode::kPermissionDenied);
+  EXPECT_EQ(code_of(other->adopt("data/00/a")), ErrorCode::kPermissionDenied);
+  EXPECT_EQ(code_of(other->adopt_names("data/")), ErrorCode::kPermissionDenied);
   for (const std::string& token : {reader, writer}) {
     EXPECT_EQ(code_of(open_as(token, "other")), ErrorCode::kPermissionDenied);
     EXPECT_EQ(code_of(open_as(token, "team")), ErrorCode::kPermissionDenied);
   }
+}
+
+TEST_F(ServerWithTokens, ThatCannotBeReadForNowAreNoLostRepository) {
+  const auto store = open_as(all, "team/home", OpenKind::kCreate).value();
+  ASSERT_TRUE(store->put("leases/a", as_bytes("x")).has_value());
+  ASSERT_TRUE(io::remove_file(file).has_value());
+  const auto head = store->head("leases/a");
+  EXPECT_EQ(code_of(head), ErrorCode::kUnavailable);
+  EXPECT_EQ(head.error().describe().find(folder.path()), std::string::npos);
 }
 
 TEST_F(ServerWithTokens, AreRefusedFromTheMomentTheyAreRemoved) {

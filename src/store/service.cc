@@ -105,7 +105,12 @@ Result<Token> Service::who_asks(http::Exchange& exchange) {
                  .paths = {"*"}};
   }
   const Claim claim = TRY(claim_of(exchange.head().header("authorization").value_or("")));
-  const auto found = TRY(tokens_->find(claim.secret));
+  const auto asked = tokens_->find(claim.secret);
+  if (!asked) {
+    if (options_.complain) options_.complain(asked.error());
+    return fail(ErrorCode::kUnavailable, "the store server cannot read who may do what");
+  }
+  const std::optional<Token>& found = *asked;
   if (!found || (!claim.name.empty() && claim.name != found->name)) return not_known();
   return *found;
 }
@@ -149,7 +154,9 @@ void Service::refuse(http::Exchange& exchange, const Error& error) const {
   if (!error.hint().empty()) {
     said = std::move(said).with_hint(without(error.hint(), options_.folder));
   }
-  std::vector<http::Header> headers{{"Content-Type", "application/json"}};
+  std::vector<http::Header> headers{
+      {"Content-Type", "application/json"},
+      {std::string(served::kCodeHeader), std::string(to_string(error.code()))}};
   if (unknown) headers.push_back({"WWW-Authenticate", "Basic realm=\"backstay\""});
   const int status = unknown ? 401 : served::status_of(error.code());
   // Whoever asked may be gone; the log has the status.

@@ -2,6 +2,7 @@
 // repository below the server's folder.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -20,6 +21,8 @@ struct ServiceOptions {
   RepositoryRules rules = {};
   std::string tokens_file = {};  // empty: everybody may do everything
   ResticRequests restic = ResticRequests::kRefused;
+  // Is told what strangers are not: why the file of tokens cannot be read. Called by many threads.
+  std::function<void(const Error&)> complain = {};
 };
 
 // Thread-safe.

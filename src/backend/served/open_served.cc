@@ -1,8 +1,11 @@
 #include "backend/served/open_served.h"
 
+#include <arpa/inet.h>
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
+#include <string>
 
 #include "backend/served/served_backend.h"
 #include "base/try.h"
@@ -10,10 +13,20 @@
 namespace backstay::backend::served {
 namespace {
 
+// Without TLS, to this machine itself. A name that only looks like an address of it is another's.
 bool is_this_machine(std::string_view base) {
   constexpr std::string_view kScheme = "http://";
-  const std::string_view host = base.substr(kScheme.size());
-  return host.starts_with("127.") || host.starts_with("[::1]") || host.starts_with("localhost:");
+  if (!base.starts_with(kScheme)) return false;
+  std::string_view host = base.substr(kScheme.size());
+  host = host.substr(0, host.find('/'));
+  if (host.starts_with('[')) return host.substr(1, host.find(']') - 1) == "::1";
+  host = host.substr(0, host.find(':'));
+  constexpr std::uint8_t kLoopback = 127;
+  std::array<std::uint8_t, 4> address{};
+  if (::inet_pton(AF_INET, std::string(host).c_str(), address.data()) == 1) {
+    return address.front() == kLoopback;
+  }
+  return host == "localhost";
 }
 
 // Who listens on the line would have the token.
@@ -36,6 +49,7 @@ Result<std::unique_ptr<Backend>> open_served(std::string_view url, OpenKind kind
   if (!options.token.empty()) TRY(check_line(options.address, world));
   options.ca_file =
       world.variable("BACKSTAY_CA_FILE").value_or(world.variable("SSL_CERT_FILE").value_or(""));
+  options.use_proxies = !is_this_machine(options.address.base);
   options.stop = world.stop;
   return TRY(ServedBackend::open(std::move(options), world.rng, kind));
 }

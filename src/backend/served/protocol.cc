@@ -29,7 +29,7 @@ struct CodeStatus {
   ErrorCode code;
   int status;
 };
-// The first of a status is what it means without a body.
+// The first of a status is what it means without a code.
 constexpr std::array kStatuses{
     CodeStatus{ErrorCode::kNotFound, 404},         CodeStatus{ErrorCode::kNoRepository, 404},
     CodeStatus{ErrorCode::kAlreadyExists, 412},    CodeStatus{ErrorCode::kCorruption, 422},
@@ -41,6 +41,7 @@ constexpr std::array kStatuses{
 };
 
 ErrorCode code_of(int status) {
+  if (status == 404 || status == 412) return ErrorCode::kUnavailable;
   const auto* const found = std::ranges::find(kStatuses, status, &CodeStatus::status);
   if (found != kStatuses.end() && status != 500) return found->code;
   return status >= 500 ? ErrorCode::kUnavailable : ErrorCode::kInvalidArgument;
@@ -99,7 +100,7 @@ std::string write_error(const Error& error) {
   return json::to_line(body) + "\n";
 }
 
-Error read_error(int status, std::string_view body) {
+Error read_error(int status, std::string_view code_header, std::string_view body) {
   std::string code;
   std::string message;
   std::string hint;
@@ -120,8 +121,10 @@ Error read_error(int status, std::string_view body) {
     return {};
   };
   if (!read()) code.clear();
+  if (code.empty()) code = code_header;
   const auto named = code_named(code);
-  std::string said = named ? message : fmt::format("the store server answers {}", status);
+  std::string said =
+      named && !message.empty() ? message : fmt::format("the store server answers {}", status);
   // An internal error there is none here; and what fails there for now may succeed later.
   const bool inner = named == ErrorCode::kInternal;
   Error error(inner ? ErrorCode::kUnavailable : named.value_or(code_of(status)), std::move(said));

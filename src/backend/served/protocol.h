@@ -38,10 +38,14 @@ inline constexpr std::string_view kListEnd = ".";
 [[nodiscard]] std::string write_listed(const ObjectInfo& info);
 Result<ObjectInfo> read_listed(std::string_view line);
 
+// The code of an answer that is no success, for HEAD, too: "not_found".
+inline constexpr std::string_view kCodeHeader = "backstay-code";
+
 // The body of an answer that is no success: {"code":..,"message":..,"hint":..}.
 [[nodiscard]] std::string write_error(const Error& error);
-// `status` where the body does not tell.
-[[nodiscard]] Error read_error(int status, std::string_view body);
+// What the header or the body says; `status` where neither does. That may be from something between
+// here and the server, so that a bare 404 or 412 says nothing about an object: unavailable.
+[[nodiscard]] Error read_error(int status, std::string_view code_header, std::string_view body);
 [[nodiscard]] int status_of(ErrorCode code);
 
 // The body of GET /v1/REPOSITORY.

@@ -32,15 +32,18 @@ TEST(StoreProtocol, ReadsWhatItWrites) {
 
 TEST(StoreProtocol, BringsFailuresOver) {
   const Error error = Error(ErrorCode::kNoSpace, "the quota is full").with_hint("Prune.");
-  const Error read = read_error(507, write_error(error));
+  const Error read = read_error(507, "", write_error(error));
   EXPECT_EQ(read.code(), ErrorCode::kNoSpace);
   EXPECT_EQ(read.message(), "the quota is full");
   EXPECT_EQ(read.hint(), "Prune.");
-  EXPECT_EQ(read_error(404, "").code(), ErrorCode::kNotFound);
-  EXPECT_EQ(read_error(401, "<html>").code(), ErrorCode::kPermissionDenied);
-  EXPECT_EQ(read_error(502, "{").code(), ErrorCode::kUnavailable);
-  EXPECT_EQ(read_error(500, "").code(), ErrorCode::kUnavailable);
-  EXPECT_EQ(read_error(302, "").code(), ErrorCode::kInvalidArgument);
+  EXPECT_EQ(read_error(404, "not_found", "").code(), ErrorCode::kNotFound);
+  EXPECT_EQ(read_error(404, "no_repository", "").code(), ErrorCode::kNoRepository);
+  EXPECT_EQ(read_error(404, "", "").code(), ErrorCode::kUnavailable) << "nobody knows of whom";
+  EXPECT_EQ(read_error(412, "", "<html>").code(), ErrorCode::kUnavailable);
+  EXPECT_EQ(read_error(401, "", "<html>").code(), ErrorCode::kPermissionDenied);
+  EXPECT_EQ(read_error(502, "", "{").code(), ErrorCode::kUnavailable);
+  EXPECT_EQ(read_error(500, "", "").code(), ErrorCode::kUnavailable);
+  EXPECT_EQ(read_error(302, "", "").code(), ErrorCode::kInvalidArgument);
 }
 
 TEST(StoreProtocol, RefusesWhatItDoesNotUnderstand) {

@@ -97,7 +97,9 @@ Result<http::Response> ServedBackend::call(const http::Request& request, std::st
       what.empty() ? "asking " + describe() : fmt::format("{} in {}", what, describe());
   http::Response response = TRY_DOING(doing, client_.call(request));
   if (response.succeeded()) return response;
-  Error error = read_error(response.status, as_text(response.body)).with_context(doing);
+  Error error =
+      read_error(response.status, response.header(kCodeHeader).value_or(""), as_text(response.body))
+          .with_context(doing);
   if (response.status == 401) {
     return std::unexpected(
         std::move(error).with_hint("Give a token of that server in BACKSTAY_STORE_TOKEN_FILE, "
@@ -189,6 +191,8 @@ Result<void> ServedBackend::send(std::string_view name, const StreamedBytes& byt
 }
 
 Result<void> ServedBackend::barrier() {
+  // Held over the call: nobody returns before what he removed is durable.
+  const MutexLock lock(barrier_mutex_);
   if (!removed_.exchange(false)) return {};
   http::Request ask = request("POST", "barrier");
   ask.silence_max = kSlowAnswer;
@@ -310,8 +314,10 @@ Result<Timestamp> ServedBackend::store_time() {
 
 Result<void> ServedBackend::remove(std::string_view name) {
   TRY(ready(name));
+  const auto said = call(request("DELETE", "objects/" + std::string(name)), name);
+  // Whatever it answered, it may have been done; and a barrier meanwhile did not cover it.
   removed_ = true;
-  TRY(call(request("DELETE", "objects/" + std::string(name)), name));
+  if (!said) return std::unexpected(said.error().clone());
   return {};
 }
 

@@ -81,6 +81,11 @@ bool Exchange::leaves_too_much() const {
   return in_doubt || !head_.length || *head_.length - received_ > kDrainMax;
 }
 
+// Nobody waits for what comes from somebody who may not send it.
+bool Exchange::leaves_a_strangers_body() const {
+  return (status_ == 401 || status_ == 403) && !session_.body_is_read();
+}
+
 std::string Exchange::head_text(int status, std::span<const Header> headers,
                                 std::optional<std::uint64_t> size) {
   std::string text = fmt::format("HTTP/1.1 {} {}\r\nDate: {}\r\n", status, reason_of(status),
@@ -113,7 +118,7 @@ Result<void> Exchange::send(int status, std::span<const Header> headers, ByteVie
     return end();
   }
   status_ = status;
-  if (leaves_too_much()) session_.close_after_this();
+  if (leaves_too_much() || leaves_a_strangers_body()) session_.close_after_this();
   std::string text = head_text(status, headers, body.size());
   if (head_.method != "HEAD" && status != 204) text += as_text(body);
   TRY(session_.write(as_bytes(text)));
@@ -131,7 +136,7 @@ Result<void> Exchange::begin(int status, std::span<const Header> headers,
   without_body_ = head_.method == "HEAD" || status == 204;
   chunked_ = !size && head_.knows_chunks;
   const bool by_its_end = !size && !chunked_;
-  if (by_its_end || leaves_too_much()) session_.close_after_this();
+  if (by_its_end || leaves_too_much() || leaves_a_strangers_body()) session_.close_after_this();
   return session_.write(as_bytes(head_text(status, headers, size)));
 }
 

@@ -57,6 +57,7 @@ class Exchange {
   std::string head_text(int status, std::span<const Header> headers,
                         std::optional<std::uint64_t> size);
   [[nodiscard]] bool leaves_too_much() const;
+  [[nodiscard]] bool leaves_a_strangers_body() const;
 
   Session& session_;
   const RequestHead& head_;

@@ -37,6 +37,7 @@ void Session::begin_request() {
   if (in_head()) return;
   parser_.emplace(options_.limits.head_bytes_max);
   head_began_ = std::chrono::steady_clock::now();
+  drained_by_.reset();
   moved_ = 0;
 }
 
@@ -84,6 +85,10 @@ Result<std::size_t> Session::fill() {
 }
 
 std::optional<std::chrono::nanoseconds> Session::patience_left() const {
+  if (drained_by_) {
+    const std::chrono::nanoseconds rest = *drained_by_ - std::chrono::steady_clock::now();
+    return rest > std::chrono::nanoseconds(0) ? std::optional(rest) : std::nullopt;
+  }
   const ServerLimits& limits = options_.limits;
   const std::chrono::nanoseconds earned =
       limits.grace + std::chrono::seconds(moved_ / limits.rate_min);
@@ -148,6 +153,7 @@ void Session::answer() {
 bool Session::drained() {
   Bytes unwanted(16 * 1024);
   std::uint64_t sum = 0;
+  drained_by_ = std::chrono::steady_clock::now() + kDrainTime;
   while (!parser_->is_done()) {
     const Result<std::size_t> got = read_body(unwanted);
     if (!got) return false;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -17,6 +18,9 @@ namespace backstay::http {
 
 // So much of a body that nobody wanted is read, so that the connection can be kept.
 inline constexpr std::uint64_t kDrainMax = 64 * 1024;
+
+// And so long it may take.
+inline constexpr std::chrono::milliseconds kDrainTime{1500};
 
 // What becomes of the connection.
 enum class Next : std::uint8_t { kWait, kAgain, kClose };
@@ -73,6 +77,8 @@ class Session {
   bool keeps_ = true;
   std::chrono::steady_clock::time_point head_began_;
   std::chrono::nanoseconds waited_before_{0};
+  // Nothing more is earned by what comes: the body is read to be thrown away.
+  std::optional<std::chrono::steady_clock::time_point> drained_by_;
   std::uint64_t moved_ = 0;  // bytes of this request in both directions
 };
 
