@@ -141,6 +141,11 @@ Result<FtpAnswer> FtpTransfer::run() {
   curl_.easy_getinfo(handle_, CURLINFO_RESPONSE_CODE, &status);
   if (failure_) return std::unexpected(*std::move(failure_));
   if (code != CURLE_OK && !is_refusal(code, status)) return std::unexpected(error_of(code, detail));
+  // libcurl takes this answer to a list for an empty one.
+  constexpr long kTryAgain = 450;
+  if (code == CURLE_OK && status == kTryAgain && received_ == 0) {
+    return FtpAnswer{.code = static_cast<int>(status), .bytes = 0};
+  }
   const std::uint64_t moved = upload_ != nullptr ? at_ - from_ : received_;
   return FtpAnswer{.code = code == CURLE_OK ? 226 : static_cast<int>(status), .bytes = moved};
 }

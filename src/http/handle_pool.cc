@@ -12,7 +12,7 @@ HandlePool::~HandlePool() {
 
 Result<CURL*> HandlePool::take(const CurlLibrary& curl) {
   const MutexLock lock(mutex_);
-  curl_ = &curl;
+  if (curl_ == nullptr) curl_ = &curl;  // give_back() reads it without the lock
   while (idle_.empty() && made_ == most_) came_back_.wait(mutex_);
   if (idle_.empty()) {
     CURL* const handle = curl.easy_init();

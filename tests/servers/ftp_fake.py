@@ -101,7 +101,7 @@ class Session(socketserver.StreamRequestHandler):
             return
         self.silent = fault == "lose"
         try:
-            if command in ("STOR", "APPE", "RETR", "MLSD"):
+            if command in ("STOR", "APPE", "RETR", "MLSD", "NLST"):
                 method(argument, fault)
             else:
                 method(argument)
@@ -215,9 +215,9 @@ class Session(socketserver.StreamRequestHandler):
         text = "".join(facts(os.path.join(folder, name), name) + "\r\n" for name in names)
         self.send(text.encode(), fault)
 
-    def do_nlst(self, argument):
-        folder = self.path(argument.removeprefix("-a").strip())
-        self.send("".join(name + "\r\n" for name in os.listdir(folder)).encode(), None)
+    def do_nlst(self, argument, fault):
+        names = [".", "..", *os.listdir(self.path(argument.removeprefix("-a").strip()))]
+        self.send("".join(name + "\r\n" for name in names).encode(), fault)
 
     # ---- files
     def do_mlst(self, argument):

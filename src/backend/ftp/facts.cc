@@ -150,6 +150,15 @@ Result<std::vector<std::string>> parse_names(std::string_view text) {
   return names;
 }
 
+bool names_itself(std::string_view text) {
+  bool found = false;
+  const auto looked = for_each_line(text, [&](std::string_view line) -> Result<void> {
+    found = found || last_component(line) == ".";
+    return {};
+  });
+  return looked && found;
+}
+
 Result<std::uint64_t> parse_size_reply(std::string_view text) {
   constexpr std::string_view kStart = "213 ";
   if (!text.starts_with(kStart)) return senseless("size");

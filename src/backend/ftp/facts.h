@@ -23,6 +23,8 @@ Result<remote::Entry> parse_machine_reply(std::string_view text);
 
 // The answer to NLST: names, whether the server sends them with their folder or without.
 Result<std::vector<std::string>> parse_names(std::string_view text);
+// Whether "." is among them.
+bool names_itself(std::string_view text);
 
 // "213 1234" and "213 20261122171318".
 Result<std::uint64_t> parse_size_reply(std::string_view text);

@@ -58,6 +58,8 @@ TEST(FtpFacts, ReadsNamesWithAndWithoutTheirFolder) {
   EXPECT_EQ(parse_names("/srv/.\r\n/srv/..\r\n/srv/.dot\r\n/srv/a\r\nb\n").value(),
             (std::vector<std::string>{".dot", "a", "b"}));
   EXPECT_TRUE(parse_names("").value().empty());
+  EXPECT_TRUE(names_itself("/srv/.\r\n/srv/..\r\n"));
+  EXPECT_FALSE(names_itself("/srv/..\r\n/srv/.a\r\n"));
   EXPECT_FALSE(parse_names("a\r\nb").has_value()) << "it does not end";
   EXPECT_FALSE(parse_names("a/\r\n").has_value());
 }

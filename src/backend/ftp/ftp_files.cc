@@ -20,7 +20,9 @@ constexpr std::uint64_t kListBytesMax = 128 << 20;
 // So many names are asked for in one go where the server has no lists for programs.
 constexpr std::size_t kQuestionsAtOnce = 200;
 constexpr std::uint64_t kRestBytesMax = 512 * 1024;
-constexpr int kResumesMax = 5;
+// Once only: two processes of the server that still write what was cut before may each leave a gap
+// that the other's length hides.
+constexpr int kResumesMax = 1;
 // What is said where a server's number would also mean that nothing is there.
 constexpr int kForbidden = 553;
 // Less is sent anew sooner than it is asked for.
@@ -63,12 +65,13 @@ Result<std::optional<Entry>> entry_of(std::span<const FtpReply> said) {
     return entry;
   }
   if (said[2].succeeded()) return folder_entry();
-  for (const FtpReply& reply : said) {
-    if (code_of(reply.code) == ErrorCode::kUnavailable) {
-      return fail(ErrorCode::kUnavailable, "the server answers " + std::to_string(reply.code));
-    }
-  }
-  return std::optional<Entry>();
+  const auto is_absent = [](const FtpReply& reply) {
+    return code_of(reply.code) == ErrorCode::kNotFound;
+  };
+  if (std::ranges::all_of(said, is_absent)) return std::optional<Entry>();
+  return fail(ErrorCode::kUnavailable,
+              fmt::format("the server answers {}, {} and {} to SIZE, MDTM and CWD", said[0].code,
+                          said[1].code, said[2].code));
 }
 
 }  // namespace
@@ -147,23 +150,64 @@ Result<std::vector<Entry>> FtpFiles::read_folder(const std::string& path) {
   if (answer.succeeded()) {
     return TRY_DOING("listing " + full, parse_machine_list(as_text(text)));
   }
-  // Servers differ in what they say of a file.
+  // Servers differ in what they say of a file, and say the same of a closed folder as of none.
   const auto itself = look(path);
+  if (!itself && itself.error().code() != ErrorCode::kNotFound) {
+    return std::unexpected(itself.error().clone());
+  }
   if (itself && itself->kind != Kind::kFolder) {
     return fail(ErrorCode::kNotFound, full + " is no folder");
   }
-  return std::unexpected(refusal(answer.code, "listing " + full));
+  const bool closed = itself && code_of(answer.code) == ErrorCode::kNotFound;
+  return std::unexpected(refusal(closed ? kForbidden : answer.code, "listing " + full));
+}
+
+// Of a folder that CWD does not go to: the one above knows whether it is there.
+Error FtpFiles::not_entered(int code, const std::string& full) {
+  Error error = refusal(code, "listing " + full);
+  if (error.code() != ErrorCode::kNotFound || full == full_path("")) return error;
+  const std::size_t slash = full.rfind('/');
+  const auto beside = names_in(slash == 0 ? "/" : full.substr(0, slash));
+  if (!beside) return beside.error().clone();
+  if (std::ranges::find(*beside, full.substr(slash + 1)) == beside->end()) return error;
+  const auto size = size_of(full);
+  if (size) return {ErrorCode::kNotFound, full + " is no folder"};
+  if (size.error().retryable()) return size.error().clone();
+  return refusal(kForbidden, "listing " + full);
+}
+
+// A folder that is not there, or that the server cannot open, is an empty list to some servers; in
+// every other there is the folder itself.
+Result<std::vector<std::string>> FtpFiles::names_in(const std::string& full) {
+  const auto there = TRY(ask({"CWD " + full}));
+  if (!there[0].succeeded()) return std::unexpected(not_entered(there[0].code, full));
+  Bytes text;
+  const FtpAnswer answer = TRY(client_.list("NLST -a", full, text, kListBytesMax));
+  if (!answer.succeeded()) {
+    const bool closed = code_of(answer.code) == ErrorCode::kNotFound;
+    return std::unexpected(refusal(closed ? kForbidden : answer.code, "listing " + full));
+  }
+  auto names = TRY_DOING("listing " + full, parse_names(as_text(text)));
+  if (names_itself(as_text(text))) return names;
+  return fail(ErrorCode::kUnavailable,
+              fmt::format("listing {}: the server's list does not have the folder itself", full));
+}
+
+// What is in a list and then is not there went meanwhile, or is closed: then it is listed again.
+Result<void> FtpFiles::check_gone(const std::string& full, const std::vector<std::string>& gone) {
+  if (gone.empty()) return {};
+  const auto names = TRY(names_in(full));
+  for (const std::string& name : gone) {
+    if (std::ranges::find(names, name) == names.end()) continue;
+    return std::unexpected(refusal(kForbidden, fmt::format("looking at {}/{}", full, name)));
+  }
+  return {};
 }
 
 Result<std::vector<Entry>> FtpFiles::read_by_names(const std::string& full) {
-  // A folder that is not there is an empty list to some servers.
-  const auto there = TRY(ask({"CWD " + full}));
-  if (!there[0].succeeded()) return std::unexpected(refusal(there[0].code, "listing " + full));
-  Bytes text;
-  const FtpAnswer answer = TRY(client_.list("NLST -a", full, text, kListBytesMax));
-  if (!answer.succeeded()) return std::unexpected(refusal(answer.code, "listing " + full));
-  const auto names = TRY_DOING("listing " + full, parse_names(as_text(text)));
+  const auto names = TRY(names_in(full));
   std::vector<Entry> entries;
+  std::vector<std::string> gone;
   const std::string start = full.ends_with('/') ? full : full + "/";
   for (std::size_t first = 0; first < names.size(); first += kQuestionsAtOnce) {
     const std::size_t last = std::min(names.size(), first + kQuestionsAtOnce);
@@ -176,11 +220,15 @@ Result<std::vector<Entry>> FtpFiles::read_by_names(const std::string& full) {
     const auto said = TRY(ask(commands));
     for (std::size_t i = first; i < last; ++i) {
       auto entry = TRY(entry_of(std::span(said).subspan((i - first) * 3, 3)));
-      if (!entry) continue;  // it went meanwhile
+      if (!entry) {
+        gone.push_back(names[i]);
+        continue;
+      }
       entry->name = names[i];
       entries.push_back(*std::move(entry));
     }
   }
+  TRY(check_gone(full, gone));
   return entries;
 }
 
@@ -278,10 +326,14 @@ Result<void> FtpFiles::remove_file(const std::string& path) {
 
 Error FtpFiles::not_read(int code, const std::string& path) {
   Error error = refusal(code, "reading " + full_path(path));
-  if (error.code() != ErrorCode::kNotFound) return error;
+  if (error.code() != ErrorCode::kNotFound && error.code() != ErrorCode::kPermissionDenied) {
+    return error;
+  }
   const auto there = look(path);
-  if (there && there->kind == Kind::kFile) return refusal(kForbidden, "reading " + full_path(path));
-  return error;
+  if (!there && there.error().code() != ErrorCode::kNotFound) return there.error().clone();
+  if (!there) return error;
+  if (there->kind == Kind::kFile) return refusal(kForbidden, "reading " + full_path(path));
+  return {ErrorCode::kNotFound, path + " is no file"};
 }
 
 Result<Bytes> FtpFiles::read(const std::string& path, std::uint64_t size_max) {
@@ -302,14 +354,11 @@ Result<Bytes> FtpFiles::read(const std::string& path, std::uint64_t size_max) {
 // A transfer that ends before the file does costs the connection, and so a login: what is left is
 // rather fetched, too, when it is not much.
 Result<Bytes> FtpFiles::fetch(const std::string& path, std::uint64_t offset, std::uint64_t size) {
-  const auto size_there = size_of(full_path(path));
-  if (!size_there) {
-    const Error& error = size_there.error();
-    if (error.code() != ErrorCode::kPermissionDenied) return std::unexpected(error.clone());
-    return fail(ErrorCode::kNotFound, path + " is no file");
-  }
-  if (offset >= *size_there) return Bytes();
-  const std::uint64_t left = *size_there - offset;
+  const auto said = TRY(ask({"SIZE " + full_path(path)}));
+  if (!said[0].succeeded()) return std::unexpected(not_read(said[0].code, path));
+  const std::uint64_t size_there = TRY(parse_size_reply(said[0].text));
+  if (offset >= size_there) return Bytes();
+  const std::uint64_t left = size_there - offset;
   if (left <= size || left - size <= kRestBytesMax) size = left;
   Bytes bytes;
   const auto sink = [&](ByteView piece) -> Result<void> {

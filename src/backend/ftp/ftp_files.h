@@ -52,6 +52,9 @@ class FtpFiles final : public remote::Files {
   Result<remote::Entry> look_at(const std::string& full);
   Result<remote::Entry> look_by_questions(const std::string& full);
   Result<std::vector<remote::Entry>> read_by_names(const std::string& full);
+  Result<std::vector<std::string>> names_in(const std::string& full);
+  Result<void> check_gone(const std::string& full, const std::vector<std::string>& gone);
+  Error not_entered(int code, const std::string& full);
   Result<void> make_folder_at(const std::string& full);
   Result<std::uint64_t> size_of(const std::string& full);
   Result<void> check_written(int code, const std::string& path, const StreamedBytes& bytes);

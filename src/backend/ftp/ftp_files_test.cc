@@ -254,11 +254,49 @@ TEST_P(FtpFaults, GoesOnWithAnUploadThatWasCut) {
   const auto store = open();
   const Bytes bytes = big();
   site("FAULT STOR cut_1000000");
-  site("FAULT APPE cut_500000");
   ASSERT_TRUE(store->put("data/3f/a", bytes).has_value());
   EXPECT_TRUE(store->get("data/3f/a", bytes.size()).value() == bytes);
   EXPECT_EQ(count("STOR"), 1);
-  EXPECT_EQ(count("APPE"), 2);
+  EXPECT_EQ(count("APPE"), 1);
+}
+
+TEST_P(FtpFaults, BeginsAnUploadAnewThatWasCutTwice) {
+  const auto store = retried();
+  const Bytes bytes = big();
+  site("FAULT STOR cut_1000000");
+  site("FAULT APPE cut_500000");
+  ASSERT_TRUE(store->put("data/3f/a", bytes).has_value());
+  EXPECT_TRUE(store->get("data/3f/a", bytes.size()).value() == bytes);
+  EXPECT_EQ(count("STOR"), 2);
+  EXPECT_EQ(count("APPE"), 1);
+}
+
+TEST_P(FtpFaults, TakesNoFolderForEmptyThatCouldNotBeListed) {
+  const auto store = open();
+  ASSERT_TRUE(store->put("data/a", as_bytes("x")).has_value());
+  const auto list = [&](const std::string& prefix) {
+    int found = 0;
+    const auto done = store->list(prefix, [&](const ObjectInfo&) -> Result<void> {
+      ++found;
+      return {};
+    });
+    EXPECT_TRUE(!done || found == 1) << "it was " << found;
+    return done ? ErrorCode::kInternal : done.error().code();
+  };
+  const std::string command = GetParam() ? "MLSD" : "NLST";
+  EXPECT_EQ(list("data/"), ErrorCode::kInternal);
+  site(fmt::format("FAULT {} 550", command));
+  EXPECT_EQ(list("data/"), ErrorCode::kPermissionDenied);
+  site(fmt::format("FAULT {} 450", command));
+  EXPECT_EQ(list("data/"), ErrorCode::kUnavailable);
+  if (GetParam()) return;
+  site("FAULT CWD 550");
+  EXPECT_EQ(list("data/"), ErrorCode::kPermissionDenied);
+  site("FAULT NLST short_0");
+  EXPECT_EQ(list("data/"), ErrorCode::kUnavailable);
+  const auto each = [](const ObjectInfo&) -> Result<void> { return {}; };
+  EXPECT_TRUE(store->list("index/", each).has_value());
+  EXPECT_TRUE(store->list("index/3f/", each).has_value());
 }
 
 TEST_P(FtpFaults, BeginsAnUploadAnewThatTheServerMadeTooLongOrTooShort) {

@@ -33,6 +33,19 @@ std::unexpected<Error> refuse_taken(std::string_view name) {
   return fail(ErrorCode::kAlreadyExists, fmt::format("making {}: the name is taken", name));
 }
 
+// As temporary_path() makes them, and nobody else.
+bool is_temporary(std::string_view name) {
+  constexpr std::size_t kDigits = 32;
+  if (!name.starts_with(io::kTemporaryPrefix)) return false;
+  name.remove_prefix(std::string_view(io::kTemporaryPrefix).size());
+  return name.size() == kDigits &&
+         name.find_first_not_of("0123456789abcdef") == std::string_view::npos;
+}
+
+bool is_repository(const Entry& entry) {
+  return entry.name == "config" || (entry.name == "keys" && entry.kind == Kind::kFolder);
+}
+
 // "data/3f" of "data/3f/name"; empty for what is in the root.
 std::string folder_of(std::string_view name) {
   const std::size_t slash = name.rfind('/');
@@ -91,17 +104,18 @@ Result<void> FolderBackend::begin(OpenKind kind) {
   return remove_leftovers(*root);
 }
 
-// Nobody else would ever take them away. Failures are no matter: the store may be read-only.
+// Nobody else would ever take them away, but in a folder that is no repository nothing is ours.
+// Failures are no matter: the store may be read-only.
 Result<void> FolderBackend::remove_leftovers(const std::vector<Entry>& entries) {
-  const auto is_temporary = [](const Entry& entry) {
-    return entry.kind == Kind::kFile && entry.modified &&
-           entry.name.starts_with(io::kTemporaryPrefix);
+  const auto is_leftover = [](const Entry& entry) {
+    return entry.kind == Kind::kFile && entry.modified && is_temporary(entry.name);
   };
-  if (std::ranges::none_of(entries, is_temporary)) return {};
+  if (std::ranges::none_of(entries, is_repository)) return {};
+  if (std::ranges::none_of(entries, is_leftover)) return {};
   const Result<Timestamp> now = store_time();
   if (!now) return {};
   for (const Entry& entry : entries) {
-    if (!is_temporary(entry) || now->seconds - entry.modified->seconds < kLeftoverAgeSeconds) {
+    if (!is_leftover(entry) || now->seconds - entry.modified->seconds < kLeftoverAgeSeconds) {
       continue;
     }
     static_cast<void>(files_->remove_file(entry.name).has_value());
@@ -162,7 +176,11 @@ Result<bool> FolderBackend::give_name(const std::string& temporary, const std::s
   Result<Renamed> renamed = files_->rename(temporary, name);
   if (renamed && *renamed == Renamed::kTaken) return refuse_taken(name);
   if (renamed) return true;
-  if (renamed.error().retryable()) return std::unexpected(std::move(renamed).error());
+  if (renamed.error().retryable()) {
+    // Apache says 500 when the folder is gone: whoever tries again makes it again.
+    forget_folders();
+    return std::unexpected(std::move(renamed).error());
+  }
   // Servers have many words for it that the folder is gone.
   const std::string folder = folder_of(name);
   const auto found = files_->look(folder);
@@ -192,7 +210,7 @@ Result<void> FolderBackend::put_streamed(std::string_view name, const StreamedBy
   Result<bool> done = work();
   if (done && *done) return {};
   // Where the server cannot be reached, it goes when it is a day old.
-  if (done || !done.error().retryable()) {
+  if (done || done.error().code() != ErrorCode::kCancelled) {
     static_cast<void>(files_->remove_file(temporary).has_value());
   }
   if (!done) return std::unexpected(std::move(done).error());
@@ -210,8 +228,8 @@ Result<void> FolderBackend::remove(std::string_view name) {
   if (!found && is_not_found(found.error())) return {};
   if (!found) return std::unexpected(found.error().clone());
   // A folder is no object, so there is nothing of that name; and some servers would take all that
-  // is in it away.
-  if (found->kind == Kind::kFolder) return {};
+  // is in it away. The same goes for what is neither.
+  if (found->kind != Kind::kFile) return {};
   if (!may_go_from_append_only(name) && TRY(is_append_only())) {
     return refuse_append_only(describe(), name);
   }
@@ -251,23 +269,35 @@ Result<ObjectInfo> FolderBackend::head(std::string_view name) {
   return fail(ErrorCode::kNotFound, fmt::format("{} is no file", name));
 }
 
-// A folder that is not there is empty, but a root that is gone is no empty store.
-Result<std::vector<Entry>> FolderBackend::read_folder(const std::string& prefix) {
-  auto read = files_->read_folder(prefix.substr(0, prefix.empty() ? 0 : prefix.size() - 1));
-  if (read || !is_not_found(read.error())) return read;
+// A folder that is not there is empty, but a root that is gone is no empty store, and a folder that
+// the one above it told of is there: nobody removes folders.
+Result<std::vector<Entry>> FolderBackend::read_folder(const std::string& prefix, Named named) {
+  const std::string path = prefix.substr(0, prefix.empty() ? 0 : prefix.size() - 1);
+  auto read = files_->read_folder(path);
+  if (read || !is_not_found(read.error()) || prefix.empty()) return read;
+  if (named == Named::kByTheFolderAbove) {
+    return fail(ErrorCode::kUnavailable,
+                fmt::format("the server lists the folder {} and then has no such folder", path));
+  }
   TRY(files_->look(""));
-  return std::vector<Entry>();
+  // The root may have come back, as a disk that is mounted, since the first answer.
+  read = files_->read_folder(path);
+  if (!read && is_not_found(read.error())) return std::vector<Entry>();
+  return read;
 }
 
 Result<std::vector<std::vector<Entry>>> FolderBackend::read_folders(
-    const std::vector<std::string>& prefixes) {
+    const std::vector<std::string>& prefixes, std::string_view asked) {
+  const auto read_one = [&](const std::string& prefix) {
+    return read_folder(prefix, prefix == asked ? Named::kByNobody : Named::kByTheFolderAbove);
+  };
   std::vector<Result<std::vector<Entry>>> read(prefixes.size());
   {
     std::vector<std::jthread> readers;
     for (std::size_t i = 1; i < prefixes.size(); ++i) {
-      readers.emplace_back([&, i] { read[i] = read_folder(prefixes[i]); });
+      readers.emplace_back([&, i] { read[i] = read_one(prefixes[i]); });
     }
-    read[0] = read_folder(prefixes[0]);
+    read[0] = read_one(prefixes[0]);
   }
   std::vector<std::vector<Entry>> folders;
   for (std::size_t i = 0; i < prefixes.size(); ++i) {
@@ -286,7 +316,7 @@ Result<void> FolderBackend::list(std::string_view prefix,
     const std::vector<std::string> prefixes(waiting.end() - static_cast<std::ptrdiff_t>(count),
                                             waiting.end());
     waiting.resize(waiting.size() - count);
-    const auto folders = TRY(read_folders(prefixes));
+    const auto folders = TRY(read_folders(prefixes, prefix));
     for (std::size_t i = 0; i < folders.size(); ++i) {
       TRY(tell_objects(prefixes[i], folders[i], waiting, each));
     }

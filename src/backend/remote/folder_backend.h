@@ -66,8 +66,12 @@ class FolderBackend final : public Backend {
   void forget_folders() EXCLUDES(mutex_);
   // Whether it has the name now; if not, the folders should be made again.
   Result<bool> give_name(const std::string& temporary, const std::string& name);
-  Result<std::vector<Entry>> read_folder(const std::string& prefix);
-  Result<std::vector<std::vector<Entry>>> read_folders(const std::vector<std::string>& prefixes);
+  // Who says that a folder is there.
+  enum class Named : std::uint8_t { kByNobody, kByTheFolderAbove };
+  Result<std::vector<Entry>> read_folder(const std::string& prefix, Named named);
+  // `asked` is the prefix that list() has from its caller.
+  Result<std::vector<std::vector<Entry>>> read_folders(const std::vector<std::string>& prefixes,
+                                                       std::string_view asked);
   Result<bool> is_append_only();
 
   const std::unique_ptr<Files> files_;

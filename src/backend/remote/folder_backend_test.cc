@@ -238,13 +238,21 @@ TEST_F(RemoteFolder, SurvivesACutAtEveryCall) {
 }
 
 TEST_F(RemoteFolder, RemovesWhatDeadWritersLeftButNothingYoung) {
-  make_file(".tmp-old", 1000);
-  make_file(".tmp-young", 1000 + 3600);
+  const std::string old = ".tmp-" + std::string(32, '0');
+  const std::string young = ".tmp-" + std::string(32, 'f');
+  make_file(old, 1000);
+  make_file(young, 1000 + 3600);
   disk.now = {1000 + 24 * 3600, 0};
   ASSERT_TRUE(open(OpenKind::kRead).has_value());
   EXPECT_EQ(in_root().size(), 2U) << "who only reads changes nothing";
   ASSERT_TRUE(open(OpenKind::kOpen).has_value());
-  EXPECT_EQ(in_root(), std::vector<std::string>{".tmp-young"});
+  EXPECT_EQ(in_root().size(), 2U) << "this is no repository";
+  make_file("config", 1000);
+  make_file(".tmp-of-somebody-else", 1000);
+  ASSERT_TRUE(open(OpenKind::kOpen).has_value());
+  std::vector<std::string> left = in_root();
+  std::ranges::sort(left);
+  EXPECT_EQ(left, (std::vector<std::string>{young, ".tmp-of-somebody-else", "config"}));
 }
 
 TEST_F(RemoteFolder, NoticesThatItsFolderIsGone) {

@@ -55,11 +55,14 @@ bool is_good(std::string_view status) {
   return blank != std::string_view::npos && status.substr(blank + 1).starts_with('2');
 }
 
-Result<void> take_properties(const pugi::xml_node& properties, Entry& entry) {
+// Says whether the kind was among them.
+Result<bool> take_properties(const pugi::xml_node& properties, Entry& entry) {
+  bool has_kind = false;
   for (const pugi::xml_node node : properties.children()) {
     const std::string_view name = plain_name(node);
     const std::string_view text = trimmed(node.child_value());
     if (name == "resourcetype") {
+      has_kind = true;
       entry.kind = part(node, "collection") ? Kind::kFolder
                    : node.first_child()     ? Kind::kOther
                                             : Kind::kFile;
@@ -72,20 +75,19 @@ Result<void> take_properties(const pugi::xml_node& properties, Entry& entry) {
       entry.modified = TRY(http::parse_http_date(text));
     }
   }
-  return {};
+  return has_kind;
 }
 
 Result<Entry> parse_response(const pugi::xml_node& response) {
   Entry entry;
-  bool told = false;
+  bool has_kind = false;
   for (const pugi::xml_node node : response.children()) {
     if (plain_name(node) != "propstat") continue;
     if (!is_good(trimmed(part(node, "status").child_value()))) continue;
-    TRY(take_properties(part(node, "prop"), entry));
-    told = true;
+    if (TRY(take_properties(part(node, "prop"), entry))) has_kind = true;
   }
   // Without its kind it would be taken for nothing, and a list for shorter than it is.
-  if (!told) return no_good("properties");
+  if (!has_kind) return no_good("kind of what is there");
   return entry;
 }
 

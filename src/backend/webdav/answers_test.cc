@@ -44,6 +44,12 @@ ErrorCode refusal(std::string_view inside) {
   return entries ? ErrorCode::kInternal : entries.error().code();
 }
 
+TEST(WebdavAnswers, RefusesAnEntryWithoutItsKind) {
+  EXPECT_EQ(refusal(folder("/dav/a%20b/") +
+                    response("/dav/a%20b/x", "<D:getcontentlength>3</D:getcontentlength>")),
+            ErrorCode::kCorruption);
+}
+
 TEST(WebdavAnswers, ListsAFolderWhateverTheOrderAndThePrefix) {
   const auto entries =
       parse(file("http://host:80/dav/a%20b/config") + folder("/dav/a%20b/") +

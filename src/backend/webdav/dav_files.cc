@@ -202,12 +202,18 @@ Result<std::vector<Entry>> DavFiles::read_folder(const std::string& path) {
   auto found = propfind(full_path(path) + "/", "1");
   // Apache's answer to a file that is asked for with a slash is 400.
   if (!found && found.error().code() == ErrorCode::kInvalidArgument) {
-    auto itself = propfind(full_path(path), "0");
-    if (itself) found = std::move(itself);
+    const auto itself = propfind(full_path(path), "0");
+    if (itself && itself->front().kind == Kind::kFile) {
+      return fail(ErrorCode::kNotFound, full_path(path) + " is no folder");
+    }
   }
+  // What is there and could not be listed is never an empty list.
   if (!found) return found;
-  if (found->front().kind != Kind::kFolder) {
+  if (found->front().kind == Kind::kFile) {
     return fail(ErrorCode::kNotFound, full_path(path) + " is no folder");
+  }
+  if (found->front().kind != Kind::kFolder) {
+    return fail(ErrorCode::kUnsupported, full_path(path) + " is neither a file nor a folder");
   }
   found->erase(found->begin());
   return found;
@@ -254,13 +260,13 @@ Result<Renamed> DavFiles::rename(const std::string& from, const std::string& to)
   const http::Response response = TRY(ask(
       {.method = "MOVE", .headers = {{"Destination", url_of(full_path(to))}, {"Overwrite", "F"}}},
       full_path(from)));
-  if (response.status == 412) return Renamed::kTaken;
   // 207 tells of parts that failed.
   if (response.succeeded() && response.status != 207) return Renamed::kDone;
   // A request whose answer was lost may have been sent again by the library.
-  if (response.status == 404 && !look(from)) {
+  if ((response.status == 404 || response.status == 412) && !look(from)) {
     return fail(ErrorCode::kUnavailable, "the file that was to get a name is gone, or has it");
   }
+  if (response.status == 412) return Renamed::kTaken;
   return std::unexpected(meaning(response, full_path(to)).with_context("giving a file its name"));
 }
 

@@ -256,6 +256,17 @@ TEST_F(Webdav, TakesNoAnswerOfAWrongLengthForAnObject) {
   EXPECT_EQ(store->list("", each).error().code(), ErrorCode::kCorruption);
 }
 
+TEST_F(Webdav, TakesNoFolderForEmptyThatCouldNotBeListed) {
+  stand_between();
+  const auto store = open().value();
+  ASSERT_TRUE(store->put("data/a", as_bytes("x")).has_value());
+  const auto each = [](const ObjectInfo&) -> Result<void> { return {}; };
+  fault(R"({"do": "400", "method": "PROPFIND"})");
+  const auto listed = store->list("data/", each);
+  ASSERT_FALSE(listed.has_value());
+  EXPECT_EQ(listed.error().code(), ErrorCode::kInvalidArgument);
+}
+
 TEST_F(Webdav, TellsAFullServerFromOneThatFails) {
   stand_between();
   const auto store = open().value();
