@@ -116,7 +116,7 @@ Result<void> answer_retention(const Asked& asked, std::string_view name) {
     TRY(require_create(asked));
     const Timestamp until = TRY(served::read_time(asked.head().parameter("until").value_or("")));
     TRY(store.retain(name, until));
-    TRY(store.barrier());
+    TRY(asked.repository.barrier());
     return say(asked.exchange, 204);
   }
   TRY(require_read(asked));
@@ -164,13 +164,13 @@ Result<void> adopt(const Asked& asked) {
   backend::LocalBackend& store = asked.repository.backend();
   if (const auto name = asked.head().parameter("name")) TRY(store.adopt(*name));
   if (const auto prefix = asked.head().parameter("prefix")) TRY(store.adopt_names(*prefix));
-  TRY(store.barrier());
+  TRY(asked.repository.barrier());
   return say(asked.exchange, 204);
 }
 
 Result<void> barrier(const Asked& asked) {
   TRY(require_change(asked));
-  TRY(asked.repository.backend().barrier());
+  TRY(asked.repository.barrier());
   return say(asked.exchange, 204);
 }
 

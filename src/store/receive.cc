@@ -42,6 +42,31 @@ Result<std::uint64_t> sweep_uploads(const Repository& repository) {
   return sum;
 }
 
+// A request's hold on an upload, which a newer request of the same upload ends: the first may lie
+// broken on the line for minutes. An upload without a name has nobody else.
+class Turn {
+ public:
+  Turn(Repository& repository, const std::string& upload) {
+    if (upload.empty()) return;
+    upload_ = repository.upload(upload);
+    turn_ = ++upload_->turn;
+  }
+  // `act` while nobody else does anything to the file.
+  template <typename Act>
+  Result<void> during(const Act& act) const {
+    if (upload_ == nullptr) return act();
+    const MutexLock lock(upload_->mutex);
+    if (upload_->turn != turn_) {
+      return fail(ErrorCode::kUnavailable, "another request goes on with it");
+    }
+    return act();
+  }
+
+ private:
+  std::shared_ptr<Repository::Upload> upload_;
+  std::uint64_t turn_ = 0;
+};
+
 // The file that an object arrives in.
 struct Landing {
   io::Fd file;
@@ -72,13 +97,14 @@ Result<Landing> land(const Repository& repository, const Arrival& arrival) {
 }
 
 Result<void> write_body(http::Exchange& exchange, const Arrival& arrival, const io::Fd& file,
-                        Examiner& examiner) {
+                        const Turn& turn, Examiner& examiner) {
   Bytes piece(kPieceBytes);
   for (std::uint64_t at = arrival.offset;;) {
     const std::size_t got = TRY(exchange.read(piece));
     if (got == 0) return {};
     const ByteView bytes = ByteView(piece).first(got);
-    TRY_DOING("keeping what arrives", io::pwrite_full(file.get(), bytes, at));
+    TRY_DOING("keeping what arrives",
+              turn.during([&] { return io::pwrite_full(file.get(), bytes, at); }));
     examiner.update(bytes);
     at += got;
   }
@@ -131,10 +157,8 @@ Result<void> store_landed(Repository& repository, const std::string& name, const
   return store.put_streamed(name, whole);
 }
 
-Result<void> receive_large(http::Exchange& exchange, Repository& repository, const Arrival& arrival,
-                           Examiner& examiner) {
-  const Landing landing = TRY(land(repository, arrival));
-  TRY(write_body(exchange, arrival, landing.file, examiner));
+Result<void> keep_landed(Repository& repository, const Arrival& arrival, const Landing& landing,
+                         Examiner& examiner) {
   Bytes buffer(kPieceBytes);
   const StreamedBytes whole = bytes_of(landing.file, arrival.size, buffer);
   const bool approved = TRY(is_approved(arrival, whole, examiner));
@@ -145,6 +169,20 @@ Result<void> receive_large(http::Exchange& exchange, Repository& repository, con
   const bool again = !stored && stored.error().code() == ErrorCode::kNoSpace;
   if (!landing.path.empty() && !again) TRY(io::remove_file(landing.path));
   return stored;
+}
+
+Result<void> receive_large(http::Exchange& exchange, Repository& repository, const Arrival& arrival,
+                           Examiner& examiner) {
+  const Turn turn(repository, arrival.upload);
+  Landing landing;
+  TRY(turn.during([&]() -> Result<void> {
+    landing = TRY(land(repository, arrival));
+    return {};
+  }));
+  TRY(write_body(exchange, arrival, landing.file, turn, examiner));
+  // From its examination on until it is the object nobody writes to it; and nobody does afterwards:
+  // who comes later finds another file of that name, or none.
+  return turn.during([&] { return keep_landed(repository, arrival, landing, examiner); });
 }
 
 }  // namespace
@@ -172,7 +210,7 @@ Result<void> receive_object(http::Exchange& exchange, Repository& repository,
   TRY(small ? receive_small(exchange, repository, arrival, examiner)
             : receive_large(exchange, repository, arrival, examiner));
   room.stored();
-  return repository.backend().barrier();
+  return repository.barrier();
 }
 
 Result<std::uint64_t> received_of(const Repository& repository, const std::string& upload) {

@@ -8,6 +8,7 @@
 #include "base/byte_size.h"
 #include "base/try.h"
 #include "io/file.h"
+#include "io/node.h"
 
 namespace backstay::store {
 namespace {
@@ -30,6 +31,24 @@ backend::Capabilities Repository::capabilities() const {
   return can;
 }
 
+// Who had the repository open before, and did not come to a barrier, left behind what nobody knows
+// of any more: the first barrier of this one is for the whole file system.
+Result<void> Repository::barrier() {
+  {
+    const MutexLock lock(first_barrier_);
+    // A second try of a sync that failed would succeed without reason.
+    if (unsettled_) return std::unexpected(unsettled_->clone());
+    if (!settled_) {
+      TRY(io::open_folder_path(root()));
+      const auto synced = io::sync_file_system(root());
+      if (!synced) unsettled_ = synced.error().clone();
+      if (!synced) return std::unexpected(synced.error().clone());
+    }
+    settled_ = true;
+  }
+  return backend_->barrier();
+}
+
 Result<void> Repository::count() {
   {
     const MutexLock lock(mutex_);
@@ -44,6 +63,15 @@ Result<void> Repository::count() {
   if (!counted_) used_ += sum;
   counted_ = true;
   return {};
+}
+
+std::shared_ptr<Repository::Upload> Repository::upload(const std::string& name) {
+  const MutexLock lock(mutex_);
+  std::erase_if(uploads_, [](const auto& one) { return one.second.expired(); });
+  std::weak_ptr<Upload>& slot = uploads_[name];
+  std::shared_ptr<Upload> there = slot.lock();
+  if (there == nullptr) slot = there = std::make_shared<Upload>();
+  return there;
 }
 
 Result<std::uint64_t> Repository::used() {

@@ -1,6 +1,7 @@
 // A repository as a store server has it open, and all of them below one folder.
 #pragma once
 
+#include <atomic>
 #include <map>
 #include <memory>
 #include <optional>
@@ -51,6 +52,18 @@ class Repository {
   // Bytes in objects, counted once and kept in mind from then on.
   Result<std::uint64_t> used() EXCLUDES(mutex_);
 
+  // The newest request that brings bytes of an upload owns it. Nobody else may write to its file,
+  // which becomes the object. Held while the file is written to, or becomes the object.
+  struct Upload {
+    Mutex mutex;
+    std::atomic<std::uint64_t> turn = 0;
+  };
+  // Of that name, for as long as anybody has it.
+  std::shared_ptr<Upload> upload(const std::string& name) EXCLUDES(mutex_);
+
+  // LocalBackend::barrier(), which also covers what was done before this was opened.
+  Result<void> barrier();
+
   // As the folder's own rules allow it; the caller heeds rules().append_only.
   Result<void> remove(std::string_view name) EXCLUDES(mutex_);
 
@@ -60,8 +73,12 @@ class Repository {
   const std::string name_;
   const std::unique_ptr<backend::LocalBackend> backend_;
   const RepositoryRules rules_;
+  Mutex first_barrier_;
+  bool settled_ GUARDED_BY(first_barrier_) = false;
+  std::optional<Error> unsettled_ GUARDED_BY(first_barrier_);
   Mutex mutex_;
   bool counted_ GUARDED_BY(mutex_) = false;
+  std::map<std::string, std::weak_ptr<Upload>> uploads_ GUARDED_BY(mutex_);
   std::uint64_t used_ GUARDED_BY(mutex_) = 0;  // what is on its way included
 };
 

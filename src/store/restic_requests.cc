@@ -63,7 +63,7 @@ Result<void> remove_one(const Asked& asked, const ResticPath& path) {
   }
   TRY(asked.repository.backend().head(path.object));
   TRY(asked.repository.remove(path.object));
-  TRY(asked.repository.backend().barrier());
+  TRY(asked.repository.barrier());
   return say(asked.exchange, 200);
 }
 

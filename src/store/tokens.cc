@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdio>
 #include <memory>
 
 #include "backend/served/protocol.h"
@@ -87,6 +88,40 @@ Result<std::string> read_text(const std::string& path) {
   TRY(check_mode(path));
   const Bytes bytes = TRY(io::read_file(path, kFileMax));
   return std::string(as_text(bytes));
+}
+
+std::string folder_of_file(const std::string& path) {
+  const std::size_t slash = path.rfind('/');
+  if (slash == std::string::npos) return ".";
+  return path.substr(0, std::max<std::size_t>(slash, 1));
+}
+
+// Who was taken out stays out after a crash: the bytes are on the disk before they have the name,
+// and the name is when this returns.
+Result<void> replace_text(const std::string& path, std::string_view text) {
+  const std::string fresh = path + ".new";
+  const ByteView piece = as_bytes(text);
+  TRY(io::remove_file(fresh));
+  TRY(io::create_file(fresh, {&piece, 1}, io::Durability::kSynced));
+  if (std::rename(fresh.c_str(), path.c_str()) != 0) {
+    return fail(ErrorCode::kPermissionDenied, "it cannot be replaced");
+  }
+  return io::sync_directory(folder_of_file(path));
+}
+
+// One change at a time, of all processes, for as long as it lives.
+Result<io::Fd> lock_for_change(const std::string& path) {
+  const io::Fd folder = TRY(io::open_folder_path(folder_of_file(path)));
+  const std::string name = path.substr(path.rfind('/') + 1) + ".lock";
+  auto file = io::create_regular_at(folder.get(), name, 0600);
+  if (!file && file.error().code() == ErrorCode::kAlreadyExists) {
+    file = io::open_for_change_at(folder.get(), name);
+  }
+  io::Fd locked = TRY_DOING("locking " + path, std::move(file));
+  if (TRY(io::try_lock(locked.get(), io::FileLock::kExclusive))) return locked;
+  return std::unexpected(
+      Error(ErrorCode::kUnavailable, fmt::format("another process changes {}", path))
+          .with_hint("Run it again when that is done."));
 }
 
 }  // namespace
@@ -202,6 +237,7 @@ Result<NewToken> add_token(const std::string& path, std::string name, const Righ
                            std::vector<std::string> paths, Rng& rng) {
   TRY(validate_token_name(name));
   for (const std::string& one : paths) TRY(validate_path(one));
+  const io::Fd lock = TRY(lock_for_change(path));
   std::string text;
   const Result<io::FileInfo> there = io::file_info(path);
   if (there) text = TRY(read_text(path));
@@ -220,11 +256,12 @@ Result<NewToken> add_token(const std::string& path, std::string name, const Righ
                 .paths = std::move(paths)};
   if (!text.empty() && !text.ends_with('\n')) text += '\n';
   text += write_token(made.token);
-  TRY_DOING("writing " + path, io::replace_file(path, as_bytes(text)));
+  TRY_DOING("writing " + path, replace_text(path, text));
   return made;
 }
 
 Result<void> remove_token(const std::string& path, std::string_view name) {
+  const io::Fd lock = TRY(lock_for_change(path));
   const std::string text = TRY(read_text(path));
   std::string left;
   bool found = false;
@@ -239,7 +276,7 @@ Result<void> remove_token(const std::string& path, std::string_view name) {
   if (!found) {
     return fail(ErrorCode::kNotFound, fmt::format("{} has no token {}", path, name));
   }
-  TRY_DOING("writing " + path, io::replace_file(path, as_bytes(left)));
+  TRY_DOING("writing " + path, replace_text(path, left));
   return {};
 }
 

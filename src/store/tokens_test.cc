@@ -58,6 +58,19 @@ TEST(Tokens, AreMadeOnceAndKeptAsHashes) {
   EXPECT_EQ(remove_token(file, "web1").error().code(), ErrorCode::kNotFound);
 }
 
+TEST(Tokens, AreChangedByOneAtATime) {
+  const io::TemporaryFolder folder;
+  const std::string file = folder / "tokens";
+  crypto::SystemRng rng;
+  ASSERT_TRUE(add_token(file, "web1", {.read = true}, {"home"}, rng).has_value());
+  const io::Fd other = io::open_file(file + ".lock", io::OpenMode::kRead).value();
+  ASSERT_TRUE(io::try_lock(other.get(), io::FileLock::kExclusive).value());
+  EXPECT_EQ(add_token(file, "web2", {.read = true}, {"home"}, rng).error().code(),
+            ErrorCode::kUnavailable);
+  EXPECT_EQ(remove_token(file, "web1").error().code(), ErrorCode::kUnavailable);
+  EXPECT_EQ(read_tokens(file)->size(), 1U);
+}
+
 TEST(Tokens, AreNotReadFromAFileThatOthersMayRead) {
   const io::TemporaryFolder folder;
   const std::string file = folder / "tokens";

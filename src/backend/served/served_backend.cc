@@ -224,7 +224,17 @@ Result<Bytes> ServedBackend::get(std::string_view name, std::uint64_t size_max) 
   TRY(ready(name));
   http::Request ask = request("GET", "objects/" + std::string(name));
   ask.answer_max = size_max;
-  return TRY(call(ask, name)).body;
+  Result<http::Response> said = call(ask, name);
+  if (said) return std::move(said->body);
+  if (!said.error().retryable()) return std::unexpected(std::move(said).error());
+  // It may have broken off where the object is damaged: in parts that is told apart.
+  const ObjectInfo info = TRY(head(name));
+  if (info.size_bytes == 0 || info.size_bytes > size_max) {
+    return std::unexpected(std::move(said).error());
+  }
+  Bytes bytes(static_cast<std::size_t>(info.size_bytes));
+  TRY(get_range(name, 0, bytes));
+  return bytes;
 }
 
 Result<void> ServedBackend::get_range(std::string_view name, std::uint64_t offset,
@@ -235,9 +245,21 @@ Result<void> ServedBackend::get_range(std::string_view name, std::uint64_t offse
     if (out.empty() && offset <= info.size_bytes) return {};
     return stops_short(name, offset, out.size());
   }
+  // An answer that breaks off is gone on with as long as more comes. What is damaged is then the
+  // first that is asked for, and the server can say so.
+  for (std::size_t got = 0;;) {
+    const std::size_t before = got;
+    Result<void> read = read_on(name, offset, out, got);
+    const bool goes_on = !read && read.error().retryable() && got > before && got < out.size();
+    if (!goes_on) return read;
+  }
+}
+
+Result<void> ServedBackend::read_on(std::string_view name, std::uint64_t offset,
+                                    MutableByteView out, std::size_t& got) {
   http::Request ask = request("GET", "objects/" + std::string(name));
-  ask.headers.push_back({"Range", fmt::format("bytes={}-{}", offset, offset + out.size() - 1)});
-  std::size_t got = 0;
+  ask.headers.push_back(
+      {"Range", fmt::format("bytes={}-{}", offset + got, offset + out.size() - 1)});
   ask.sink = [&](ByteView piece) -> Result<void> {
     if (piece.size() > out.size() - got) {
       return fail(ErrorCode::kUnavailable, "the answer is longer than what was asked for");

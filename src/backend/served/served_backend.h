@@ -69,6 +69,9 @@ class ServedBackend final : public Backend {
   Result<http::Response> call(const http::Request& request, std::string_view what);
   Result<void> look(OpenKind kind) EXCLUDES(mutex_);
   Result<void> ready(std::string_view name);
+  // What is missing of `out` behind the first `got` bytes, which it counts on.
+  Result<void> read_on(std::string_view name, std::uint64_t offset, MutableByteView out,
+                       std::size_t& got);
   Result<std::uint64_t> offset_of(const std::string& upload);
   Result<void> send(std::string_view name, const StreamedBytes& bytes, const std::string& upload,
                     std::uint64_t offset);
