@@ -50,6 +50,16 @@ Azurite& azurite() {
   return server;
 }
 
+TEST(AzureLogin, SendsNoSharedAccessSignatureInTheClear) {
+  StoreEnvironment environment;
+  environment.set("AZURE_STORAGE_SAS_TOKEN", "sv=2022-11-02&sig=hush");
+  const auto refused = open_azure("azure://backups/x?account=name&endpoint=http://nas.example",
+                                  OpenKind::kOpen, environment.world());
+  ASSERT_FALSE(refused.has_value());
+  EXPECT_EQ(refused.error().code(), ErrorCode::kPermissionDenied);
+  EXPECT_NE(refused.error().hint().find("https://"), std::string::npos);
+}
+
 std::string new_container() {
   static std::atomic<int> number = 0;
   return fmt::format("container-{}", ++number);

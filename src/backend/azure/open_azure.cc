@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "backend/azure/azure_backend.h"
+#include "backend/remote/place.h"
 #include "base/base64.h"
 #include "base/try.h"
 
@@ -45,6 +46,13 @@ Result<AzureOptions> options_of(std::string_view url, const StoreWorld& world) {
     return options;
   }
   if (!sas) return no_credentials("there is neither a key nor a shared access signature");
+  // Whoever reads it on the way has all that it allows; a key is never sent.
+  if (address.scheme != "https" && !remote::is_this_machine(address.host)) {
+    return std::unexpected(
+        Error(ErrorCode::kPermissionDenied,
+              fmt::format("the shared access signature would go to {} unencrypted", address.host))
+            .with_hint("Use an endpoint of https://, or the account's key."));
+  }
   options.sas = TRY(parse_sas(*sas));
   return options;
 }

@@ -1,5 +1,6 @@
 #include "backend/remote/place.h"
 
+#include <arpa/inet.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -19,18 +20,29 @@ bool has_control(std::string_view text) {
       text, [](char c) { return static_cast<unsigned char>(c) < ' ' || c == '\x7f'; });
 }
 
-bool is_this_machine(std::string_view host) {
-  return host == "localhost" || host == "::1" || host.starts_with("127.");
+// Libraries and resolvers do not agree on what others mean.
+bool is_host_letter(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+         std::string_view(".:_-").contains(c);
 }
 
 }  // namespace
+
+bool is_this_machine(std::string_view host) {
+  if (host == "localhost" || host == "::1") return true;
+  constexpr std::uint32_t kLoopback = 127;
+  in_addr address{};
+  return ::inet_pton(AF_INET, std::string(host).c_str(), &address) == 1 &&
+         ntohl(address.s_addr) >> 24 == kLoopback;
+}
 
 Result<Place> parse_place(std::string_view text, std::string_view form) {
   http::Url url = TRY_DOING("reading the URL of the store", http::parse_url(text));
   const auto refused = [&](std::string_view why) {
     return no_place(fmt::format("the {}:// URL {}", url.scheme, why), form);
   };
-  if (url.host.empty() || url.host.starts_with('-') || has_control(url.host)) {
+  if (url.host.empty() || url.host.starts_with('-') ||
+      !std::ranges::all_of(url.host, is_host_letter)) {
     return refused("names no host");
   }
   // They end up in lines of a protocol.

@@ -26,6 +26,9 @@ Result<Place> parse_place(std::string_view url, std::string_view form);
 // The value of an option that may be "1" or "true" ("0", "false"); false where it is not given.
 Result<bool> parse_switch(const Place& place, std::string_view name);
 
+// Whether nothing that goes to this host, a name or an address, leaves the machine.
+bool is_this_machine(std::string_view host);
+
 // permission_denied unless what goes there unencrypted stays in this machine or `allowed` says so.
 Result<void> check_cleartext(const Place& place, bool allowed, std::string_view encrypted_scheme);
 

@@ -27,7 +27,7 @@ TEST(RemotePlace, TakesUserHostPortPathAndOptions) {
 TEST(RemotePlace, RefusesWhatIsNoPlace) {
   for (const char* const url :
        {"webdav:", "webdav://", "webdav:///path", "webdav://-o/path", "ftp://h/a%0D%0AQUIT",
-        "ftp://a%0Ab@h/x", "ftp://h%01/x", "webdav://user:secret@host/path"}) {
+        "ftp://a%0Ab@h/x", "ftp://h%01/x", "ftp://h%23x/y", "webdav://user:secret@host/path"}) {
     const auto place = parse_place(url, "Write it so.");
     ASSERT_FALSE(place.has_value()) << url;
     EXPECT_EQ(place.error().code(), ErrorCode::kInvalidArgument) << url;
@@ -39,6 +39,9 @@ TEST(RemotePlace, RefusesWhatIsNoPlace) {
 TEST(RemotePlace, SendsNoPasswordInTheClearUnlessToldSo) {
   for (const char* const near : {"ftp://localhost/x", "ftp://127.0.0.1/x", "ftp://[::1]/x"}) {
     EXPECT_TRUE(check_cleartext(good(near), false, "ftps").has_value()) << near;
+  }
+  for (const char* const far : {"ftp://127.0.0.1.evil.example/x", "ftp://127.evil.example/x"}) {
+    EXPECT_FALSE(check_cleartext(good(far), false, "ftps").has_value()) << far;
   }
   const auto refused = check_cleartext(good("ftp://nas.example/x"), false, "ftps");
   ASSERT_FALSE(refused.has_value());

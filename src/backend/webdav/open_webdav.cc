@@ -45,9 +45,12 @@ Result<DavOptions> options_of(std::string_view url, const StoreWorld& world) {
                      .place = place.url,
                      .authorization = TRY(authorization_of(place, world)),
                      .client = {.ca_file = authorities_file(world), .stop = world.stop}};
+  const bool cleartext = TRY(remote::parse_switch(place, "cleartext"));
   if (!encrypted && !options.authorization.empty()) {
-    TRY(remote::check_cleartext(place, TRY(remote::parse_switch(place, "cleartext")), "webdavs"));
+    TRY(remote::check_cleartext(place, cleartext, "webdavs"));
   }
+  // What need not be encrypted because it stays in this machine must not leave it by a proxy.
+  options.client.use_proxies = encrypted || cleartext;
   return options;
 }
 
