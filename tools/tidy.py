@@ -125,6 +125,9 @@ for path in [*code, *scripts, *pages]:
     lines = content.splitlines()
     if content and not content.endswith("\n"):
         complain(path, len(lines), "no line end at the end")
+    for number, line in enumerate(lines, 1):
+        if re.match(r"(<{7}|>{7}) ", line):
+            complain(path, number, "a merge that was not finished")
     if BANNED_FILES.search(path.stem):
         complain(path, 1, "the name says nothing: name what is in it")
     check_text(path, lines)
