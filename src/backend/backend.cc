@@ -87,8 +87,8 @@ std::unexpected<Error> refuse_late_lists(std::string_view where, std::string_vie
             fmt::format("{} may list objects only some time after they came or went: {} removes "
                         "by what is listed, and is refused",
                         where, what))
-          .with_hint("Nothing was changed. Backups, restores and checks go on. Where the store is "
-                     "known to list at once, its URL can say so; docs/backends/ says how."));
+          .with_hint("Nothing was changed. Backups, restores and checks go on; docs/backends/ says "
+                     "which stores list at once, and what to do where this one does."));
 }
 
 Result<void> validate_name(std::string_view name) {

@@ -352,7 +352,7 @@ Result<CheckReport> check(repo::Repository& repository, const CheckOptions& opti
   TRY(check_small_objects(repository.store(), objects, run.log, run.report, activity.stop));
   TRY(check_with_key(repository, objects, run.log));
   TRY(check_parity(run, objects));
-  TRY(check_presence(repository.store(), packs, objects, run.states, run.log));
+  TRY(check_presence(repository.store(), packs, objects, run.states, run.log, activity.stop));
   note_condemned(repository.index(), objects, run.states);
   TRY(take_in_strays(run, survey));
   name_marked(all_packs(run), run);

@@ -49,12 +49,13 @@ TEST(MemoryPlan, KeepsWhatTheStagesNeedHoweverLowTheLimit) {
   }
 }
 
-TEST(MemoryPlan, SendsSeveralPacksAtOnceOverTheNetworkInTheSameMemory) {
+TEST(MemoryPlan, SendsSeveralPacksAtOnceOverTheNetworkWithinTheSameLimit) {
   const MemoryPlan here = plan_memory(usual(), 2, 0, 0);
   const MemoryPlan there = plan_memory(usual(), 2, 0, 0, 0, Reach::kOverNetwork);
   EXPECT_EQ(here.store.uploads, 1U);
-  EXPECT_EQ(there.store.uploads, 3U);
-  EXPECT_LE(there.total_bytes, here.total_bytes);
+  EXPECT_GE(there.store.uploads, 2U);
+  EXPECT_EQ(plan_memory(usual(), 2, 200 * kMiB, 0, 0, Reach::kOverNetwork).store.uploads, 3U);
+  EXPECT_LE(there.total_bytes, 144 * kMiB);
   EXPECT_EQ(there.readers, here.readers);
   for (std::uint64_t limit = 60 * kMiB; limit < 4 * kGiB; limit += limit / 3) {
     const MemoryPlan plan = plan_memory(usual(), 2, limit, 0, 0, Reach::kOverNetwork);

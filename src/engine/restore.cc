@@ -117,7 +117,8 @@ Result<RestoreReport> restore_with_limits(repo::Repository& repository,
 Result<RestoreReport> restore(repo::Repository& repository, const snapshot::Snapshot& snapshot,
                               const RestoreOptions& options, Activity& activity) {
   const std::size_t threads =
-      options.threads != 0 ? options.threads : restoring::usual_threads(repository.store());
+      options.threads != 0 ? options.threads
+                           : restoring::usual_threads(repository.store(), options.memory_limit);
   return restoring::restore_with_limits(repository, snapshot, options,
                                         restoring::limits_for(threads, options.memory_limit),
                                         activity);

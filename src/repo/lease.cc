@@ -405,8 +405,17 @@ static ListedLease judged(const LeaseId& id, const LeaseObjects& objects,
   return lease;
 }
 
+// Without its first object a lease does not stand, whatever a list still has of it.
+static Result<bool> is_over(backend::Backend& store, const LeaseId& id) {
+  const auto first = store.head(lease_name(id, kFirstSequence));
+  if (first) return false;
+  if (first.error().code() == ErrorCode::kNotFound) return true;
+  return std::unexpected(first.error().clone());
+}
+
 Result<std::vector<ListedLease>> list_leases(backend::Backend& store,
                                              const RepositoryId& repository) {
+  const bool lists_at_once = store.capabilities().lists_at_once;
   for (int attempt = 1; attempt <= kListingTriesMax; ++attempt) {
     const LeasesById found = TRY(list_lease_objects(store));
     auto asked = store.store_time();
@@ -419,7 +428,9 @@ Result<std::vector<ListedLease>> list_leases(backend::Backend& store,
     for (const auto& [id, objects] : found) {
       const auto stored = get_object(store, objects.told_by().name, kPlainObjectMax);
       // Released meanwhile, or renewed, and then it stands under another name.
-      vanished = vanished || (!stored && stored.error().code() == ErrorCode::kNotFound);
+      const bool gone = !stored && stored.error().code() == ErrorCode::kNotFound;
+      if (gone && !lists_at_once && TRY(is_over(store, id))) continue;
+      vanished = gone;
       if (vanished) break;
       if (!stored && !is_damage(stored.error().code())) {
         return std::unexpected(stored.error().clone().with_context("reading a lease"));

@@ -22,9 +22,25 @@ Result<ListedPacks> list_packs(backend::Backend& store) {
   return listed;
 }
 
+// A list may be behind; asking by name is not.
+static Result<void> look_for_unlisted(backend::Backend& store, const Index& index,
+                                      ListedPacks& listed) {
+  for (const Index::Pack& pack : index.packs()) {
+    const auto it = listed.find(pack.id);
+    if (it != listed.end() && it->second.size_bytes == pack.size_bytes) continue;
+    const std::string name = object_name(object_kind(pack.kind), pack.id);
+    const auto info = store.head(name);
+    if (!info && info.error().code() == ErrorCode::kNotFound) continue;
+    if (!info) return std::unexpected(info.error().clone().with_context("looking for " + name));
+    listed[pack.id] = {.id = pack.id, .kind = pack.kind, .size_bytes = info->size_bytes};
+  }
+  return {};
+}
+
 Result<PackSurvey> survey_packs(backend::Backend& store, const Index& index, ListedPacks listed) {
   PackSurvey survey;
   survey.marked = TRY_DOING("listing damaged packs", marked_packs(store));
+  if (!store.capabilities().lists_at_once) TRY(look_for_unlisted(store, index, listed));
   for (const Index::Pack& pack : index.packs()) {
     const auto it = listed.find(pack.id);
     const bool whole = it != listed.end() && it->second.size_bytes == pack.size_bytes &&

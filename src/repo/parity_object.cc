@@ -413,7 +413,9 @@ Result<ParityWish> store_parity_wish(backend::Backend& store, const RepositoryId
   if (!put)
     return std::unexpected(put.error().clone().with_context("recording the wish for parity"));
   TRY(store.barrier());
-  // Only the highest counts: one that cannot be removed does no harm.
+  // Only the highest counts: one that cannot be removed does no harm. Where lists are late they
+  // might show that the others went and not yet that this one came.
+  if (!store.capabilities().lists_at_once) return wish;
   for (const std::uint64_t number : numbers) (void)store.remove(wish_name(number));
   return wish;
 }

@@ -68,7 +68,7 @@ struct StoreSession::State {
   std::uint64_t unindexed_bytes GUARDED_BY(index_mutex) = 0;
   std::uint64_t unindexed_chunks GUARDED_BY(index_mutex) = 0;
   std::chrono::steady_clock::time_point last_checkpoint GUARDED_BY(index_mutex);
-  std::atomic<bool> checkpointing{false};
+  Mutex checkpoint_mutex;
 
   Mutex failure_mutex;
   std::optional<Error> failure GUARDED_BY(failure_mutex);
@@ -283,9 +283,10 @@ Result<void> StoreSession::State::upload_one(Slot pack) {
   auto done = upload(*pack);
   keep_buffer(pack->take_buffer());
   pack.reset();
-  if (done && checkpoint_due() && !checkpointing.exchange(true)) {
-    done = checkpoint();
-    checkpointing = false;
+  if (done && checkpoint_due()) {
+    // The others go on meanwhile, until the next one is due: then they wait here.
+    const MutexLock lock(checkpoint_mutex);
+    if (checkpoint_due()) done = checkpoint();
   }
   return done;
 }
@@ -401,10 +402,11 @@ std::uint64_t StoreSession::memory_bound(const Options& options) {
   return options.pack_bytes * in_flight + options.pack_bytes / kMetaPackDivisor * kOpenPacksPerKind;
 }
 
-// A checkpoint begins when a pack made it due, and meanwhile all other packs may fill.
+// A checkpoint begins when a pack made it due, and meanwhile all other packs may fill; where others
+// upload, as much again as made it due.
 std::uint64_t StoreSession::unindexed_chunks_max(const Options& options) {
   const std::uint64_t packs = 1 + kOpenPacksPerKind + 2 * options.uploads;
-  return options.checkpoint_entries + packs * OpenPack::kChunksMax;
+  return (options.uploads > 1 ? 2 : 1) * options.checkpoint_entries + packs * OpenPack::kChunksMax;
 }
 
 // Each is claimed, and stands in the directory of a pack or in what that brings into the index;

@@ -73,13 +73,13 @@ class ExitCodes(program.ProgramTest):
 
     def test_wrong_usage_that_only_the_command_notices_shows_the_right_form_too(self):
         self.init()
-        for arguments in (["ls", "0"], ["-r", "azure://bucket/x", "snapshots"],
+        for arguments in (["ls", "0"], ["-r", "gopher://bucket/x", "snapshots"],
                           ["backup", "--type", "full", "--parent", "latest", self.source],
                           ["backup", "--stdin", "--", self.source], ["--config", "x", "version"],
                           ["--profile", "x", "version"], ["--limit-upload", "0", "version"]):
             result = self.run_for(2, *arguments)
             self.assertIn(b"\nusage: backstay", result.err, str(result))
-        self.assertIn(b"folder", self.run_for(2, "-r", "azure://bucket/x", "snapshots").err)
+        self.assertIn(b"folder", self.run_for(2, "-r", "gopher://bucket/x", "snapshots").err)
 
     def test_a_configuration_that_this_version_cannot_read_is_never_ignored(self):
         self.init()

@@ -11,6 +11,7 @@ namespace backstay::engine::backup_stages {
 namespace {
 
 constexpr std::uint64_t kDefaultLimit = 120 * kMiB;
+constexpr std::uint64_t kMoreOverNetwork = 24 * kMiB;
 constexpr std::uint64_t kProgram = 10 * kMiB;   // it and its libraries, stacks, small things
 constexpr std::uint64_t kIndexWork = 3 * kMiB;  // a segment of an index run that is written, its
                                                 // copy on the way out, what is mapped of those that
@@ -43,7 +44,7 @@ std::size_t slab_least(const repo::Config& config) {
 // the next; the third is what the encoders have meanwhile.
 constexpr std::size_t kSlabsOfReader = 3;
 
-// Of half the size, so that they need no more memory than one at a time.
+// Of half the size; as many of them as fit.
 constexpr std::size_t kUploadsOverNetwork = 3;
 constexpr std::uint32_t kPackLeastOverNetwork = 4U << 20;
 
@@ -87,8 +88,9 @@ MemoryPlan plan_memory(const repo::Config& config, std::size_t threads, std::uin
                        std::uint64_t indexed_chunks, std::uint64_t source_bytes, Reach reach) {
   const std::size_t processors = std::max<std::size_t>(1, std::thread::hardware_concurrency());
   // Where nobody says what there is, a large index does not cost threads.
+  const std::uint64_t more = reach == Reach::kOverNetwork ? kMoreOverNetwork : 0;
   const std::uint64_t limit = limit_bytes != 0 ? limit_bytes
-                                               : kDefaultLimit + source_bytes +
+                                               : kDefaultLimit + more + source_bytes +
                                                      indexed_chunks / kFilterChunks * kFilterBytes;
   MemoryPlan plan;
   plan.source_bytes = source_bytes;
@@ -109,6 +111,8 @@ MemoryPlan plan_memory(const repo::Config& config, std::size_t threads, std::uin
     if (sum_of(plan, config, indexed_chunks) <= limit) break;
     if (plan.store.pack_bytes > 8 * kMiB)
       plan.store.pack_bytes /= 2;
+    else if (plan.store.uploads > 2)
+      plan.store.uploads -= 1;
     else if (plan.slab_bytes > least)
       plan.slab_bytes = std::max<std::size_t>(plan.slab_bytes - kMiB, least);
     else if (plan.store.checkpoint_entries > kCheckpointEntriesLeast)

@@ -37,9 +37,10 @@ struct MemoryPart {
 
 // `limit_bytes` 0 stands for the default of 120 MiB and the filter of the index. Threads and packs
 // shrink until the sum fits; the least is about 58 MiB with the default chunk sizes, and is used
-// when the limit is lower than that. What the source holds is part of the sum, and the default
-// grows by it. To a store over the network several smaller packs go at once instead of one large
-// one: while one waits for its answer, the others use the line.
+// when the limit is lower than that. Over the network the default is 24 MiB more. What the source
+// holds is part of the sum, and the default grows by it. To a store over the network several
+// smaller packs go at once instead of one large one: while one waits for its answer, the others use
+// the line.
 [[nodiscard]] MemoryPlan plan_memory(const repo::Config& config, std::size_t threads,
                                      std::uint64_t limit_bytes, std::uint64_t indexed_chunks,
                                      std::uint64_t source_bytes = 0, Reach reach = Reach::kHere);

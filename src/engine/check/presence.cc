@@ -36,18 +36,20 @@ static Result<std::optional<std::uint64_t>> size_by_name(backend::Backend& store
 
 Result<void> check_presence(backend::Backend& store, const std::vector<repo::Index::Pack>& packs,
                             const std::vector<StoredObject>& objects, PackStates& states,
-                            DamageLog& log) {
+                            DamageLog& log, const std::stop_token& stop) {
   std::unordered_map<std::string, std::uint64_t> present;
   for (const StoredObject& object : objects) {
     if (object.kind == ObjectKind::kDataPack || object.kind == ObjectKind::kMetaPack)
       present.emplace(object.name, object.size_bytes);
   }
   for (const repo::Index::Pack& pack : packs) {
+    if (stop.stop_requested()) return fail(ErrorCode::kCancelled, "interrupted");
     const std::string name = repo::object_name(repo::object_kind(pack.kind), pack.id);
     const auto listed = present.find(name);
     const std::optional<std::uint64_t> size =
-        listed != present.end() ? listed->second
-                                : TRY_DOING("looking for " + name, size_by_name(store, name));
+        listed != present.end() && listed->second == pack.size_bytes
+            ? listed->second
+            : TRY_DOING("looking for " + name, size_by_name(store, name));
     if (size == pack.size_bytes) {
       // Where lists are prompt, one that leaves out what is there is not to be trusted.
       if (listed == present.end() && store.capabilities().lists_at_once)

@@ -1,6 +1,7 @@
 // Which of the packs that the index names are there.
 #pragma once
 
+#include <stop_token>
 #include <vector>
 
 #include "engine/check/damage_log.h"
@@ -14,7 +15,7 @@ namespace backstay::engine::check_stages {
 // name. Adds to `states` what is lost, and to the log why. Fails when the store cannot be asked.
 Result<void> check_presence(backend::Backend& store, const std::vector<repo::Index::Pack>& packs,
                             const std::vector<StoredObject>& objects, PackStates& states,
-                            DamageLog& log);
+                            DamageLog& log, const std::stop_token& stop);
 
 // Condemned packs may go at any time; who needs one that is gone misses it.
 void note_condemned(const repo::Index& index, const std::vector<StoredObject>& objects,

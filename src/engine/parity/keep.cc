@@ -59,6 +59,7 @@ class Keeper {
       return report_;
     }
     const backend::Capabilities can = place_.store.capabilities();
+    lists_at_once_ = can.lists_at_once;
     may_remove_ = can.lists_at_once && !can.append_only;
     TRY(remove_damaged());
     choose();
@@ -67,7 +68,7 @@ class Keeper {
     TRY(place_.store.barrier());
     TRY(keep_copies(place_, found_, activity_, report_));
     TRY(confirm());
-    TRY(remove_left_over());
+    if (lists_at_once_) TRY(remove_left_over());
     report_.packs_damaged = writer_.skipped().size();
     report_.packs_covered -= std::min<std::uint64_t>(report_.packs_covered, report_.packs_damaged);
     report_.bytes_read += writer_.bytes_read();
@@ -88,6 +89,7 @@ class Keeper {
   Result<void> confirm() {
     auto alive = lease_->ask();
     if (alive) return alive;
+    if (!lists_at_once_) return alive;
     for (const ParityGroup& group : made_) (void)remove_group(place_, group);
     return alive;
   }
@@ -297,6 +299,7 @@ class Keeper {
   GroupWriter writer_;
   std::unique_ptr<repo::Lease> lease_;
   Inventory found_;
+  bool lists_at_once_ = true;
   bool may_remove_ = true;
   std::map<SizeClass, ParityGroup> growing_;
   std::map<SizeClass, std::vector<ParityMember>> uncovered_;

@@ -56,6 +56,9 @@ class ParityRepair {
   Result<ParityRepairReport> run() {
     const bool dry_run = options_.mode == RepairMode::kDryRun;
     if (!dry_run) {
+      // Two that do not see each other's leases could remove what the other has put.
+      if (!place_.store.capabilities().lists_at_once)
+        return backend::refuse_late_lists(place_.store.describe(), "parity repair");
       TRY(finish_replacements(place_, activity_));
       lease_ = TRY(take_parity_lease(place_, options_.parity, kRepairOperation));
       TRY(refuse_beside_another(place_, *lease_));

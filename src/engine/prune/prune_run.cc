@@ -378,6 +378,8 @@ Result<PruneRun::Round> PruneRun::round() {
   report_.locked_until.reset();
   verified_.clear();
   condemned_any_ = false;
+  // Of many stores as one, some may have come back meanwhile.
+  if (!options_.dry_run) TRY(require_removals(repository_, "prune"));
   TRY(observe());
   TRY(mark());
   if (TRY(missed_because_late())) return Round::kAgain;

@@ -28,7 +28,7 @@ struct Limits {
 [[nodiscard]] Limits limits_for(std::size_t threads, std::uint64_t memory_limit);
 
 // Where nobody says how many: one a processor; more where most of the time goes into waiting for
-// the answers of `store`.
-[[nodiscard]] std::size_t usual_threads(const backend::Backend& store);
+// the answers of `store`, as far as `memory_limit` (0: none is said) lets them.
+[[nodiscard]] std::size_t usual_threads(const backend::Backend& store, std::uint64_t memory_limit);
 
 }  // namespace backstay::engine::restoring
