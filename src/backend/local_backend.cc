@@ -10,7 +10,6 @@
 #include "backend/local_retention.h"
 #include "base/try.h"
 #include "io/file.h"
-#include "io/node.h"
 #include "io/unnamed_file.h"
 
 namespace backstay::backend {
@@ -42,13 +41,6 @@ io::Durability durability_of(std::string_view name, std::span<const ByteView> pi
   for (const ByteView piece : pieces) total += piece.size();
   const bool large_pack = name.starts_with("data/") && total >= kUncachedFrom;
   return large_pack ? io::Durability::kSyncedUncached : io::Durability::kSynced;
-}
-
-// What cannot be opened cannot be synced either, but that is no failed sync.
-Result<void> try_to_open(const std::string& root, const std::set<std::string>& folders) {
-  TRY(io::open_folder_path(root));
-  for (const std::string& folder : folders) TRY(io::open_folder_path(folder));
-  return {};
 }
 
 // Nobody else would ever take them away. Failures are no matter: the repository may be read-only.
@@ -200,16 +192,6 @@ Result<void> LocalBackend::barrier() {
     const MutexLock lock(mutex_);
     attributes = std::exchange(attributes_unsynced_, false);
   }
-  const Result<void> opened = try_to_open(root_, folders);
-  if (!opened) {
-    // Nothing was synced, so nothing was lost: the next barrier tries all of it again.
-    const MutexLock lock(mutex_);
-    unsynced_folders_.merge(folders);
-    attributes_unsynced_ = attributes_unsynced_ || attributes;
-    in_barrier_ = false;
-    barrier_ended_.notify_all();
-    return std::unexpected(opened.error().clone());
-  }
   Result<void> synced;
   if (attributes) synced = io::sync_file_system(root_);
   for (const std::string& folder : folders) {
@@ -229,7 +211,8 @@ Result<std::set<std::string>> LocalBackend::begin_barrier() {
 }
 
 // Kernels tell of a failed sync once and take the pages for clean afterwards. A second try would
-// succeed without reason, so a failure stays for the life of this backend.
+// succeed without reason, so a failure stays for the life of this backend; a folder that is gone
+// counts as one, because the disk may have been away and may come back without what it had last.
 void LocalBackend::end_barrier(const Result<void>& synced) {
   const MutexLock lock(mutex_);
   in_barrier_ = false;
