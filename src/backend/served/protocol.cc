@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <utility>
 
 #include "base/try.h"
 #include "json/json.h"
@@ -132,15 +133,23 @@ Error read_error(int status, std::string_view code_header, std::string_view body
   return error;
 }
 
+namespace {
+
+constexpr std::pair<std::string_view, bool Capabilities::*> kFlags[] = {
+    {"conditional_create", &Capabilities::conditional_create},
+    {"lists_at_once", &Capabilities::lists_at_once},
+    {"server_time", &Capabilities::server_time},
+    {"object_lock", &Capabilities::object_lock},
+    {"lock_by_store", &Capabilities::lock_by_store},
+    {"append_only", &Capabilities::append_only},
+};
+
+}  // namespace
+
 std::string write_state(const StoreState& state) {
   json::Json body = json::Json::object();
-  body["conditional_create"] = state.can.conditional_create;
-  body["lists_at_once"] = state.can.lists_at_once;
-  body["server_time"] = state.can.server_time;
+  for (const auto& [name, flag] : kFlags) body[std::string(name)] = state.can.*flag;
   body["object_bytes_max"] = state.can.object_bytes_max;
-  body["object_lock"] = state.can.object_lock;
-  body["lock_by_store"] = state.can.lock_by_store;
-  body["append_only"] = state.can.append_only;
   if (state.quota_bytes) {
     body["quota_bytes"] = *state.quota_bytes;
     body["used_bytes"] = state.used_bytes;
@@ -148,34 +157,38 @@ std::string write_state(const StoreState& state) {
   return json::to_line(body) + "\n";
 }
 
+namespace {
+
+Result<void> read_part(const std::string& key, json::Reader& reader, StoreState& state) {
+  for (const auto& [name, flag] : kFlags) {
+    if (key != name) continue;
+    state.can.*flag = TRY(reader.boolean());
+    return {};
+  }
+  if (key == "object_bytes_max") {
+    state.can.object_bytes_max = TRY(reader.number());
+  } else if (key == "quota_bytes") {
+    state.quota_bytes = TRY(reader.number());
+  } else if (key == "used_bytes") {
+    state.used_bytes = TRY(reader.number());
+  } else {
+    TRY(reader.skip());
+  }
+  return {};
+}
+
+Result<StoreState> read_parts(std::string_view text) {
+  StoreState state;
+  json::Reader reader(text);
+  TRY(reader.enter_object());
+  while (const auto key = TRY(reader.next_key())) TRY(read_part(*key, reader, state));
+  return state;
+}
+
+}  // namespace
+
 Result<StoreState> read_state(std::string_view text) {
-  const auto read = [&]() -> Result<StoreState> {
-    StoreState state;
-    json::Reader reader(text);
-    TRY(reader.enter_object());
-    while (const auto key = TRY(reader.next_key())) {
-      bool* const flag = *key == "conditional_create" ? &state.can.conditional_create
-                         : *key == "lists_at_once"    ? &state.can.lists_at_once
-                         : *key == "server_time"      ? &state.can.server_time
-                         : *key == "object_lock"      ? &state.can.object_lock
-                         : *key == "lock_by_store"    ? &state.can.lock_by_store
-                         : *key == "append_only"      ? &state.can.append_only
-                                                      : nullptr;
-      if (flag != nullptr) {
-        *flag = TRY(reader.boolean());
-      } else if (*key == "object_bytes_max") {
-        state.can.object_bytes_max = TRY(reader.number());
-      } else if (*key == "quota_bytes") {
-        state.quota_bytes = TRY(reader.number());
-      } else if (*key == "used_bytes") {
-        state.used_bytes = TRY(reader.number());
-      } else {
-        TRY(reader.skip());
-      }
-    }
-    return state;
-  };
-  Result<StoreState> state = read();
+  Result<StoreState> state = read_parts(text);
   if (!state) return unreadable(state.error().describe());
   return state;
 }
