@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "base/try.h"
 #include "http/url.h"
@@ -65,18 +66,20 @@ Result<void> take_option(const std::string& name, const std::string& value, Addr
     if (value == "late" || value == "at-once") return {};
     return refused("lists must be at-once or late in the URL");
   }
-  std::string* const into = name == "region"          ? &address.region
-                            : name == "profile"       ? &address.profile
-                            : name == "storage_class" ? &address.storage_class
-                            : name == "sse"           ? &address.encryption
-                            : name == "sse_kms_key"   ? &address.encryption_key
-                                                      : nullptr;
-  if (into == nullptr) {
-    // The value may be a secret that belongs elsewhere.
-    return refused(fmt::format("the URL of a store has no option '{}'", name));
+  constexpr std::pair<std::string_view, std::string Address::*> kTexts[] = {
+      {"region", &Address::region},
+      {"profile", &Address::profile},
+      {"storage_class", &Address::storage_class},
+      {"sse", &Address::encryption},
+      {"sse_kms_key", &Address::encryption_key},
+  };
+  for (const auto& [text, member] : kTexts) {
+    if (name != text) continue;
+    address.*member = value;
+    return {};
   }
-  *into = value;
-  return {};
+  // The value may be a secret that belongs elsewhere.
+  return refused(fmt::format("the URL of a store has no option '{}'", name));
 }
 
 bool is_bucket(std::string_view name) {
