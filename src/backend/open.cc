@@ -6,6 +6,7 @@
 #include <string>
 
 #include "backend/azure/open_azure.h"
+#include "backend/free_place.h"
 #include "backend/ftp/open_ftp.h"
 #include "backend/local_backend.h"
 #include "backend/placement/open_placement.h"
@@ -131,16 +132,8 @@ Result<void> check_is_free(std::string_view url, const StoreWorld& world) {
   const std::string path = TRY(path_of(url));
   const auto names = io::list_directory(path);
   // Where there is no folder, or none that may be read, the attempt to make one says what is wrong.
-  if (!names || std::ranges::find(*names, "config") != names->end()) return {};
-  for (const std::string& name : *names) {
-    if (name == "lost+found" || name == "keys" || name.starts_with(io::kTemporaryPrefix)) continue;
-    return std::unexpected(
-        Error(ErrorCode::kAlreadyExists,
-              fmt::format("the folder {} is not empty: it holds {}", path, name))
-            .with_hint("A repository has a folder of its own: choose an empty one, or one that "
-                       "does not exist yet."));
-  }
-  return {};
+  if (!names) return {};
+  return check_folder_is_free(path, *names);
 }
 
 Result<std::unique_ptr<Backend>> open_backend(std::string_view url, OpenKind kind,

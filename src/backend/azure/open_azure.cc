@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "backend/azure/azure_backend.h"
+#include "backend/free_place.h"
 #include "backend/remote/place.h"
 #include "base/base64.h"
 #include "base/try.h"
@@ -65,19 +66,8 @@ Result<std::unique_ptr<Backend>> open_azure(std::string_view url, OpenKind kind,
 }
 
 Result<void> check_azure_is_free(std::string_view url, const StoreWorld& world) {
-  const auto opened = open_azure(url, OpenKind::kOpen, world);
-  if (!opened && opened.error().code() == ErrorCode::kNoRepository) return {};
-  if (!opened) return std::unexpected(opened.error().clone());
-  Backend& store = **opened;
-  if (store.head("config")) return {};
-  return store.list("", [&](const ObjectInfo& info) -> Result<void> {
-    // What an init that was cut left behind, and who asked the store what it can do.
-    if (info.name.starts_with("keys/") || info.name.starts_with("leases/")) return {};
-    return std::unexpected(
-        Error(ErrorCode::kAlreadyExists,
-              fmt::format("{} is not empty: it holds {}", store.describe(), info.name))
-            .with_hint("A repository has a place of its own: choose another prefix."));
-  });
+  return check_store_is_free(open_azure(url, OpenKind::kOpen, world), "prefix",
+                             GoneStore::kIsListed);
 }
 
 }  // namespace backstay::backend::azure

@@ -4,8 +4,10 @@
 
 #include <algorithm>
 #include <array>
+#include <iterator>
 #include <thread>
 
+#include "backend/free_place.h"
 #include "backend/open.h"
 #include "base/hex.h"
 #include "base/try.h"
@@ -125,17 +127,9 @@ Result<void> FolderBackend::remove_leftovers(const std::vector<Entry>& entries) 
 
 Result<void> FolderBackend::check_is_free() {
   const std::vector<Entry> root = TRY(files_->read_folder(""));
-  if (std::ranges::find(root, "config", &Entry::name) != root.end()) return {};
-  for (const Entry& entry : root) {
-    const std::string& name = entry.name;
-    if (name == "lost+found" || name == "keys" || name.starts_with(io::kTemporaryPrefix)) continue;
-    return std::unexpected(
-        Error(ErrorCode::kAlreadyExists,
-              fmt::format("the folder {} is not empty: it holds {}", describe(), name))
-            .with_hint("A repository has a folder of its own: choose an empty one, or one that "
-                       "does not exist yet."));
-  }
-  return {};
+  std::vector<std::string> names;
+  std::ranges::transform(root, std::back_inserter(names), &Entry::name);
+  return check_folder_is_free(describe(), names);
 }
 
 // ---- writing

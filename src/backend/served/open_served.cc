@@ -7,6 +7,7 @@
 #include <array>
 #include <string>
 
+#include "backend/free_place.h"
 #include "backend/served/served_backend.h"
 #include "base/try.h"
 
@@ -55,20 +56,7 @@ Result<std::unique_ptr<Backend>> open_served(std::string_view url, OpenKind kind
 }
 
 Result<void> check_served_is_free(std::string_view url, const StoreWorld& world) {
-  const auto opened = open_served(url, OpenKind::kOpen, world);
-  if (!opened && opened.error().code() == ErrorCode::kNoRepository) return {};
-  if (!opened) return std::unexpected(opened.error().clone());
-  Backend& store = **opened;
-  const auto config = store.head("config");
-  if (config || config.error().code() == ErrorCode::kNoRepository) return {};
-  return store.list("", [&](const ObjectInfo& info) -> Result<void> {
-    // What an init that was cut left behind, and who asked the store what it can do.
-    if (info.name.starts_with("keys/") || info.name.starts_with("leases/")) return {};
-    return std::unexpected(
-        Error(ErrorCode::kAlreadyExists,
-              fmt::format("{} is not empty: it holds {}", store.describe(), info.name))
-            .with_hint("A repository has a place of its own: choose another name."));
-  });
+  return check_store_is_free(open_served(url, OpenKind::kOpen, world), "name");
 }
 
 }  // namespace backstay::backend::served

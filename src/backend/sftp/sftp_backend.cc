@@ -4,7 +4,9 @@
 
 #include <algorithm>
 #include <array>
+#include <iterator>
 
+#include "backend/free_place.h"
 #include "base/hex.h"
 #include "base/try.h"
 #include "io/file.h"
@@ -150,19 +152,9 @@ Result<void> SftpBackend::check_is_free() {
   const SessionPool::Borrowed session = TRY(pool_.borrow());
   std::vector<Folder> root{{.path = options_.root, .files = {}}};
   if (const auto listed = read_folders(*session, root); !listed) return {};
-  const auto is = [](std::string_view name) {
-    return [name](const NamedFile& file) { return file.name == name; };
-  };
-  if (std::ranges::any_of(root[0].files, is("config"))) return {};
-  for (const NamedFile& file : root[0].files) {
-    const std::string& name = file.name;
-    if (name == "lost+found" || name == "keys" || name.starts_with(io::kTemporaryPrefix)) continue;
-    return std::unexpected(
-        Error(ErrorCode::kAlreadyExists, fmt::format("the folder {} is not empty", options_.place))
-            .with_hint("A repository has a folder of its own: choose an empty one, or one that "
-                       "does not exist yet."));
-  }
-  return {};
+  std::vector<std::string> names;
+  std::ranges::transform(root[0].files, std::back_inserter(names), &NamedFile::name);
+  return check_folder_is_free(options_.place, names);
 }
 
 // ---- writing
