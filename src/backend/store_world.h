@@ -13,13 +13,15 @@
 
 namespace backstay::backend {
 
+// An environment variable by its name.
+using Variables = std::function<std::optional<std::string>(std::string_view name)>;
+
 // What is referred to outlives the store.
 struct StoreWorld {
   const Clock& clock;
   Rng& rng;
   std::stop_token stop;
-  // An environment variable.
-  std::function<std::optional<std::string>(std::string_view name)> variable;
+  Variables variable;
   // What the variable NAME holds, else the file that NAME_FILE names, else what the program of
   // NAME_COMMAND prints. Nothing where none is set.
   std::function<Result<std::optional<std::string>>(std::string_view name)> secret;
@@ -29,9 +31,11 @@ struct StoreWorld {
 
 // The file with the authorities that are trusted instead of the system's; empty where none is
 // named.
-[[nodiscard]] inline std::string authorities_file(const StoreWorld& world) {
-  if (auto file = world.variable("BACKSTAY_CA_FILE")) return *std::move(file);
-  return world.variable("SSL_CERT_FILE").value_or("");
-}
+[[nodiscard]] std::string authorities_file(const Variables& variable);
+
+// How many connections the variable `name` allows, from 1 to 64; `otherwise` where it is not set.
+// invalid_argument when it holds anything else.
+Result<std::size_t> connections_in(const Variables& variable, std::string_view name,
+                                   std::size_t otherwise);
 
 }  // namespace backstay::backend

@@ -30,7 +30,7 @@ Result<AzureOptions> options_of(std::string_view url, const StoreWorld& world) {
   AzureOptions options{.address = TRY(parse_address(url)),
                        .key = {},
                        .sas = {},
-                       .client = {.ca_file = authorities_file(world), .stop = world.stop}};
+                       .client = {.ca_file = authorities_file(world.variable), .stop = world.stop}};
   Address& address = options.address;
   if (address.account.empty()) {
     address.account = world.variable("AZURE_STORAGE_ACCOUNT").value_or("");

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 
 #include "backend/ftp/ftp_files.h"
 #include "backend/remote/folder_backend.h"
@@ -18,7 +17,6 @@ constexpr std::string_view kForm =
     "ftps://USER@HOST/PATH?tls=explicit (port 21); /~/PATH is below the login's own folder; the "
     "password goes into BACKSTAY_FTP_PASSWORD, or into a file that BACKSTAY_FTP_PASSWORD_FILE "
     "names.";
-constexpr std::size_t kConnectionsMax = 64;
 
 std::unexpected<Error> wrong(std::string why) {
   return std::unexpected(
@@ -34,17 +32,6 @@ Result<http::FtpTls> tls_of(const remote::Place& place) {
     tls = value == "explicit" ? http::FtpTls::kExplicit : http::FtpTls::kImplicit;
   }
   return tls;
-}
-
-Result<std::size_t> connections_of(const StoreWorld& world, std::size_t otherwise) {
-  const auto text = world.variable("BACKSTAY_FTP_CONNECTIONS");
-  if (!text) return otherwise;
-  std::size_t count = 0;
-  const char* const last = text->data() + text->size();
-  const auto [end, error] = std::from_chars(text->data(), last, count);
-  if (error == std::errc{} && end == last && count >= 1 && count <= kConnectionsMax) return count;
-  return fail(ErrorCode::kInvalidArgument,
-              "BACKSTAY_FTP_CONNECTIONS is a number from 1 to 64, and here it is something else");
 }
 
 Result<void> take_login(const remote::Place& place, const StoreWorld& world,
@@ -69,13 +56,14 @@ Result<void> take_login(const remote::Place& place, const StoreWorld& world,
 Result<std::unique_ptr<remote::FolderBackend>> open_folder(std::string_view url, OpenKind kind,
                                                            const StoreWorld& world) {
   const remote::Place place = TRY(remote::parse_place(url, kForm));
-  const std::size_t connections = TRY(connections_of(world, http::FtpOptions().connections_max));
+  const std::size_t connections = TRY(connections_in(world.variable, "BACKSTAY_FTP_CONNECTIONS",
+                                                     http::FtpOptions().connections_max));
   FtpFilesOptions options{.root = place.path, .place = place.url, .client = {}};
   http::FtpOptions& client = options.client;
   client.host = place.host;
   client.port = place.port;
   client.tls = TRY(tls_of(place));
-  client.ca_file = authorities_file(world);
+  client.ca_file = authorities_file(world.variable);
   client.connections_max = connections;
   client.stop = world.stop;
   TRY(take_login(place, world, client));

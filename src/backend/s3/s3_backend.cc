@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "backend/open.h"
+#include "backend/store_world.h"
 #include "base/base64.h"
 #include "base/hex.h"
 #include "base/try.h"
@@ -23,11 +24,9 @@ constexpr std::uint64_t kObjectBytesMax = std::uint64_t{5} << 40;
 constexpr std::size_t kRacers = 4;
 
 http::ClientOptions client_options(const World& world, const Limits& limits) {
-  const auto ca_file = [&] {
-    if (auto file = world.environment("BACKSTAY_CA_FILE")) return *file;
-    return world.environment("SSL_CERT_FILE").value_or("");
-  };
-  return {.connections_max = limits.connections_max, .ca_file = ca_file(), .stop = world.stop};
+  return {.connections_max = limits.connections_max,
+          .ca_file = authorities_file(world.environment),
+          .stop = world.stop};
 }
 
 Result<std::uint64_t> size_in(const http::Response& response) {

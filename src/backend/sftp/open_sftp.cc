@@ -1,26 +1,11 @@
 #include "backend/sftp/open_sftp.h"
 
-#include <charconv>
-
 #include "backend/sftp/connection.h"
 #include "backend/sftp/sftp_backend.h"
 #include "base/try.h"
 
 namespace backstay::backend::sftp {
 namespace {
-
-constexpr std::size_t kConnectionsMax = 64;
-
-Result<std::size_t> connections_of(const StoreWorld& world, std::size_t otherwise) {
-  const auto text = world.variable("BACKSTAY_SFTP_CONNECTIONS");
-  if (!text) return otherwise;
-  std::size_t count = 0;
-  const char* const last = text->data() + text->size();
-  const auto [end, error] = std::from_chars(text->data(), last, count);
-  if (error == std::errc{} && end == last && count >= 1 && count <= kConnectionsMax) return count;
-  return fail(ErrorCode::kInvalidArgument,
-              "BACKSTAY_SFTP_CONNECTIONS is a number from 1 to 64, and here it is something else");
-}
 
 Result<Login> login_of(const StoreWorld& world) {
   Login login;
@@ -39,7 +24,8 @@ struct Way {
 Result<Way> way_to(std::string_view url, const StoreWorld& world) {
   const Place place = TRY(parse_place(url));
   Way way{.options = {.root = place.path, .place = place.url}, .connect = {}};
-  way.options.connections_max = TRY(connections_of(world, way.options.connections_max));
+  way.options.connections_max =
+      TRY(connections_in(world.variable, "BACKSTAY_SFTP_CONNECTIONS", way.options.connections_max));
   way.connect = [place, login = TRY(login_of(world)),
                  stop = world.stop]() -> Result<std::unique_ptr<Client>> {
     return Client::begin(TRY(connect(place, login, stop)));

@@ -44,7 +44,7 @@ Result<DavOptions> options_of(std::string_view url, const StoreWorld& world) {
                      .root = place.path,
                      .place = place.url,
                      .authorization = TRY(authorization_of(place, world)),
-                     .client = {.ca_file = authorities_file(world), .stop = world.stop}};
+                     .client = {.ca_file = authorities_file(world.variable), .stop = world.stop}};
   const bool cleartext = TRY(remote::parse_switch(place, "cleartext"));
   if (!encrypted && !options.authorization.empty()) {
     TRY(remote::check_cleartext(place, cleartext, "webdavs"));
