@@ -29,6 +29,7 @@ Result<Address> parse_address(std::string_view url) {
   const std::string host = http::authority(parsed.host, port);
   const std::string_view scheme = parsed.scheme == "backstays" ? "https" : "http";
   return Address{.base = fmt::format("{}://{}", scheme, host),
+                 .host = parsed.host,
                  .repository = repository,
                  .url = fmt::format("{}://{}/{}", parsed.scheme, host, repository)};
 }

@@ -10,6 +10,7 @@ namespace backstay::backend::served {
 
 struct Address {
   std::string base;        // "https://host:8480", for requests
+  std::string host;        // of it: "host"
   std::string repository;  // "team/home"
   std::string url;         // for messages, without anything secret
 };

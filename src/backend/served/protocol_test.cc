@@ -87,9 +87,11 @@ TEST(StoreProtocol, TakesOnlyNamesThatStayBelowTheFolder) {
 TEST(StoreAddress, IsReadFromItsUrl) {
   const Address address = parse_address("backstays://Store.Example/team/home/").value();
   EXPECT_EQ(address.base, "https://store.example:8480");
+  EXPECT_EQ(address.host, "store.example");
   EXPECT_EQ(address.repository, "team/home");
   EXPECT_EQ(address.url, "backstays://store.example:8480/team/home");
   EXPECT_EQ(parse_address("backstay://[::1]:9/x")->base, "http://[::1]:9");
+  EXPECT_EQ(parse_address("backstay://[::1]:9/x")->host, "::1");
   for (const char* const url : {"backstay://host", "backstay:///home", "backstay://u@host/home",
                                 "backstay://host/home?token=x", "backstay://host/../x"}) {
     EXPECT_EQ(parse_address(url).error().code(), ErrorCode::kInvalidArgument) << url;
