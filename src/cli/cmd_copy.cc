@@ -181,7 +181,7 @@ Result<ExitCode> run_copy(Context& context, const CopyArguments& arguments) {
 
 std::vector<Option> copy_options(CopyArguments& to) {
   std::vector<Option> options{
-      text("--to", "URL", to.to, "the repository to copy to; it must exist"),
+      place("--to", "URL", to.to, "the repository to copy to; it must exist"),
       text("--to-password-file", "FILE", to.to_password_file,
            "its passphrase, when it is another than that of the first"),
       text("--to-password-command", "COMMAND", to.to_password_command,

@@ -124,7 +124,7 @@ Option overwrite_option(RestoreArguments& to) {
 
 std::vector<Option> restore_options(RestoreArguments& to) {
   Option target =
-      text("-t,--target", "DIR", to.target, "restore into this folder, made when it is missing");
+      place("-t,--target", "DIR", to.target, "restore into this folder, made when it is missing");
   target.required = true;
   std::vector<Option> options{std::move(target)};
   append_pattern_options(options, "include", "-i,", to.includes,

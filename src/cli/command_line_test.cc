@@ -50,9 +50,9 @@ class CommandLine : public testing::Test {
     stream.trailing = argument("CMD", Arity::kAny);
     stream.run = copy.run;
     Command need{.name = "need", .summary = "Need", .description = {}, .run = copy.run};
-    need.options = {text("--target", "DIR", label_, "target")};
+    need.options = {place("--target", "DIR", label_, "target")};
     need.options[0].required = true;
-    Option repo = text("-r,--repo", "URL", repo_, "repository");
+    Option repo = place("-r,--repo", "URL", repo_, "repository");
     repo.environment = "TEST_REPO";
     Option later = text("--secret-file", "FILE", secret_, "secret");
     later.environment = "TEST_SECRET";
@@ -135,6 +135,16 @@ TEST_F(CommandLine, TakesEmptyValues) {
 TEST_F(CommandLine, LastOfARepeatedOptionCounts) {
   expect_good({"copy", "--label", "one", "--label", "two", "x", "y"});
   EXPECT_EQ(label_, "two");
+}
+
+TEST_F(CommandLine, RefusesASecondPlaceWhereverItStands) {
+  expect_error({"need", "--target", "one", "--target", "two"}, "--target is given twice",
+               "once for each");
+  expect_error({"need", "--target=one", "--target=one"}, "--target is given twice");
+  expect_error({"-r", "/a", "stream", "--repo", "/b"}, "--repo is given twice");
+  environment_.values = {{"TEST_REPO", "/env"}};
+  expect_good({"need", "--target", "one", "-r", "/b"});
+  EXPECT_EQ(repo_, "/b");
 }
 
 TEST_F(CommandLine, TakesEverythingAfterTwoDashesAsArguments) {

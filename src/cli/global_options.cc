@@ -77,11 +77,11 @@ Option not_yet(std::string names, std::string value) {
 std::vector<Option> global_option_table(GlobalOptions& to) {
   constexpr auto kElsewhere = EnvironmentUse::kDocumented;
   return {
-      from_environment(text("-r,--repo", "URL", to.repository,
-                            "repository: a folder, s3://BUCKET/PREFIX, azure://CONTAINER/PREFIX, "
-                            "sftp://USER@HOST/PATH, "
-                            "ftps://USER@HOST/PATH, webdavs://USER@HOST/PATH, "
-                            "backstays://HOST/NAME or placement:FILE"),
+      from_environment(place("-r,--repo", "URL", to.repository,
+                             "repository: a folder, s3://BUCKET/PREFIX, azure://CONTAINER/PREFIX, "
+                             "sftp://USER@HOST/PATH, "
+                             "ftps://USER@HOST/PATH, webdavs://USER@HOST/PATH, "
+                             "backstays://HOST/NAME or placement:FILE"),
                        "BACKSTAY_REPO"),
       from_environment(
           text("--password-file", "FILE", to.password_file, "read the passphrase from this file"),

@@ -59,6 +59,12 @@ Option texts(std::string names, std::string value, std::vector<std::string>& tar
           }};
 }
 
+Option place(std::string names, std::string value, std::string& target, std::string help) {
+  Option option = text(std::move(names), std::move(value), target, std::move(help));
+  option.repeat = Repeat::kRefused;
+  return option;
+}
+
 Option size(std::string names, std::uint64_t& target, std::string help) {
   return {.names = std::move(names),
           .value = "SIZE",

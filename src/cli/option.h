@@ -19,6 +19,10 @@ using SetValue = std::function<Result<void>(std::string_view text)>;
 // with rules of its own and the table only tells people about it.
 enum class EnvironmentUse : std::uint8_t { kFallback, kDocumented };
 
+// What a second occurrence means. The last one counts where a person corrects what an alias or a
+// script gave. It is refused where somebody may believe that both count, as two places to copy to.
+enum class Repeat : std::uint8_t { kAllowed, kRefused };
+
 struct Option {
   std::string names;  // "-r,--repo": short ones first, separated by commas
   std::string value;  // "URL"; empty for a flag
@@ -28,6 +32,7 @@ struct Option {
   std::string environment = {};
   EnvironmentUse environment_use = EnvironmentUse::kFallback;
   bool required = false;
+  Repeat repeat = Repeat::kAllowed;
 
   [[nodiscard]] bool is_flag() const { return value.empty(); }
   // "--repo": the first long name.
@@ -50,6 +55,8 @@ Option flag(std::string names, bool& target, std::string help);
 Option text(std::string names, std::string value, std::string& target, std::string help);
 Option texts(std::string names, std::string value, std::vector<std::string>& target,
              std::string help);
+// A text that says where something is or goes: given once.
+Option place(std::string names, std::string value, std::string& target, std::string help);
 // "64MiB", "1.5G".
 Option size(std::string names, std::uint64_t& target, std::string help);
 // A whole number from `low` to `high`.

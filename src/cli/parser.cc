@@ -84,7 +84,12 @@ class Level {
       const auto found = tables_.find(parsed);
       if (found == tables_.end()) continue;
       const Option& option = *found->second;
-      seen.insert(&option);
+      const bool again = !seen.insert(&option).second;
+      if (again && option.repeat == Repeat::kRefused) {
+        return std::unexpected(
+            wrong(fmt::format("{} is given twice, and only one can be meant", option.long_name()))
+                .with_hint("Run the command once for each."));
+      }
       const std::string value = option.is_flag() ? "" : parsed->results().at(taken[parsed]++);
       TRY_DOING(option.long_name(), option.set(value));
     }

@@ -137,6 +137,9 @@ class Copies(TwoRepositories):
                             "echo 'correct horse'")
         self.assertIn(b"same repository", same.err)
         self.run_for(2, "copy")
+        third = self.folder / "third"
+        twice = self.run_for(2, "copy", "--to", self.second, "--to", third)
+        self.assertIn(b"--to is given twice", twice.err)
         self.run_for(12, "copy", "--to", self.second, "--to-password-command", "echo wrong")
 
 
