@@ -5,6 +5,7 @@
 #include "base/try.h"
 #include "cli/commands.h"
 #include "cli/console.h"
+#include "cli/keep_parity.h"
 #include "cli/output_text.h"
 #include "cli/repair_output.h"
 #include "cli/running.h"
@@ -89,6 +90,7 @@ Result<ExitCode> repair_packs(Context& context, const RepairArguments& arguments
   const auto report = TRY(engine::repair_packs(
       *repository, {.mode = arguments.mode(), .packs = arguments.packs, .author = author()},
       running.activity()));
+  if (!arguments.dry_run) keep_parity_after(context, *repository, running);
   running.finish();
   Console& console = context.console;
   bool all_well = true;
@@ -159,6 +161,7 @@ Result<ExitCode> repair_snapshots(Context& context, const RepairArguments& argum
   SnapshotShow show(context.console, arguments.dry_run);
   const auto report =
       TRY(engine::repair_snapshots(*repository, options, show.events(), running.activity()));
+  if (!arguments.dry_run) keep_parity_after(context, *repository, running);
   running.finish();
   if (context.console.json())
     context.console.print_json(snapshot_repair_summary(report, arguments.dry_run));

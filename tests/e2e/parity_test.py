@@ -137,6 +137,28 @@ class Parity(program.ProgramTest):
         self.assertEqual(self.packs(), whole)
         self.assert_checked()
 
+    def test_what_repairs_store_is_covered_and_dry_runs_cover_nothing(self):
+        self.grow(1, 20)
+        self.backup()
+        self.damage(max(self.objects("data").items(), key=lambda item: item[1].stat().st_size)[0])
+        self.assert_checked("--read-data", code=13)
+        (damaged,) = self.objects("damaged")
+        self.without_key(0, "add")
+        for what, code in (("packs", 13), ("snapshots", 0)):
+            before = set(self.packs())
+            self.run_for(code, "repair", what)
+            self.assertGreater(len(self.packs()), len(before), what)
+            # All but the damaged one, which stays where it is.
+            self.assertEqual(self.status()["packs_covered"], len(self.packs()) - 1, what)
+        for path in self.objects("parity").values():
+            if not path.name.startswith("wish-"):
+                path.unlink()
+        whole = set(self.objects())
+        for what in ("packs", "snapshots"):
+            self.run_any("repair", what, "--dry-run")
+            self.assertEqual(set(self.objects()), whole, what)
+        self.assertIn(damaged, whole)
+
     def test_the_config_and_snapshots_come_back(self):
         self.fill(5)
         self.backup()
