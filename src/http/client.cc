@@ -1,6 +1,7 @@
 #include "http/client.h"
 
 #include <algorithm>
+#include <charconv>
 
 #include "base/try.h"
 #include "http/curl_library.h"
@@ -13,6 +14,14 @@ std::optional<std::string_view> Response::header(std::string_view name) const {
   const auto found = std::ranges::find(headers, name, &Header::name);
   if (found == headers.end()) return std::nullopt;
   return found->value;
+}
+
+std::uint32_t Response::retry_after_ms() const {
+  constexpr std::uint32_t kPauseMaxSeconds = 600;
+  const std::string_view text = header("retry-after").value_or("");
+  std::uint32_t seconds = 0;
+  std::from_chars(text.data(), text.data() + text.size(), seconds);
+  return std::min(seconds, kPauseMaxSeconds) * 1000;
 }
 
 class Client::Pool final : public HandlePool {

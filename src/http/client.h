@@ -50,6 +50,9 @@ struct Response {
   [[nodiscard]] bool succeeded() const { return status / 100 == 2; }
   // The first header of that name (lower case), or nothing.
   [[nodiscard]] std::optional<std::string_view> header(std::string_view name) const;
+  // How long Retry-After asks to wait, at most ten minutes; 0 where nothing asks for it, or gives
+  // the time when it ends, which no store was seen to do.
+  [[nodiscard]] std::uint32_t retry_after_ms() const;
 };
 
 struct ClientOptions {

@@ -4,7 +4,8 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
+
+#include "backend/remote/status.h"
 
 namespace backstay::backend::azure {
 namespace {
@@ -47,29 +48,8 @@ constexpr std::array kMeanings{
     Meaning{"AccountIsDisabled", ErrorCode::kPermissionDenied, ""},
 };
 
-ErrorCode meaning_of(int status) {
-  switch (status) {
-    case 401:
-    case 403:
-      return ErrorCode::kPermissionDenied;
-    case 404:
-      return ErrorCode::kNotFound;
-    case 405:
-    case 501:
-      return ErrorCode::kUnsupported;
-    case 408:
-    case 429:
-      return ErrorCode::kUnavailable;
-    case 412:
-      return ErrorCode::kAlreadyExists;
-    case 416:
-      return ErrorCode::kCorruption;
-    case 507:
-      return ErrorCode::kNoSpace;
-    default:
-      return status >= 500 ? ErrorCode::kUnavailable : ErrorCode::kInvalidArgument;
-  }
-}
+// The name is taken.
+constexpr remote::StatusMeaning kStatuses[] = {{.status = 412, .code = ErrorCode::kAlreadyExists}};
 
 }  // namespace
 
@@ -77,16 +57,11 @@ Error failure_of(const http::Response& response, const std::string& what) {
   const std::string_view word = response.header("x-ms-error-code").value_or("");
   const auto* const known = std::ranges::find(kMeanings, word, &Meaning::code);
   const bool is_known = known != kMeanings.end();
-  const ErrorCode code = is_known ? known->is : meaning_of(response.status);
+  const ErrorCode code = is_known ? known->is : remote::code_of_status(response.status, kStatuses);
   Error error(code, fmt::format("{}: the store answers {} {}", what, response.status, word));
   if (is_known && !known->hint.empty()) return std::move(error).with_hint(std::string(known->hint));
   if (code == ErrorCode::kPermissionDenied) return std::move(error).with_hint(std::string(kRights));
-  constexpr std::uint32_t kPauseMaxSeconds = 600;
-  const std::string_view pause = response.header("retry-after").value_or("");
-  std::uint32_t seconds = 0;
-  std::from_chars(pause.data(), pause.data() + pause.size(), seconds);
-  if (!error.retryable() || seconds == 0) return error;
-  return std::move(error).with_retry_after(std::min(seconds, kPauseMaxSeconds) * 1000);
+  return remote::with_pause(std::move(error), response);
 }
 
 }  // namespace backstay::backend::azure

@@ -2,10 +2,9 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <charconv>
 #include <cstdlib>
 
+#include "backend/remote/status.h"
 #include "base/hex.h"
 #include "base/try.h"
 #include "crypto/sha256.h"
@@ -150,15 +149,8 @@ std::unexpected<Error> Bucket::failure(const Call& call, const http::Response& r
   const std::string what = call.key.empty()
                                ? options_.address.describe()
                                : fmt::format("{} in {}", call.key, options_.address.describe());
-  Error error = error_of(response.status, parse_error(response.body), what);
-  const std::string_view pause = response.header("retry-after").value_or("");
-  std::uint32_t seconds = 0;  // or a date, which no store was seen to give
-  std::from_chars(pause.data(), pause.data() + pause.size(), seconds);
-  constexpr std::uint32_t kPauseMax = 600;
-  if (error.retryable() && seconds > 0) {
-    return std::unexpected(std::move(error).with_retry_after(std::min(seconds, kPauseMax) * 1000));
-  }
-  return std::unexpected(std::move(error));
+  return std::unexpected(
+      remote::with_pause(error_of(response.status, parse_error(response.body), what), response));
 }
 
 }  // namespace backstay::backend::s3

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 
+#include "backend/remote/status.h"
 #include "backend/s3/bucket.h"
 
 namespace backstay::backend::s3 {
@@ -64,40 +65,18 @@ constexpr std::array kMeanings{
     Meaning{"InvalidBucketName", ErrorCode::kInvalidArgument, ""},
 };
 
-ErrorCode code_of_status(int status) {
-  switch (status) {
-    case 401:
-    case 403:
-      return ErrorCode::kPermissionDenied;
-    case 404:
-      return ErrorCode::kNotFound;
-    case 405:
-    case 501:
-      return ErrorCode::kUnsupported;
-    case 412:
-      return ErrorCode::kAlreadyExists;
-    case 408:
-    case 409:
-    case 425:
-    case 429:
-      return ErrorCode::kUnavailable;
-    case 413:
-      return ErrorCode::kInvalidArgument;
-    case 416:
-      return ErrorCode::kCorruption;
-    case 507:
-      return ErrorCode::kNoSpace;
-    default:
-      return status >= 500 ? ErrorCode::kUnavailable : ErrorCode::kInvalidArgument;
-  }
-}
+constexpr remote::StatusMeaning kStatuses[] = {
+    {.status = 409, .code = ErrorCode::kUnavailable},  // somebody does the same at this moment
+    {.status = 412, .code = ErrorCode::kAlreadyExists},
+    {.status = 425, .code = ErrorCode::kUnavailable},
+};
 
 }  // namespace
 
 Error error_of(int status, const ErrorAnswer& answer, const std::string& what) {
   const auto* const known = std::ranges::find(kMeanings, answer.code, &Meaning::code);
   const bool is_known = known != kMeanings.end();
-  const ErrorCode code = is_known ? known->is : code_of_status(status);
+  const ErrorCode code = is_known ? known->is : remote::code_of_status(status, kStatuses);
   std::string said = fmt::format("{}: the store answers {}", what, status);
   if (!answer.code.empty()) said += " " + answer.code;
   if (!answer.message.empty()) said += fmt::format(" ({})", answer.message);

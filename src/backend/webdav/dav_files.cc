@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "backend/remote/status.h"
 #include "backend/webdav/answers.h"
 #include "base/try.h"
 #include "http/date.h"
@@ -20,30 +21,11 @@ using remote::Renamed;
 // A folder of a repository with 100,000 objects in it takes a third of this.
 constexpr std::uint64_t kListBytesMax = 128 << 20;
 
-ErrorCode code_of(int status) {
-  switch (status) {
-    case 401:
-    case 403:
-      return ErrorCode::kPermissionDenied;
-    case 404:
-    case 410:
-      return ErrorCode::kNotFound;
-    case 405:
-    case 501:
-      return ErrorCode::kUnsupported;
-    case 408:
-    case 423:  // locked by somebody
-    case 425:
-    case 429:
-      return ErrorCode::kUnavailable;
-    case 416:
-      return ErrorCode::kCorruption;
-    case 507:
-      return ErrorCode::kNoSpace;
-    default:
-      return status >= 500 ? ErrorCode::kUnavailable : ErrorCode::kInvalidArgument;
-  }
-}
+constexpr remote::StatusMeaning kStatuses[] = {
+    {.status = 410, .code = ErrorCode::kNotFound},
+    {.status = 423, .code = ErrorCode::kUnavailable},  // locked by somebody
+    {.status = 425, .code = ErrorCode::kUnavailable},
+};
 
 std::string_view hint_of(int status) {
   switch (status) {
@@ -67,14 +49,6 @@ std::string_view hint_of(int status) {
                    "give the address where it sends, if it is to be trusted."
                  : "";
   }
-}
-
-std::uint32_t pause_in(const http::Response& response) {
-  constexpr std::uint32_t kPauseMaxSeconds = 600;
-  const std::string_view text = response.header("retry-after").value_or("");
-  std::uint32_t seconds = 0;
-  std::from_chars(text.data(), text.data() + text.size(), seconds);
-  return std::min(seconds, kPauseMaxSeconds) * 1000;
 }
 
 // "bytes 5-9/100" of a 206 begins where it was asked to; a server that leaves it out is believed.
@@ -129,14 +103,12 @@ Error DavFiles::meaning(const http::Response& response, const std::string& full_
             "in BACKSTAY_WEBDAV_PASSWORD or a file that BACKSTAY_WEBDAV_PASSWORD_FILE "
             "names.");
   }
-  Error error(code_of(response.status),
+  Error error(remote::code_of_status(response.status, kStatuses),
               fmt::format("{}: the server answers {}", shown, response.status));
   if (const auto hint = hint_of(response.status); !hint.empty()) {
     return std::move(error).with_hint(std::string(hint));
   }
-  const std::uint32_t pause = pause_in(response);
-  if (error.retryable() && pause > 0) return std::move(error).with_retry_after(pause);
-  return error;
+  return remote::with_pause(std::move(error), response);
 }
 
 bool DavFiles::is_below_a_file(const std::string& path) {
