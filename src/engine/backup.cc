@@ -125,6 +125,15 @@ Result<std::unique_ptr<repo::Lease>> take_lease(repo::Repository& repository,
                                repo::LeaseUse::kWriting);
 }
 
+// What a collection frees after it ended this run's lease looks as if it were lost.
+Error lease_or(Error error, const repo::Lease* lease) {
+  const bool is_missed =
+      error.code() == ErrorCode::kNotFound || error.code() == ErrorCode::kCorruption;
+  if (!is_missed || lease == nullptr) return error;
+  auto stands = lease->ask();
+  return stands ? std::move(error) : std::move(stands).error();
+}
+
 Error with_advice(Error error, const BackupOptions& options) {
   if (error.code() != ErrorCode::kCancelled || options.dry_run) return error;
   return std::move(error).with_hint(
@@ -195,7 +204,7 @@ Result<BackupReport> backup(repo::Repository& repository, const OpenSource& open
   const auto parent_tree = parent ? std::optional(parent->snapshot.tree) : std::nullopt;
   backup_stages::BackupRun run(repository, options, plan, parent_tree, activity);
   if (auto ran = run.run(open_source, report.snapshot); !ran) {
-    return std::unexpected(with_advice(std::move(ran).error(), options));
+    return std::unexpected(with_advice(lease_or(std::move(ran).error(), lease.get()), options));
   }
 
   // Everything that the tree refers to is durable and findable. What follows is the commit.
@@ -210,7 +219,10 @@ Result<BackupReport> backup(repo::Repository& repository, const OpenSource& open
   report.changed_while_read = run.changed_while_read();
   report.skipped_unchanged = options.skip_if_unchanged && !run.found_change();
   if (options.dry_run || report.skipped_unchanged) return report;
-  if (options.accept) TRY(options.accept(report.snapshot));
+  if (options.accept) {
+    if (auto accepted = options.accept(report.snapshot); !accepted)
+      return std::unexpected(lease_or(std::move(accepted).error(), lease.get()));
+  }
   TRY(lease->verify());
   report.snapshot.lease = snapshot::CommitLease{lease->id().bytes};
   report.id = TRY(repository.commit_snapshot(report.snapshot, *lease));

@@ -48,9 +48,10 @@ Result<void> compare_trees(repo::Repository& from, const Snapshot& original, rep
 
 class CopyRun {
  public:
-  CopyRun(repo::Repository& from, repo::Repository& to, const CopyOptions& options,
-          Activity& activity)
-      : from_(from), to_(to), options_(options), activity_(activity) {}
+  // The lease is that of `from`, null where there is none.
+  CopyRun(repo::Repository& from, const restoring::LeasePtr& lease, repo::Repository& to,
+          const CopyOptions& options, Activity& activity)
+      : from_(from), lease_(lease), to_(to), options_(options), activity_(activity) {}
 
   // Those of the other repository, by origin.
   Result<void> learn_what_is_there() {
@@ -252,12 +253,15 @@ class CopyRun {
     // What is about this snapshot alone must not keep the others from being copied.
     if (error.code() != ErrorCode::kCorruption && error.code() != ErrorCode::kNotFound)
       return std::unexpected(error.clone());
+    // What was freed after the lease was ended looks as if it were lost.
+    TRY(restoring::require_lease(lease_));
     result.outcome = CopyOutcome::kFailed;
     result.failure = error.describe();
     return {};
   }
 
   repo::Repository& from_;
+  const restoring::LeasePtr& lease_;
   repo::Repository& to_;
   const CopyOptions& options_;
   Activity& activity_;
@@ -315,7 +319,7 @@ Result<CopyReport> copy(repo::Repository& from, repo::Repository& to,
             .with_hint("Give the repository to copy from with --repo and the other with --to."));
   }
   const restoring::LeasePtr lease = TRY(restoring::take_read_lease(from, "copy", activity));
-  CopyRun run(from, to, options, activity);
+  CopyRun run(from, lease, to, options, activity);
   TRY(run.learn_what_is_there());
   CopyReport report;
   for (const StoredSnapshot& original : snapshots) {

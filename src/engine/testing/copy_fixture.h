@@ -27,9 +27,9 @@ class CopyFixture : public BackupFixture {
 
   std::unique_ptr<repo::Repository> open_second() {
     backend::Backend& store = through_ != nullptr ? *through_ : second_memory_;
-    auto opened =
-        repo::Repository::open(std::make_unique<backend::FaultBackend>(store),
-                               repo::test_credential(), {}, {.clock = clock_, .rng = rng_});
+    auto opened = repo::Repository::open(std::make_unique<backend::FaultBackend>(store),
+                                         repo::test_credential(), {},
+                                         {.clock = clock_, .rng = rng_, .threads = threads_});
     EXPECT_EQ(problem(opened), "");
     return opened ? *std::move(opened) : nullptr;
   }
@@ -37,7 +37,8 @@ class CopyFixture : public BackupFixture {
   Result<std::unique_ptr<repo::Repository>> open_first() {
     if (first_through_ == nullptr) return try_open();
     return repo::Repository::open(std::make_unique<backend::ForwardingBackend>(*first_through_),
-                                  repo::test_credential(), {}, {.clock = clock_, .rng = rng_});
+                                  repo::test_credential(), {},
+                                  {.clock = clock_, .rng = rng_, .threads = threads_});
   }
 
   Result<CopyReport> try_copy(const CopyOptions& options = {}) {
@@ -46,6 +47,7 @@ class CopyFixture : public BackupFixture {
     const auto from = TRY(open_first());
     const auto to = open_second();
     const auto snapshots = TRY(from->snapshots([](const auto&, const Error&) {}));
+    from->recover_when_needed([](const repo::RecoveredPacks&) {});
     TRY(from->load_index([](const auto&, const Error&) {}));
     watch_ = std::make_unique<Watch>();
     Activity activity = watch_->activity();
