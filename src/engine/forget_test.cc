@@ -118,12 +118,6 @@ TEST_F(Forget, TouchesNothingInADryRun) {
   ASSERT_THAT(plan_.groups, SizeIs(1));
   EXPECT_THAT(plan_.groups[0].decisions, SizeIs(5));
   EXPECT_TRUE(memory_.objects() == before);
-  // What was shown is what is done.
-  options.dry_run = false;
-  const auto shown = plan_;
-  ASSERT_EQ(problem(run(options)), "");
-  for (std::size_t i = 0; i < 5; ++i)
-    EXPECT_EQ(plan_.groups[0].decisions[i].decision, shown.groups[0].decisions[i].decision);
 }
 
 TEST_F(Forget, NeedsASnapshotOrARule) {
