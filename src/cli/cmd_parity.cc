@@ -146,8 +146,9 @@ Command add_command() {
           "Packs are put into groups, and for each group a few shards are stored, as long as "
           "its longest pack: with 5% and two shards, 40 packs and 2 shards. Of such a group any "
           "two objects may be lost or damaged whole, and at each place any two more. The "
-          "repository remembers what was asked for: backups, copies, imports and prune keep "
-          "parity current. Another overhead makes the groups anew. A repository with few packs "
+          "repository remembers what was asked for: backups, copies, imports, repairs "
+          "and prune keep parity current. Another overhead makes the groups anew. A repository "
+          "with few packs "
           "has small groups, and they take more than was asked for.\n\n"
           "Small objects that nothing else can bring back are kept as copies: the config, "
           "snapshots, holds and tags. Keys are not.",
