@@ -1,7 +1,6 @@
 #include "http/ftp_transfer.h"
 
 #include <fmt/format.h>
-#include <sys/socket.h>
 
 #include <algorithm>
 #include <charconv>
@@ -12,7 +11,6 @@
 namespace backstay::http {
 namespace {
 
-constexpr long kFtpBufferBytes = 512 * 1024;
 // At least and at most.
 constexpr long kTls12 = long{CURL_SSLVERSION_TLSv1_2} | (long{CURL_SSLVERSION_TLSv1_2} << 16);
 constexpr std::size_t kReplyBytesMax = 64 * 1024;
@@ -45,9 +43,12 @@ void FtpTransfer::prepare(const std::string& path) {
   url_ =
       fmt::format("{}://{}/{}", options_.tls == FtpTls::kImplicit ? "ftps" : "ftp",
                   authority(options_.host, options_.port), percent_encoded(path, Slashes::kStay));
-  set(CURLOPT_NOSIGNAL, 1L);
-  set(CURLOPT_URL, url_.c_str());
-  set(CURLOPT_PATH_AS_IS, 1L);
+  set_call_options(curl_, handle_,
+                   {.url = url_,
+                    .ca_file = options_.ca_file,
+                    .stop = options_.stop,
+                    .connect_max = options_.connect_max,
+                    .silence_max = options_.silence_max});
   set(CURLOPT_PROTOCOLS_STR, "ftp,ftps");
   // What the environment says of proxies would turn FTP into HTTP.
   set(CURLOPT_PROXY, "");
@@ -55,16 +56,7 @@ void FtpTransfer::prepare(const std::string& path) {
   set(CURLOPT_PASSWORD, options_.password.c_str());
   set(CURLOPT_FTP_FILEMETHOD, static_cast<long>(CURLFTPMETHOD_NOCWD));
   set(CURLOPT_FTP_SKIP_PASV_IP, 1L);
-  set(CURLOPT_TCP_KEEPALIVE, 1L);
-  set(CURLOPT_TCP_KEEPIDLE, 30L);
-  set(CURLOPT_TCP_KEEPINTVL, 15L);
-  set(CURLOPT_BUFFERSIZE, kFtpBufferBytes);
-  set(CURLOPT_UPLOAD_BUFFERSIZE, kFtpBufferBytes);
-  set(CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(options_.connect_max.count()));
-  const long silence = static_cast<long>(options_.silence_max.count());
-  set(CURLOPT_SERVER_RESPONSE_TIMEOUT, silence);
-  set(CURLOPT_LOW_SPEED_LIMIT, 1L);
-  set(CURLOPT_LOW_SPEED_TIME, silence);
+  set(CURLOPT_SERVER_RESPONSE_TIMEOUT, static_cast<long>(options_.silence_max.count()));
   if (options_.tls != FtpTls::kNone) {
     set(CURLOPT_USE_SSL, static_cast<long>(CURLUSESSL_ALL));
     set(CURLOPT_FTPSSLAUTH, static_cast<long>(CURLFTPAUTH_TLS));
@@ -73,13 +65,8 @@ void FtpTransfer::prepare(const std::string& path) {
     // takes the place of the one before.
     set(CURLOPT_SSLVERSION, kTls12);
   }
-  if (!options_.ca_file.empty()) set(CURLOPT_CAINFO, options_.ca_file.c_str());
   set(CURLOPT_WRITEFUNCTION, &FtpTransfer::on_body);
   set(CURLOPT_WRITEDATA, static_cast<void*>(this));
-  set(CURLOPT_NOPROGRESS, 0L);
-  set(CURLOPT_XFERINFOFUNCTION, &FtpTransfer::on_progress);
-  set(CURLOPT_XFERINFODATA, static_cast<void*>(this));
-  set(CURLOPT_OPENSOCKETFUNCTION, &FtpTransfer::on_open_socket);
   // The only way to tell replies to our commands from those to libcurl's own. Nothing of it is
   // kept but those replies.
   set(CURLOPT_VERBOSE, 1L);
@@ -106,22 +93,11 @@ Result<void> FtpTransfer::set_commands(const std::vector<std::string>& lines) {
 
 void FtpTransfer::set_upload(const StreamedBytes& bytes, std::uint64_t from,
                              FtpClient::Append append) {
-  const auto set = [&](CURLoption option, auto value) {
-    curl_.easy_setopt(handle_, option, value);
-  };
-  upload_ = &bytes;
-  from_ = from;
-  set(CURLOPT_UPLOAD, 1L);
-  set(CURLOPT_APPEND, append == FtpClient::Append::kYes ? 1L : 0L);
-  set(CURLOPT_INFILESIZE_LARGE, static_cast<curl_off_t>(bytes.size - from));
-  set(CURLOPT_READFUNCTION, &FtpTransfer::on_read);
-  set(CURLOPT_READDATA, static_cast<void*>(this));
-  set(CURLOPT_SEEKFUNCTION, &FtpTransfer::on_seek);
-  set(CURLOPT_SEEKDATA, static_cast<void*>(this));
+  source_.send(curl_, handle_, bytes, from);
+  curl_.easy_setopt(handle_, CURLOPT_APPEND, append == FtpClient::Append::kYes ? 1L : 0L);
 }
 
 void FtpTransfer::set_range(std::uint64_t from, std::uint64_t size) {
-  wanted_ = size;
   const bool to_the_end = size >= ~std::uint64_t{0} - from;
   if (to_the_end && from == 0) return;
   range_ = to_the_end ? fmt::format("{}-", from) : fmt::format("{}-{}", from, from + size - 1);
@@ -146,7 +122,7 @@ Result<FtpAnswer> FtpTransfer::run() {
   if (code == CURLE_OK && status == kTryAgain && received_ == 0) {
     return FtpAnswer{.code = static_cast<int>(status), .bytes = 0};
   }
-  const std::uint64_t moved = upload_ != nullptr ? at_ - from_ : received_;
+  const std::uint64_t moved = source_.has_bytes() ? source_.given() : received_;
   return FtpAnswer{.code = code == CURLE_OK ? 226 : static_cast<int>(status), .bytes = moved};
 }
 
@@ -187,7 +163,7 @@ bool FtpTransfer::is_refusal(CURLcode code, long status) const {
       return status >= 400 && status != 421;
     case CURLE_PARTIAL_FILE:
       // What the server says in the end of a transfer that it could not go on with: no space.
-      return upload_ != nullptr && (status == 452 || status == 552);
+      return source_.has_bytes() && (status == 452 || status == 552);
     default:
       return false;
   }
@@ -195,11 +171,8 @@ bool FtpTransfer::is_refusal(CURLcode code, long status) const {
 
 Error FtpTransfer::error_of(CURLcode code, const char* detail) const {
   const std::string what = *detail != '\0' ? detail : curl_.easy_strerror(code);
+  if (auto common = common_error(code, what)) return *std::move(common);
   switch (code) {
-    case CURLE_ABORTED_BY_CALLBACK:
-      return {ErrorCode::kCancelled, "it was cancelled"};
-    case CURLE_URL_MALFORMAT:
-      return {ErrorCode::kInvalidArgument, what};
     case CURLE_LOGIN_DENIED:
       return Error(ErrorCode::kPermissionDenied, "the server does not let the user in")
           .with_hint("Check the user in the URL, and BACKSTAY_FTP_PASSWORD.");
@@ -208,14 +181,6 @@ Error FtpTransfer::error_of(CURLcode code, const char* detail) const {
           .with_hint(
               "Without TLS the password could be read on the way: use another server or, "
               "where the network is to be trusted, ftp:// with ?cleartext=1.");
-    case CURLE_PEER_FAILED_VERIFICATION:
-    case CURLE_SSL_CACERT_BADFILE:
-    case CURLE_SSL_ISSUER_ERROR:
-    case CURLE_SSL_CERTPROBLEM:
-      return Error(ErrorCode::kPermissionDenied, what)
-          .with_hint(
-              "The server's certificate must be for the name in the URL, and by an authority "
-              "that is trusted: BACKSTAY_CA_FILE names a file with one of your own.");
     case CURLE_BAD_DOWNLOAD_RESUME:
       return {ErrorCode::kCorruption, "the file ends before what was asked for"};
     case CURLE_COULDNT_RESOLVE_HOST:
@@ -281,51 +246,6 @@ std::size_t FtpTransfer::on_body(char* data, std::size_t size, std::size_t count
   if (taken) return size * count;
   transfer.failure_ = std::move(taken).error();
   return size * count == 0 ? 1 : 0;
-}
-
-std::size_t FtpTransfer::on_read(char* out, std::size_t size, std::size_t count, void* self) {
-  auto& transfer = *static_cast<FtpTransfer*>(self);
-  Result<std::size_t> given = transfer.give({reinterpret_cast<std::uint8_t*>(out), size * count});
-  if (given) return *given;
-  transfer.failure_ = std::move(given).error();
-  return CURL_READFUNC_ABORT;
-}
-
-// Streams are asked for in order, so what comes before `from_` is asked for, too.
-Result<std::size_t> FtpTransfer::give(MutableByteView out) {
-  std::size_t given = 0;
-  while (given < out.size() && (!piece_.empty() || at_ < upload_->size)) {
-    if (piece_.empty()) {
-      piece_ = TRY(upload_->piece_at(at_));
-      if (at_ < from_) {
-        const std::uint64_t skipped = std::min<std::uint64_t>(piece_.size(), from_ - at_);
-        at_ += skipped;
-        piece_ = piece_.subspan(static_cast<std::size_t>(skipped));
-        continue;
-      }
-    }
-    const std::size_t step = std::min(piece_.size(), out.size() - given);
-    std::copy_n(piece_.begin(), step, out.begin() + static_cast<std::ptrdiff_t>(given));
-    piece_ = piece_.subspan(step);
-    given += step;
-    at_ += step;
-  }
-  return given;
-}
-
-int FtpTransfer::on_seek(void* self, curl_off_t offset, int origin) {
-  const auto& transfer = *static_cast<const FtpTransfer*>(self);
-  const bool unsent = origin == SEEK_SET && offset == 0 && transfer.at_ == 0;
-  return unsent ? CURL_SEEKFUNC_OK : CURL_SEEKFUNC_FAIL;
-}
-
-int FtpTransfer::on_progress(void* self, curl_off_t, curl_off_t, curl_off_t, curl_off_t) {
-  return static_cast<FtpTransfer*>(self)->options_.stop.stop_requested() ? 1 : 0;
-}
-
-// Programs that are started meanwhile must not hold connections open.
-curl_socket_t FtpTransfer::on_open_socket(void*, curlsocktype, curl_sockaddr* address) {
-  return ::socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
 }
 
 }  // namespace backstay::http

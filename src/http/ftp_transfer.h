@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "http/curl_library.h"
+#include "http/curl_call.h"
 #include "http/ftp_client.h"
 
 namespace backstay::http {
@@ -38,16 +38,11 @@ class FtpTransfer {
   [[nodiscard]] Error error_of(CURLcode code, const char* detail) const;
   // Whether it only means that the server refused what was asked of it.
   [[nodiscard]] bool is_refusal(CURLcode code, long status) const;
-  Result<std::size_t> give(MutableByteView out);
   void take_line(std::string_view line);
 
   // What libcurl calls. None lets an exception or a failure out: `failure_` keeps it.
   static std::size_t on_body(char* data, std::size_t size, std::size_t count, void* self);
-  static std::size_t on_read(char* out, std::size_t size, std::size_t count, void* self);
-  static int on_seek(void* self, curl_off_t offset, int origin);
-  static int on_progress(void* self, curl_off_t, curl_off_t, curl_off_t, curl_off_t);
   static int on_debug(CURL* handle, curl_infotype type, char* data, std::size_t size, void* self);
-  static curl_socket_t on_open_socket(void*, curlsocktype, curl_sockaddr* address);
 
   const CurlLibrary& curl_;
   CURL* handle_;
@@ -60,14 +55,10 @@ class FtpTransfer {
   std::vector<FtpReply> replies_;
   bool reply_is_ours_ = false;
   std::string range_;
-  const StreamedBytes* upload_ = nullptr;
-  std::uint64_t from_ = 0;
-  std::uint64_t at_ = 0;
-  ByteView piece_;
-  std::uint64_t wanted_ = 0;  // bytes of a range; 0: all
   std::uint64_t received_ = 0;
   const std::function<Result<void>(ByteView)>* sink_ = nullptr;
   std::optional<Error> failure_;
+  BodySource source_{failure_};
 };
 
 }  // namespace backstay::http

@@ -1,7 +1,6 @@
 #include "http/transfer.h"
 
 #include <fmt/format.h>
-#include <sys/socket.h>
 
 #include <algorithm>
 #include <charconv>
@@ -13,7 +12,6 @@ namespace backstay::http {
 namespace {
 
 constexpr std::size_t kFailedBodyMax = 64 * 1024;
-constexpr long kBufferBytes = 512 * 1024;
 constexpr std::size_t kHeadersMax = 200;
 
 // Only where it went: the query of a URL may hold what nobody should read.
@@ -48,31 +46,21 @@ void Transfer::set_options(curl_slist* headers) {
   const auto set = [&](CURLoption option, auto value) {
     curl_.easy_setopt(handle_, option, value);
   };
-  set(CURLOPT_NOSIGNAL, 1L);
-  set(CURLOPT_URL, request_.url.c_str());
-  set(CURLOPT_PATH_AS_IS, 1L);  // what was signed is what is sent
+  set_call_options(curl_, handle_,
+                   {.url = request_.url,
+                    .ca_file = options_.ca_file,
+                    .stop = options_.stop,
+                    .connect_max = options_.connect_max,
+                    .silence_max = request_.silence_max});
   set(CURLOPT_HTTPHEADER, headers);
   set(CURLOPT_FOLLOWLOCATION, 0L);
   set(CURLOPT_PROTOCOLS_STR, "http,https");
   set(CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_2TLS));
-  set(CURLOPT_TCP_KEEPALIVE, 1L);
-  set(CURLOPT_TCP_KEEPIDLE, 30L);
-  set(CURLOPT_TCP_KEEPINTVL, 15L);
-  set(CURLOPT_BUFFERSIZE, kBufferBytes);
-  set(CURLOPT_UPLOAD_BUFFERSIZE, kBufferBytes);
-  set(CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(options_.connect_max.count()));
-  set(CURLOPT_LOW_SPEED_LIMIT, 1L);
-  set(CURLOPT_LOW_SPEED_TIME, static_cast<long>(request_.silence_max.count()));
   set(CURLOPT_HEADERFUNCTION, &Transfer::on_header);
   set(CURLOPT_HEADERDATA, static_cast<void*>(this));
   set(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
   set(CURLOPT_WRITEFUNCTION, &Transfer::on_body);
   set(CURLOPT_WRITEDATA, static_cast<void*>(this));
-  set(CURLOPT_NOPROGRESS, 0L);
-  set(CURLOPT_XFERINFOFUNCTION, &Transfer::on_progress);
-  set(CURLOPT_XFERINFODATA, static_cast<void*>(this));
-  set(CURLOPT_OPENSOCKETFUNCTION, &Transfer::on_open_socket);
-  if (!options_.ca_file.empty()) set(CURLOPT_CAINFO, options_.ca_file.c_str());
   if (!options_.use_proxies) set(CURLOPT_PROXY, "");
 }
 
@@ -81,12 +69,7 @@ void Transfer::set_method() {
     curl_.easy_setopt(handle_, option, value);
   };
   if (request_.body != nullptr) {
-    set(CURLOPT_UPLOAD, 1L);
-    set(CURLOPT_INFILESIZE_LARGE, static_cast<curl_off_t>(request_.body->size));
-    set(CURLOPT_READFUNCTION, &Transfer::on_read);
-    set(CURLOPT_READDATA, static_cast<void*>(this));
-    set(CURLOPT_SEEKFUNCTION, &Transfer::on_seek);
-    set(CURLOPT_SEEKDATA, static_cast<void*>(this));
+    source_.send(curl_, handle_, *request_.body);
     // Where there is nothing to rewind, only a new connection keeps it from sending twice.
     if (request_.body->size == 0) set(CURLOPT_FRESH_CONNECT, 1L);
   } else if (request_.method == "HEAD") {
@@ -122,20 +105,10 @@ Result<curl_slist*> Transfer::header_list() const {
 
 Error Transfer::error_of(CURLcode code, const char* detail) const {
   const std::string what = *detail != '\0' ? detail : curl_.easy_strerror(code);
+  if (auto common = common_error(code, what)) return *std::move(common);
   switch (code) {
-    case CURLE_ABORTED_BY_CALLBACK:
-      return {ErrorCode::kCancelled, "it was cancelled"};
-    case CURLE_URL_MALFORMAT:
     case CURLE_UNSUPPORTED_PROTOCOL:
       return {ErrorCode::kInvalidArgument, what};
-    case CURLE_PEER_FAILED_VERIFICATION:
-    case CURLE_SSL_CACERT_BADFILE:
-    case CURLE_SSL_ISSUER_ERROR:
-    case CURLE_SSL_CERTPROBLEM:
-      return Error(ErrorCode::kPermissionDenied, what)
-          .with_hint(
-              "The server's certificate must be for the name in the URL, and by an authority "
-              "that is trusted: BACKSTAY_CA_FILE names a file with one of your own.");
     case CURLE_SSL_CONNECT_ERROR:
       // What OpenSSL says of a signature by another key than that of the authority it knows.
       if (!what.contains("asn1 encoding routines")) return {ErrorCode::kUnavailable, what};
@@ -201,45 +174,6 @@ Result<void> Transfer::take_body(ByteView piece) {
   }
   append(body, piece);
   return {};
-}
-
-std::size_t Transfer::on_read(char* out, std::size_t size, std::size_t count, void* self) {
-  auto& transfer = *static_cast<Transfer*>(self);
-  Result<std::size_t> given = transfer.give({reinterpret_cast<std::uint8_t*>(out), size * count});
-  if (given) return *given;
-  transfer.failure_ = std::move(given).error();
-  return CURL_READFUNC_ABORT;
-}
-
-Result<std::size_t> Transfer::give(MutableByteView out) {
-  const StreamedBytes& body = *request_.body;
-  std::size_t given = 0;
-  while (given < out.size() && (!piece_.empty() || sent_ < body.size)) {
-    if (piece_.empty()) piece_ = TRY(body.piece_at(sent_));
-    const std::size_t step = std::min(piece_.size(), out.size() - given);
-    std::copy_n(piece_.begin(), step, out.begin() + static_cast<std::ptrdiff_t>(given));
-    piece_ = piece_.subspan(step);
-    given += step;
-    sent_ += step;
-  }
-  return given;
-}
-
-// When a kept connection turns out to be dead, libcurl would send everything again. But perhaps it
-// was received, and done: the caller is told instead.
-int Transfer::on_seek(void* self, curl_off_t offset, int origin) {
-  const auto& transfer = *static_cast<const Transfer*>(self);
-  const bool unsent = origin == SEEK_SET && offset == 0 && transfer.sent_ == 0;
-  return unsent ? CURL_SEEKFUNC_OK : CURL_SEEKFUNC_FAIL;
-}
-
-int Transfer::on_progress(void* self, curl_off_t, curl_off_t, curl_off_t, curl_off_t) {
-  return static_cast<Transfer*>(self)->options_.stop.stop_requested() ? 1 : 0;
-}
-
-// Programs that are started meanwhile must not hold connections open.
-curl_socket_t Transfer::on_open_socket(void*, curlsocktype, curl_sockaddr* address) {
-  return ::socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
 }
 
 }  // namespace backstay::http

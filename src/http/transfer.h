@@ -4,7 +4,7 @@
 #include <stop_token>
 
 #include "http/client.h"
-#include "http/curl_library.h"
+#include "http/curl_call.h"
 
 namespace backstay::http {
 
@@ -25,14 +25,9 @@ class Transfer {
   // What libcurl calls. None lets an exception or a failure out: `failure_` keeps it.
   static std::size_t on_header(char* data, std::size_t size, std::size_t count, void* self);
   static std::size_t on_body(char* data, std::size_t size, std::size_t count, void* self);
-  static std::size_t on_read(char* out, std::size_t size, std::size_t count, void* self);
-  static int on_seek(void* self, curl_off_t offset, int origin);
-  static int on_progress(void* self, curl_off_t, curl_off_t, curl_off_t, curl_off_t);
-  static curl_socket_t on_open_socket(void*, curlsocktype, curl_sockaddr* address);
 
   void take_header(std::string_view line);
   Result<void> take_body(ByteView piece);
-  Result<std::size_t> give(MutableByteView out);
 
   const CurlLibrary& curl_;
   CURL* handle_;
@@ -40,8 +35,7 @@ class Transfer {
   const Request& request_;
   Response response_;
   std::optional<Error> failure_;
-  std::uint64_t sent_ = 0;
-  ByteView piece_;  // what is left of the piece of the body that is being sent
+  BodySource source_{failure_};
 };
 
 }  // namespace backstay::http
