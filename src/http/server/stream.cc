@@ -128,30 +128,40 @@ void drain(Socket& socket) {
   }
 }
 
+// A layer is TLS over a patient socket, or that socket itself.
+template <typename Layer>
+Result<std::size_t> read_from(Layer& layer, PatientSocket& socket, MutableByteView out,
+                              bool& ran_out) {
+  ran_out = false;
+  socket.begin_call();
+  SystemCode error;
+  const std::size_t got = layer.read_some(asio::buffer(out.data(), out.size()), error);
+  if (error && !is_end(error)) return broken(error, ran_out);
+  return got;
+}
+
+template <typename Layer>
+Result<void> write_to(Layer& layer, PatientSocket& socket, ByteView bytes, bool& ran_out) {
+  while (!bytes.empty()) {
+    ran_out = false;
+    socket.begin_call();
+    SystemCode error;
+    const std::size_t done = layer.write_some(asio::buffer(bytes.data(), bytes.size()), error);
+    if (error) return broken(error, ran_out);
+    bytes = bytes.subspan(done);
+  }
+  return {};
+}
+
 class PlainStream final : public Stream {
  public:
   explicit PlainStream(Socket& socket) : socket_(socket), layer_(socket, patience_, waited_) {}
 
   Result<void> greet() override { return {}; }
   Result<std::size_t> read_some(MutableByteView out) override {
-    ran_out_ = false;
-    layer_.begin_call();
-    SystemCode error;
-    const std::size_t got = layer_.read_some(asio::buffer(out.data(), out.size()), error);
-    if (error && !is_end(error)) return broken(error, ran_out_);
-    return got;
+    return read_from(layer_, layer_, out, ran_out_);
   }
-  Result<void> write(ByteView bytes) override {
-    while (!bytes.empty()) {
-      ran_out_ = false;
-      layer_.begin_call();
-      SystemCode error;
-      const std::size_t done = layer_.write_some(asio::buffer(bytes.data(), bytes.size()), error);
-      if (error) return broken(error, ran_out_);
-      bytes = bytes.subspan(done);
-    }
-    return {};
-  }
+  Result<void> write(ByteView bytes) override { return write_to(layer_, layer_, bytes, ran_out_); }
   bool has_more() override { return false; }
   void say_goodbye() override { drain(socket_); }
 
@@ -174,23 +184,10 @@ class TlsStream final : public Stream {
     return {};
   }
   Result<std::size_t> read_some(MutableByteView out) override {
-    ran_out_ = false;
-    layer_.next_layer().begin_call();
-    SystemCode error;
-    const std::size_t got = layer_.read_some(asio::buffer(out.data(), out.size()), error);
-    if (error && !is_end(error)) return broken(error, ran_out_);
-    return got;
+    return read_from(layer_, layer_.next_layer(), out, ran_out_);
   }
   Result<void> write(ByteView bytes) override {
-    while (!bytes.empty()) {
-      ran_out_ = false;
-      layer_.next_layer().begin_call();
-      SystemCode error;
-      const std::size_t done = layer_.write_some(asio::buffer(bytes.data(), bytes.size()), error);
-      if (error) return broken(error, ran_out_);
-      bytes = bytes.subspan(done);
-    }
-    return {};
+    return write_to(layer_, layer_.next_layer(), bytes, ran_out_);
   }
   // Asio may have received more than one record: only trying tells, without waiting.
   bool has_more() override { return SSL_pending(layer_.native_handle()) > 0 || has_record(); }
