@@ -7,6 +7,7 @@
 #include <array>
 #include <cerrno>
 
+#include "backend/folder_layout.h"
 #include "backend/local_retention.h"
 #include "base/try.h"
 #include "io/file.h"
@@ -14,9 +15,6 @@
 
 namespace backstay::backend {
 namespace {
-
-// A temporary file of a crash is removed at this age: no put takes as long.
-constexpr std::int64_t kLeftoverAgeSeconds = 24 * 60 * 60;
 
 // What systems say of blocks that cannot be read, or whose checksum is wrong.
 constexpr std::array kMediumErrors{EIO, EUCLEAN, EBADMSG, ENODATA, EILSEQ};

@@ -1,6 +1,7 @@
 // The part of LocalBackend that refuses: append-only mode and retention.
 #include <fmt/format.h>
 
+#include "backend/folder_layout.h"
 #include "backend/local_backend.h"
 #include "backend/local_retention.h"
 #include "base/try.h"
@@ -13,16 +14,14 @@
 namespace backstay::backend {
 namespace {
 
-// No name of an object, so that listings pass it over. Whatever stands there counts.
-constexpr const char* kMarker = "/.append-only";
-constexpr std::string_view kMarkerText =
-    "This repository is append-only: what is in it is not removed.\n"
-    "'backstay append-only off' ends that. Removing this file by hand does, too.\n";
+std::string marker_in(const std::string& root) {
+  return fmt::format("{}/{}", root, kAppendOnlyMarker);
+}
 
 }  // namespace
 
 bool LocalBackend::is_append_only() const {
-  const auto marker = io::file_info(root_ + kMarker, io::Links::kStay);
+  const auto marker = io::file_info(marker_in(root_), io::Links::kStay);
   return marker.has_value() || marker.error().code() != ErrorCode::kNotFound;
 }
 
@@ -100,8 +99,8 @@ Result<void> LocalBackend::require_owner() const {
 }
 
 Result<void> LocalBackend::make_marker() {
-  const std::string path = root_ + kMarker;
-  const ByteView text = as_bytes(kMarkerText);
+  const std::string path = marker_in(root_);
+  const ByteView text = as_bytes(kAppendOnlyText);
   const auto made = io::create_file(path, {&text, 1}, io::Durability::kSynced);
   if (!made && made.error().code() != ErrorCode::kAlreadyExists)
     return std::unexpected(made.error().clone());
@@ -114,7 +113,8 @@ Result<void> LocalBackend::make_marker() {
 
 Result<void> LocalBackend::remove_marker() {
   const io::Fd folder = TRY(io::open_folder_path(root_));
-  TRY_DOING("removing " + root_ + kMarker, io::remove_non_folder_at(folder.get(), kMarker + 1));
+  TRY_DOING("removing " + marker_in(root_),
+            io::remove_non_folder_at(folder.get(), std::string(kAppendOnlyMarker)));
   return io::sync_directory(root_);
 }
 

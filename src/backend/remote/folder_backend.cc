@@ -7,6 +7,7 @@
 #include <iterator>
 #include <thread>
 
+#include "backend/folder_layout.h"
 #include "backend/free_place.h"
 #include "backend/open.h"
 #include "base/hex.h"
@@ -16,16 +17,9 @@
 namespace backstay::backend::remote {
 namespace {
 
-// A temporary file of a crash is removed at this age: no put takes as long.
-constexpr std::int64_t kLeftoverAgeSeconds = 24 * 60 * 60;
 // Above this a round trip that looks for the name costs less than sending the bytes for nothing.
 constexpr std::uint64_t kLookFirstBytes = 256 * 1024;
 constexpr int kAttempts = 3;
-
-constexpr std::string_view kMarker = ".append-only";
-constexpr std::string_view kMarkerText =
-    "This repository is append-only: what is in it is not removed.\n"
-    "'backstay append-only off' ends that. Removing this file by hand does, too.\n";
 
 bool is_not_found(const Error& error) {
   return error.code() == ErrorCode::kNotFound;
@@ -101,7 +95,7 @@ Result<void> FolderBackend::begin(OpenKind kind) {
                        "backstay init."));
   }
   if (!root) return std::unexpected(std::move(root).error());
-  append_only_ = std::ranges::find(*root, kMarker, &Entry::name) != root->end();
+  append_only_ = std::ranges::find(*root, kAppendOnlyMarker, &Entry::name) != root->end();
   if (kind == OpenKind::kRead) return {};
   return remove_leftovers(*root);
 }
@@ -321,7 +315,7 @@ Result<void> FolderBackend::list(std::string_view prefix,
 // ---- what the store says of itself
 
 Result<bool> FolderBackend::is_append_only() {
-  const auto marker = files_->look(std::string(kMarker));
+  const auto marker = files_->look(std::string(kAppendOnlyMarker));
   if (!marker && marker.error().retryable()) return std::unexpected(marker.error().clone());
   append_only_ = marker.has_value() || !is_not_found(marker.error());
   return append_only_.load();
@@ -331,10 +325,10 @@ Result<void> FolderBackend::set_append_only(AppendOnly mode) {
   const bool now = TRY(is_append_only());
   if (now == (mode == AppendOnly::kOn)) return {};
   if (mode == AppendOnly::kOff) {
-    TRY(files_->remove_file(std::string(kMarker)));
+    TRY(files_->remove_file(std::string(kAppendOnlyMarker)));
   } else {
-    const ByteView text = as_bytes(kMarkerText);
-    TRY(files_->write(std::string(kMarker), streamed({&text, 1})));
+    const ByteView text = as_bytes(kAppendOnlyText);
+    TRY(files_->write(std::string(kAppendOnlyMarker), streamed({&text, 1})));
   }
   append_only_ = mode == AppendOnly::kOn;
   return {};
@@ -361,9 +355,6 @@ Capabilities FolderBackend::capabilities() const {
           .lists_at_once = true,
           .server_time = true,
           .over_network = true,
-          .object_bytes_max = 0,
-          .object_lock = false,
-          .lock_by_store = false,
           .append_only = append_only_};
 }
 

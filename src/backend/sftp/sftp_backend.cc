@@ -6,6 +6,7 @@
 #include <array>
 #include <iterator>
 
+#include "backend/folder_layout.h"
 #include "backend/free_place.h"
 #include "base/hex.h"
 #include "base/try.h"
@@ -14,16 +15,8 @@
 namespace backstay::backend::sftp {
 namespace {
 
-// A temporary file of a crash is removed at this age: no put takes as long.
-constexpr std::int64_t kLeftoverAgeSeconds = 24 * 60 * 60;
-
 // Folders that are read side by side. The 256 of data/ take a few round trips then.
 constexpr std::size_t kFoldersAtOnce = 64;
-
-constexpr std::string_view kMarker = ".append-only";
-constexpr std::string_view kMarkerText =
-    "This repository is append-only: what is in it is not removed.\n"
-    "'backstay append-only off' ends that. Removing this file by hand does, too.\n";
 
 Timestamp timestamp(const Attributes& attributes) {
   return {.seconds = attributes.modified_seconds.value_or(0), .nanos = 0};
@@ -123,8 +116,8 @@ Result<void> SftpBackend::look_around(Client& client) {
   // Who may not list the root may still write to it.
   Result<void> listed = read_folders(client, root);
   if (client.is_broken()) return listed;
-  append_only_ = std::ranges::any_of(root[0].files,
-                                     [](const NamedFile& file) { return file.name == kMarker; });
+  append_only_ = std::ranges::any_of(
+      root[0].files, [](const NamedFile& file) { return file.name == kAppendOnlyMarker; });
   if (options_.leftovers == Leftovers::kStay) return {};
   return remove_leftovers(client, root[0].files);
 }
@@ -398,7 +391,7 @@ Result<std::vector<Folder>> SftpBackend::read_prefixes(const std::vector<std::st
 // ---- what the store says of itself
 
 Result<bool> SftpBackend::is_append_only(Client& client) {
-  const auto marker = look_at(client, path_of(kMarker));
+  const auto marker = look_at(client, path_of(kAppendOnlyMarker));
   if (!marker && marker.error().retryable()) return std::unexpected(marker.error().clone());
   append_only_ = marker.has_value() || marker.error().code() != ErrorCode::kNotFound;
   return append_only_.load();
@@ -408,11 +401,11 @@ Result<void> SftpBackend::set_append_only(AppendOnly mode) {
   const SessionPool::Borrowed session = TRY(pool_.borrow());
   const bool now = TRY(is_append_only(*session));
   if (now == (mode == AppendOnly::kOn)) return {};
-  const std::string path = path_of(kMarker);
+  const std::string path = path_of(kAppendOnlyMarker);
   if (mode == AppendOnly::kOff) {
     TRY(remove_file(*session, path));
   } else {
-    const ByteView text = as_bytes(kMarkerText);
+    const ByteView text = as_bytes(kAppendOnlyText);
     TRY(write_new_file(*session, path, streamed({&text, 1})));
   }
   append_only_ = mode == AppendOnly::kOn;
@@ -435,9 +428,6 @@ Capabilities SftpBackend::capabilities() const {
           .lists_at_once = true,
           .server_time = true,
           .over_network = true,
-          .object_bytes_max = 0,
-          .object_lock = false,
-          .lock_by_store = false,
           .append_only = append_only_};
 }
 
