@@ -15,10 +15,8 @@ import os
 import pathlib
 import secrets
 import shutil
-import socket
 import subprocess
 import sys
-import time
 
 import loopback
 
@@ -35,26 +33,12 @@ def main_file():
     return None
 
 
-def answers(port):
-    try:
-        with socket.create_connection(("127.0.0.1", port), timeout=5):
-            return True
-    except OSError:
-        return False
-
-
 def start(program, folder, port, key):
-    server = subprocess.Popen(
+    return loopback.started(
         ["node", program, "--blobHost", "127.0.0.1", "--blobPort", str(port), "--location", folder,
-         "--silent", "--disableTelemetry", "--skipApiVersionCheck"],
+         "--silent", "--disableTelemetry", "--skipApiVersionCheck"], port,
         env={**os.environ, "AZURITE_ACCOUNTS": f"devstoreaccount1:{key}"},
-        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        start_new_session=True)
-    while server.poll() is None:
-        if answers(port):
-            return server
-        time.sleep(0.05)
-    return None
+        stderr=subprocess.DEVNULL)
 
 
 def main():
@@ -66,21 +50,8 @@ def main():
         print("missing Azurite: npm install --prefix build/peers azurite@3.37.0", flush=True)
         return 0
     key = base64.b64encode(secrets.token_bytes(64)).decode()
-    with open(os.open(folder / "key", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w",
-              encoding="utf-8") as file:
-        file.write(key)
-    server = None
-    for _ in range(10):
-        # Somebody else may take the port in between.
-        port = loopback.free_port()
-        server = start(program, folder / "data", port, key)
-        if server:
-            break
-    if not server:
-        print("missing Azurite: it does not start", flush=True)
-        return 1
-    loopback.run_until_nobody_needs(server, port)
-    return 0
+    loopback.private_file(folder / "key", key)
+    return loopback.serve("Azurite", lambda port: start(program, folder / "data", port, key))
 
 
 if __name__ == "__main__":

@@ -12,19 +12,16 @@ Prints "ready PORT" when it answers, or "missing WHY" where there is no such ser
 it is ended.
 """
 import argparse
-import os
 import pathlib
 import secrets
-import socket
 import subprocess
 import sys
-import time
-import warnings
 
 import loopback
+from loopback import private_file
+from proftpd import MODULES, config, user
 
 UNPACKED = pathlib.Path(__file__).resolve().parents[2] / "build/peers"
-MODULES = pathlib.Path("/usr/lib/proftpd")
 
 
 def program(name):
@@ -35,25 +32,9 @@ def program(name):
     return None
 
 
-def hashed(word):
-    with warnings.catch_warnings():
-        # The module goes with Python 3.13, and this is for Debian 12.
-        warnings.simplefilter("ignore")
-        import crypt
-    # The quickest: each connection begins with it.
-    return crypt.crypt(word, crypt.METHOD_MD5)
-
-
-def private_file(path, text):
-    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w",
-              encoding="utf-8") as file:
-        file.write(text)
-
-
 def proftpd(folder, port, tls, word):
     private_file(folder / "user", "backup")
-    private_file(folder / "users",
-                 f"backup:{hashed(word)}:{os.getuid()}:{os.getgid()}::{folder}/files:/bin/sh\n")
+    private_file(folder / "users", user(word, folder / "files"))
     secure = f"""
 LoadModule mod_tls.c
 TLSEngine on
@@ -63,31 +44,10 @@ TLSRequired on
 TLSLog {folder}/tls.log
 {"TLSOptions UseImplicitSSL" if tls == "implicit" else ""}
 """ if tls else ""
-    config = folder / "proftpd.conf"
-    config.write_text(f"""
-ModulePath {MODULES}
-{secure}
-ServerType standalone
-DefaultAddress 127.0.0.1
-SocketBindTight on
-UseIPv6 off
-UseReverseDNS off
-Port {port}
-PidFile {folder}/pid
-ScoreboardFile {folder}/scoreboard
-SystemLog {folder}/log
-WtmpLog off
-TransferLog none
-DelayEngine off
-AuthOrder mod_auth_file.c
-AuthUserFile {folder}/users
-RequireValidShell off
-RootLogin on
-AllowOverwrite on
-AllowStoreRestart on
-Umask 077
-""", encoding="utf-8")
-    return ["-n", "-q", "-c", config]
+    file = folder / "proftpd.conf"
+    file.write_text(config(folder, port, f"{secure}AllowStoreRestart on\nUmask 077\n"),
+                    encoding="utf-8")
+    return ["-n", "-q", "-c", file]
 
 
 def vsftpd(folder, port, tls, word):
@@ -138,24 +98,11 @@ def missing(kind):
     return ""
 
 
-def answers(port, tls):
-    try:
-        with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
-            return tls == "implicit" or connection.recv(3) == b"220"
-    except OSError:
-        return False
-
-
 def start(arguments, folder, port, word):
     write = {"proftpd": proftpd, "vsftpd": vsftpd}[arguments.kind]
     command = [program(arguments.kind), *write(folder, port, arguments.tls, word)]
-    server = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                              stderr=subprocess.DEVNULL, start_new_session=True)
-    while server.poll() is None:
-        if answers(port, arguments.tls):
-            return server
-        time.sleep(0.02)
-    return None
+    greeting = b"" if arguments.tls == "implicit" else b"220"
+    return loopback.started(command, port, greeting, stderr=subprocess.DEVNULL)
 
 
 def main():
@@ -175,18 +122,8 @@ def main():
     private_file(folder / "password", word)
     if arguments.tls:
         loopback.tls_context(folder)
-    server = None
-    for _ in range(1 if arguments.port else 20):
-        # Somebody else may take the port in between.
-        port = arguments.port or loopback.free_port()
-        server = start(arguments, folder, port, word)
-        if server:
-            break
-    if not server:
-        print(f"missing {arguments.kind}: it does not start", flush=True)
-        return 1
-    loopback.run_until_nobody_needs(server, port)
-    return 0
+    return loopback.serve(arguments.kind, lambda port: start(arguments, folder, port, word),
+                          arguments.port)
 
 
 if __name__ == "__main__":

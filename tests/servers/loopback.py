@@ -6,7 +6,9 @@ import os
 import signal
 import socket
 import ssl
+import subprocess
 import time
+import warnings
 
 
 def ready(port):
@@ -22,6 +24,56 @@ def free_port():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
+
+
+def private_file(path, text):
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w",
+              encoding="utf-8") as file:
+        file.write(text)
+
+
+def hashed(word):
+    """As a file of users has it."""
+    with warnings.catch_warnings():
+        # The module goes with Python 3.13, and this is for Debian 12.
+        warnings.simplefilter("ignore")
+        import crypt
+    # The quickest: each connection begins with it.
+    return crypt.crypt(word, crypt.METHOD_MD5)
+
+
+def answers(port, greeting=b""):
+    """Whether somebody takes connections there, and says at once what the server says first."""
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
+            return connection.recv(len(greeting)) == greeting if greeting else True
+    except OSError:
+        return False
+
+
+def started(command, port, greeting=b"", **options):
+    """The program, which leads a group of its own, when it answers; None when it ends before."""
+    server = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                              start_new_session=True, **options)
+    while server.poll() is None:
+        if answers(port, greeting):
+            return server
+        time.sleep(0.02)
+    return None
+
+
+def serve(name, start, port=None):
+    """Runs what start(PORT) starts until nobody needs it, on a port that is free unless one is
+    given, and returns the exit code. start() returns None where the server does not come up."""
+    for _ in range(1 if port else 20):
+        # Somebody else may take the port in between.
+        chosen = port or free_port()
+        server = start(chosen)
+        if server:
+            run_until_nobody_needs(server, chosen)
+            return 0
+    print(f"missing {name}: it does not start", flush=True)
+    return 1
 
 
 def run_until_nobody_needs(server, port):

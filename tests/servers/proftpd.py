@@ -15,24 +15,19 @@ import os
 import pathlib
 import secrets
 import shutil
-import signal
 import subprocess
 import sys
-import time
-import warnings
 
-from sshd import answers, free_port
+import loopback
 
 PROFTPD = "/usr/sbin/proftpd"
-MODULE = pathlib.Path("/usr/lib/proftpd/mod_sftp.so")
+MODULES = pathlib.Path("/usr/lib/proftpd")
 
 
-def write_config(folder, port):
-    hosts = " ".join((folder / "host_key.pub").read_text(encoding="utf-8").split()[:2])
-    (folder / "known_hosts").write_text(f"[127.0.0.1]:{port} {hosts}\n", encoding="utf-8")
-    text = f"""
-ModulePath {MODULE.parent}
-LoadModule mod_sftp.c
+def config(folder, port, more):
+    """Of a server for the users in FOLDER/users, as whoever starts it, with `more` lines."""
+    return f"""
+ModulePath {MODULES}
 ServerType standalone
 DefaultAddress 127.0.0.1
 SocketBindTight on
@@ -49,50 +44,45 @@ AuthOrder mod_auth_file.c
 AuthUserFile {folder}/users
 RequireValidShell off
 RootLogin on
+AllowOverwrite on
+{more}"""
+
+
+def user(word, home):
+    """The line of the user `backup`, who is whoever starts the server."""
+    return f"backup:{loopback.hashed(word)}:{os.getuid()}:{os.getgid()}::{home}:/bin/sh\n"
+
+
+def write_config(folder, port):
+    hosts = " ".join((folder / "host_key.pub").read_text(encoding="utf-8").split()[:2])
+    (folder / "known_hosts").write_text(f"[127.0.0.1]:{port} {hosts}\n", encoding="utf-8")
+    (folder / "proftpd.conf").write_text(config(folder, port, f"""
+LoadModule mod_sftp.c
 SFTPEngine on
 SFTPHostKey {folder}/host_key
 SFTPAuthMethods password
 SFTPLog {folder}/sftp.log
-AllowOverwrite on
-"""
-    (folder / "proftpd.conf").write_text(text, encoding="utf-8")
-
-
-def hashed(word):
-    with warnings.catch_warnings():
-        # The module goes with Python 3.13, and this is for Debian 12.
-        warnings.simplefilter("ignore")
-        import crypt
-    return crypt.crypt(word)
+"""), encoding="utf-8")
 
 
 def write_users(folder):
     word = secrets.token_hex(8)
-    with open(os.open(folder / "password", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w",
-              encoding="utf-8") as file:
-        file.write(word)
-    line = f"backup:{hashed(word)}:{os.getuid()}:{os.getgid()}::{folder}:/bin/sh\n"
-    with open(os.open(folder / "users", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w",
-              encoding="utf-8") as file:
-        file.write(line)
+    loopback.private_file(folder / "password", word)
+    loopback.private_file(folder / "users", user(word, folder))
 
 
 def start(folder, port):
-    server = subprocess.Popen([PROFTPD, "-n", "-q", "-c", folder / "proftpd.conf"],
-                              stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                              stderr=subprocess.DEVNULL, start_new_session=True)
-    while server.poll() is None:
-        if answers(port):
-            return server
-        time.sleep(0.02)
-    return None
+    write_config(folder, port)
+    return loopback.started([PROFTPD, "-n", "-q", "-c", folder / "proftpd.conf"], port, b"SSH-",
+                            stderr=subprocess.DEVNULL)
 
 
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("folder", type=pathlib.Path)
     folder = parser.parse_args().folder.resolve()
-    if not os.path.exists(PROFTPD) or not MODULE.exists() or shutil.which("ssh-keygen") is None:
+    found = os.path.exists(PROFTPD) and (MODULES / "mod_sftp.so").exists()
+    if not found or shutil.which("ssh-keygen") is None:
         print("missing ProFTPD: install proftpd-core, proftpd-mod-crypto and openssh-client",
               flush=True)
         return 0
@@ -101,30 +91,7 @@ def main():
         subprocess.run(["ssh-keygen", "-q", "-t", "rsa", "-b", "2048", "-m", "PEM", "-N", "", "-f",
                         key], check=True)
     write_users(folder)
-    server = None
-    for _ in range(20):
-        # Somebody else may take the port in between.
-        port = free_port()
-        write_config(folder, port)
-        server = start(folder, port)
-        if server:
-            break
-    if not server:
-        print("missing ProFTPD: it does not start", flush=True)
-        return 1
-    ended = []
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: ended.append(True))
-    parent = os.getppid()
-    print(f"ready {port}", flush=True)
-    while not ended and os.getppid() == parent and server.poll() is None:
-        time.sleep(0.05)
-    try:
-        os.killpg(server.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
-    server.wait()
-    return 0
+    return loopback.serve("ProFTPD", lambda port: start(folder, port))
 
 
 if __name__ == "__main__":

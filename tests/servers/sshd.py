@@ -16,20 +16,13 @@ import argparse
 import getpass
 import os
 import shutil
-import signal
-import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 
+import loopback
+
 SSHD = "/usr/sbin/sshd"
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def make_key(path):
@@ -58,39 +51,10 @@ def write_config(folder, port, lines):
     (folder / "sshd_config").write_text("\n".join(config) + "\n", encoding="utf-8")
 
 
-def answers(port):
-    try:
-        with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
-            return connection.recv(4) == b"SSH-"
-    except OSError:
-        return False
-
-
-def start(folder, port):
-    server = subprocess.Popen([SSHD, "-D", "-E", folder / "log", "-f", folder / "sshd_config"],
-                              stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                              start_new_session=True)
-    while server.poll() is None:
-        if answers(port):
-            return server
-        time.sleep(0.02)
-    return None
-
-
-def wait_for_the_end(server, port):
-    """The server ends with all its connections, which have processes of their own."""
-    ended = []
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: ended.append(True))
-    parent = os.getppid()
-    print(f"ready {port}", flush=True)
-    while not ended and os.getppid() == parent and server.poll() is None:
-        time.sleep(0.05)
-    try:
-        os.killpg(server.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
-    server.wait()
+def start(folder, port, lines):
+    write_config(folder, port, lines)
+    return loopback.started([SSHD, "-D", "-E", folder / "log", "-f", folder / "sshd_config"], port,
+                            b"SSH-")
 
 
 def main():
@@ -107,19 +71,8 @@ def main():
         make_key(folder / name)
     if os.getuid() == 0:
         os.makedirs("/run/sshd", mode=0o755, exist_ok=True)
-    server = None
-    for _ in range(1 if arguments.port else 20):
-        # Somebody else may take the port in between.
-        port = arguments.port or free_port()
-        write_config(folder, port, arguments.lines)
-        server = start(folder, port)
-        if server:
-            break
-    if not server:
-        print("missing sshd: it does not start", flush=True)
-        return 1
-    wait_for_the_end(server, port)
-    return 0
+    return loopback.serve("sshd", lambda port: start(folder, port, arguments.lines),
+                          arguments.port)
 
 
 if __name__ == "__main__":

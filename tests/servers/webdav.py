@@ -16,11 +16,7 @@ import os
 import pathlib
 import secrets
 import shutil
-import signal
-import socket
-import subprocess
 import sys
-import time
 
 import loopback
 
@@ -102,9 +98,7 @@ http {{
 
 def write_users(folder):
     word = secrets.token_hex(8)
-    with open(os.open(folder / "password", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w",
-              encoding="utf-8") as file:
-        file.write(word)
+    loopback.private_file(folder / "password", word)
     # A form of passwords that both servers know.
     digest = base64.b64encode(hashlib.sha1(word.encode()).digest()).decode()
     (folder / "users").write_text(f"backup:{{SHA}}{digest}\n", encoding="utf-8")
@@ -120,14 +114,6 @@ def make_folders(folder):
     if os.getuid() == 0:
         for name in ("root/dav", "locks"):
             shutil.chown(folder / name, "www-data", "www-data")
-
-
-def answers(port):
-    try:
-        with socket.create_connection(("127.0.0.1", port), timeout=5):
-            return True
-    except OSError:
-        return False
 
 
 def missing(kind):
@@ -148,13 +134,7 @@ def start(kind, folder, port, tls):
         text = nginx_config(folder, port, tls, kind == "nginx")
         command = [NGINX, "-e", folder / "log", "-c", folder / "server.conf", "-g", "daemon off;"]
     (folder / "server.conf").write_text(text, encoding="utf-8")
-    server = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                              start_new_session=True)
-    while server.poll() is None:
-        if answers(port):
-            return server
-        time.sleep(0.02)
-    return None
+    return loopback.started(command, port)
 
 
 def main():
@@ -173,18 +153,9 @@ def main():
     write_users(folder)
     if arguments.tls:
         loopback.tls_context(folder)
-    server = None
-    for _ in range(1 if arguments.port else 20):
-        # Somebody else may take the port in between.
-        port = arguments.port or loopback.free_port()
-        server = start(arguments.kind, folder, port, arguments.tls)
-        if server:
-            break
-    if not server:
-        print(f"missing {arguments.kind}: it does not start", flush=True)
-        return 1
-    loopback.run_until_nobody_needs(server, port)
-    return 0
+    return loopback.serve(
+        arguments.kind, lambda port: start(arguments.kind, folder, port, arguments.tls),
+        arguments.port)
 
 
 if __name__ == "__main__":
