@@ -1,37 +1,13 @@
 """Repositories on an SFTP server: an OpenSSH that each test starts for itself on loopback."""
 import os
 import pathlib
-import signal
 import subprocess
-import time
 
 import program
-
-SERVERS = program.TESTS / "servers"
-PYTHON = "/usr/bin/python3"
+from far_store import FarStore, Server
 
 
-class Server:
-    """A program of tests/servers/ while a test runs."""
-
-    def __init__(self, test, name, *arguments):
-        self.process = subprocess.Popen([PYTHON, str(SERVERS / name), *map(str, arguments)],
-                                        stdout=subprocess.PIPE, text=True)
-        test.addCleanup(self.stop)
-        said = self.process.stdout.readline().split(maxsplit=1)
-        if said and said[0] == "missing":
-            test.skipTest(said[1])
-        test.assertEqual(said[0], "ready")
-        self.port = int(said[1])
-
-    def stop(self):
-        if self.process.returncode is None:
-            self.process.send_signal(signal.SIGTERM)
-            self.process.wait(30)
-            self.process.stdout.close()
-
-
-class Sftp(program.ProgramTest):
+class Sftp(FarStore, program.ProgramTest):
     def setUp(self):
         super().setUp()
         self.keys = self.folder / "ssh"
@@ -47,36 +23,14 @@ class Sftp(program.ProgramTest):
         url = f"sftp://127.0.0.1:{self.port}{self.repository}"
         return super().environment(**{"BACKSTAY_REPO": url, **self.login, **more})
 
-    def fill(self, count, size=300_000):
-        for i in range(count):
-            path = self.source / f"folder{i % 3}" / f"file{i}"
-            path.parent.mkdir(exist_ok=True)
-            path.write_bytes(os.urandom(size))
-
-    def assert_same(self, restored):
-        subprocess.run([program.COMPARE, str(self.source), str(restored)], check=True)
-
-    def failure(self, **login):
-        result = self.run_any("snapshots", env=self.environment(**login))
-        self.assertEqual(result.code, 1, str(result))
-        return result.err.decode()
-
-    def wait_for_a_pack(self, process):
-        deadline = time.monotonic() + 60
-        while not list(self.repository.glob("data/*/*")) and process.poll() is None:
-            self.assertLess(time.monotonic(), deadline)
-            time.sleep(0.01)
-
     def test_a_repository_lives_its_whole_life_there(self):
         self.fill(20)
         self.backup()
         self.fill(10)
         self.backup()
-        self.run_for(0, "check", "--read-data")
-        self.assert_same(self.restore())
+        self.assert_good()
         self.run_for(0, "forget", "--keep-last", "1", "--prune")
-        self.run_for(0, "check", "--read-data")
-        self.assert_same(self.restore())
+        self.assert_good()
         # Nothing but objects is left, and the folder is a repository by itself.
         self.assertEqual([name for name in os.listdir(self.repository) if name.startswith(".")], [])
         self.run_for(0, "check", "--read-data", env=self.environment(
@@ -88,7 +42,7 @@ class Sftp(program.ProgramTest):
         self.run_for(0, "init", "--kdf-memory", "8MiB", env=local)
         self.run_for(0, "backup", self.source, env=local)
         self.repository = self.folder / "local"
-        self.assert_same(self.restore())
+        self.assert_same_tree(self.source, self.restore())
 
     def test_a_backup_that_was_killed_is_taken_up_again(self):
         self.fill(120)
@@ -97,8 +51,7 @@ class Sftp(program.ProgramTest):
         process.kill()
         process.communicate()
         self.backup()
-        self.run_for(0, "check", "--read-data")
-        self.assert_same(self.restore())
+        self.assert_good()
 
     def test_a_line_that_breaks_again_and_again_is_enough(self):
         self.fill(40)
@@ -111,8 +64,7 @@ class Sftp(program.ProgramTest):
         self.login["BACKSTAY_SFTP_KNOWN_HOSTS"] = str(self.keys / "proxy_hosts")
         self.port = proxy.port
         self.backup()
-        self.run_for(0, "check", "--read-data")
-        self.assert_same(self.restore())
+        self.assert_good()
         self.assertIn('"cuts": 6', report.read_text(encoding="utf-8"))
 
     def test_a_server_that_restarts_in_the_middle_is_waited_for(self):
@@ -123,8 +75,7 @@ class Sftp(program.ProgramTest):
         self.server = Server(self, "sshd.py", self.keys, "--port", self.port)
         _, said = process.communicate(timeout=250)
         self.assertEqual(process.returncode, 0, said.decode())
-        self.run_for(0, "check", "--read-data")
-        self.assert_same(self.restore())
+        self.assert_good()
 
     def test_a_server_that_is_gone_is_said_to_be(self):
         self.server.stop()

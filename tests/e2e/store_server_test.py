@@ -1,17 +1,14 @@
 """'backstay store serve': a repository on our own store server, from outside."""
 import json
 import os
-import pathlib
 import re
 import signal
 import subprocess
 import sys
-import time
 
 import program
+from far_store import SERVERS, FarStore, Server
 
-SERVERS = pathlib.Path(__file__).resolve().parents[1] / "servers"
-PYTHON = "/usr/bin/python3"
 sys.path.insert(0, str(SERVERS))
 import loopback  # noqa: E402
 
@@ -50,25 +47,16 @@ class StoreServer:
         self.start(self.port)
 
 
-class Proxy:
+class Proxy(Server):
     def __init__(self, test, to, *options):
         self.report_file = test.folder / "report"
-        self.process = subprocess.Popen(
-            [PYTHON, str(SERVERS / "proxy.py"), "--to", str(to), "--report",
-             str(self.report_file), *map(str, options)], stdout=subprocess.PIPE, text=True)
-        test.addCleanup(self.stop)
-        self.port = int(self.process.stdout.readline().split()[1])
+        super().__init__(test, "proxy.py", "--to", to, "--report", self.report_file, *options)
 
     def report(self):
         return json.loads(self.report_file.read_text(encoding="utf-8"))
 
-    def stop(self):
-        self.process.send_signal(signal.SIGTERM)
-        self.process.wait(30)
-        self.process.stdout.close()
 
-
-class StoreTest(program.ProgramTest):
+class StoreTest(FarStore, program.ProgramTest):
     scheme = "backstay"
 
     def setUp(self):
@@ -103,26 +91,6 @@ class StoreTest(program.ProgramTest):
         # The lowest cost that init knows; these tests open repositories many times.
         self.run_for(0, "init", "--kdf-memory", "8MiB")
 
-    def fill(self, count, size=300_000):
-        for i in range(count):
-            path = self.source / f"folder{i % 3}" / f"file{i}"
-            path.parent.mkdir(exist_ok=True)
-            path.write_bytes(os.urandom(size))
-
-    def assert_same(self, restored):
-        subprocess.run([program.COMPARE, str(self.source), str(restored)], check=True)
-
-    def failure(self, *command, code=1, **environment):
-        result = self.run_any(*(command or ("snapshots",)), env=self.environment(**environment))
-        self.assertEqual(result.code, code, str(result))
-        return result.err.decode()
-
-    def wait_for_a_pack(self, process):
-        deadline = time.monotonic() + 60
-        while not list(self.repository.glob("data/*/*")) and process.poll() is None:
-            self.assertLess(time.monotonic(), deadline)
-            time.sleep(0.01)
-
 
 class Life(StoreTest):
     def test_a_repository_lives_its_whole_life_there(self):
@@ -131,12 +99,10 @@ class Life(StoreTest):
         self.backup()
         self.fill(10)
         self.backup()
-        self.run_for(0, "check", "--read-data")
-        self.assert_same(self.restore())
+        self.assert_good()
         self.run_for(0, "parity", "add")
         self.run_for(0, "forget", "--keep-last", "1", "--prune")
-        self.run_for(0, "check", "--read-data")
-        self.assert_same(self.restore())
+        self.assert_good()
         self.run_for(0, "repo", "probe")
         # Nothing but objects is left, and the folder is a repository by itself.
         self.assertEqual([name for name in os.listdir(self.repository) if name.startswith(".")], [])
@@ -152,8 +118,7 @@ class Life(StoreTest):
         process.kill()
         process.communicate()
         self.backup()
-        self.run_for(0, "check", "--read-data")
-        self.assert_same(self.restore())
+        self.assert_good()
 
     def test_a_server_that_is_killed_in_the_middle_is_waited_for(self):
         self.start_here()
@@ -164,8 +129,7 @@ class Life(StoreTest):
         self.server.restart()
         _, said = process.communicate(timeout=250)
         self.assertEqual(process.returncode, 0, said.decode())
-        self.run_for(0, "check", "--read-data")
-        self.assert_same(self.restore())
+        self.assert_good()
 
     def test_a_server_that_is_gone_is_said_to_be(self):
         self.start_here()
@@ -198,8 +162,7 @@ class Lines(StoreTest):
         came = re.findall(r" PUT \S+/objects/\S+ \d+ in (\d+) out ", self.server.said())
         self.assertLess(sum(map(int, came)), stored + 5 * 300_000 + 100_000)
         self.assertGreater(self.server.said().count("/uploads/"), 0)
-        self.run_for(0, "check", "--read-data")
-        self.assert_same(self.restore())
+        self.assert_good()
         self.assertEqual([name for name in os.listdir(self.repository) if name.startswith(".")], [])
 
 
@@ -283,8 +246,7 @@ class Tls(StoreTest):
                         self.keys / "server.key")
         self.fill(30)
         self.backup()
-        self.run_for(0, "check", "--read-data")
-        self.assert_same(self.restore())
+        self.assert_good()
         other = self.folder / "other"
         other.mkdir()
         loopback.tls_context(other)

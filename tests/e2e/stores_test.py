@@ -1,96 +1,52 @@
 """One life of a repository over each kind of remote store that has no file of tests of its own:
 made, filled, killed in the middle, taken up again, checked, restored, forgotten, pruned, healed."""
 import os
-import signal
-import subprocess
-import time
 
 import program
-
-SERVERS = program.TESTS / "servers"
-PYTHON = "/usr/bin/python3"
+from far_store import FarStore, Server
 
 
-class Server:
-    """A program of tests/servers/ while a test runs; what is not installed is skipped aloud."""
-
-    def __init__(self, test, name, *arguments):
-        self.process = subprocess.Popen([PYTHON, str(SERVERS / name), *map(str, arguments)],
-                                        stdout=subprocess.PIPE, text=True)
-        test.addCleanup(self.stop)
-        said = self.process.stdout.readline().split(maxsplit=1)
-        if said and said[0] == "missing":
-            test.skipTest(said[1])
-        test.assertEqual(said[0], "ready")
-        self.port = int(said[1])
-
-    def stop(self):
-        if self.process.returncode is None:
-            self.process.send_signal(signal.SIGTERM)
-            self.process.wait(30)
-            self.process.stdout.close()
-
-
-class Round:
+class Round(FarStore):
     """What every store must bear. A subclass starts one: begin() sets `url` and `login`, and
-    `files`, where the objects lie as files that a test may damage (else None)."""
+    `repository`, where the objects lie as files that a test may damage (else None)."""
 
     def setUp(self):
         super().setUp()
         self.server_folder = self.folder / "server"
         self.server_folder.mkdir()
-        self.files, self.login = None, {}
+        self.repository, self.login = None, {}
         self.begin()
         self.run_for(0, "init", "--kdf-memory", "8MiB")
 
     def environment(self, **more):
         return super().environment(**{"BACKSTAY_REPO": self.url, **self.login, **more})
 
-    def grow(self, count, size=300_000):
-        for i in range(count):
-            path = self.source / f"folder{i % 3}" / f"file{i}"
-            path.parent.mkdir(exist_ok=True)
-            path.write_bytes(os.urandom(size))
-
-    def assert_good(self):
-        self.run_for(0, "check", "--read-data")
-        self.assert_same_tree(self.source, self.restore())
-
     def test_a_repository_lives_its_whole_life_there(self):
-        self.grow(20)
+        self.fill(20)
         self.backup()
-        self.grow(10)
+        self.fill(10)
         self.backup()
         self.assert_good()
         self.run_for(0, "parity", "add", "--overhead", "30%")
         self.run_for(0, "forget", "--keep-last", "1", "--prune")
         self.assert_good()
         self.run_for(0, "parity", "status")
-        if self.files is None:
+        if self.repository is None:
             return
-        self.assertEqual([name for name in os.listdir(self.files) if name.startswith(".")], [])
-        max(self.files.glob("data/*/*"), key=lambda path: path.stat().st_size).unlink()
+        self.assertEqual([name for name in os.listdir(self.repository) if name.startswith(".")], [])
+        max(self.repository.glob("data/*/*"), key=lambda path: path.stat().st_size).unlink()
         self.assertNotEqual(self.run_any("check").code, 0)
         self.run_for(0, "parity", "repair")
         self.assert_good()
 
     def test_a_backup_that_was_killed_is_taken_up_again(self):
-        self.grow(150)
+        self.fill(150)
         process = self.start("-v", "backup", self.source)
         self.wait_for_a_pack(process)
         process.kill()
         process.communicate()
         self.backup()
         self.assert_good()
-
-    def wait_for_a_pack(self, process):
-        deadline = time.monotonic() + 60
-        while process.poll() is None and not self.has_a_pack():
-            self.assertLess(time.monotonic(), deadline)
-            time.sleep(0.01)
-
-    def has_a_pack(self):
-        return any(self.files.glob("data/*/*"))
 
     def test_what_the_store_can_do_is_found_out(self):
         found = self.run_for(0, "--json", "repo", "probe").last()
@@ -105,10 +61,10 @@ class OverWebdav(Round):
         server = Server(self, "webdav.py", self.server, self.server_folder)
         self.url = f"webdav://backup@127.0.0.1:{server.port}/dav/re%20po/home"
         self.login = {"BACKSTAY_WEBDAV_PASSWORD_FILE": str(self.server_folder / "password")}
-        self.files = self.server_folder / "files/re po/home"
+        self.repository = self.server_folder / "files/re po/home"
 
     def test_whoever_prunes_is_warned_that_two_may_create_one_name(self):
-        self.grow(1)
+        self.fill(1)
         self.backup()
         self.assertIn(b"only one", self.run_for(0, "prune").err)
 
@@ -127,7 +83,7 @@ class OverFtp(Round):
     def begin(self):
         options = ("--tls", self.tls) if self.tls else ()
         server = Server(self, "ftp.py", self.server, self.server_folder, *options)
-        self.files = self.server_folder / "files/re po/home"
+        self.repository = self.server_folder / "files/re po/home"
         query = f"?tls={self.tls}" if self.tls else ""
         self.url = f"{self.scheme}://localhost:{server.port}/~/re%20po/home{query}"
         self.login = {"BACKSTAY_FTP_USER": (self.server_folder / "user").read_text("utf-8"),
