@@ -1,5 +1,5 @@
 // std::mutex and condition variable with clang's thread-safety annotations; GCC ignores them.
-// No lock is held over I/O or a callback.
+// None is held over a callback; one that is held over I/O says so where it is declared, and why.
 #pragma once
 
 #include <chrono>

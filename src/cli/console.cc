@@ -20,7 +20,6 @@ constexpr std::string_view kPlain = "\x1b[0m";
 }  // namespace
 
 void Console::print(std::string_view text) {
-  // The lock is held over the write on purpose: lines of two threads must not mix.
   const MutexLock lock(mutex_);
   pending_ += text;
   if (pending_.size() >= kPieceBytes || streams_.out_is_terminal) {

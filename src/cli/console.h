@@ -92,6 +92,7 @@ class Console {
   Style style_;
   std::atomic<bool> progress_drawn_{false};
   std::atomic<bool> out_is_bytes_{false};
+  // Held over the writing of a line: those of two threads must not mix.
   Mutex mutex_;
   std::string pending_ GUARDED_BY(mutex_);
   std::optional<Error> failure_ GUARDED_BY(mutex_);

@@ -68,6 +68,8 @@ struct StoreSession::State {
   std::uint64_t unindexed_bytes GUARDED_BY(index_mutex) = 0;
   std::uint64_t unindexed_chunks GUARDED_BY(index_mutex) = 0;
   std::chrono::steady_clock::time_point last_checkpoint GUARDED_BY(index_mutex);
+  // Held while a checkpoint is written: who finds the next one due waits for it, so that what is
+  // stored and not indexed stays bounded. All others go on, with the locks above.
   Mutex checkpoint_mutex;
 
   Mutex failure_mutex;

@@ -53,8 +53,10 @@ class Repository {
   Result<std::uint64_t> used() EXCLUDES(mutex_);
 
   // The newest request that brings bytes of an upload owns it. Nobody else may write to its file,
-  // which becomes the object. Held while the file is written to, or becomes the object.
+  // which becomes the object.
   struct Upload {
+    // Held over I/O, while the file is written to or becomes the object: who waits for it wants
+    // that same file, and must not touch it meanwhile.
     Mutex mutex;
     std::atomic<std::uint64_t> turn = 0;
   };
@@ -73,6 +75,7 @@ class Repository {
   const std::string name_;
   const std::unique_ptr<backend::LocalBackend> backend_;
   const RepositoryRules rules_;
+  // Held over the first sync: no barrier of anybody may end before it.
   Mutex first_barrier_;
   bool settled_ GUARDED_BY(first_barrier_) = false;
   std::optional<Error> unsettled_ GUARDED_BY(first_barrier_);

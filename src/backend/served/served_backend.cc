@@ -191,7 +191,6 @@ Result<void> ServedBackend::send(std::string_view name, const StreamedBytes& byt
 }
 
 Result<void> ServedBackend::barrier() {
-  // Held over the call: nobody returns before what he removed is durable.
   const MutexLock lock(barrier_mutex_);
   if (!removed_.exchange(false)) return {};
   http::Request ask = request("POST", "barrier");

@@ -83,7 +83,8 @@ class ServedBackend final : public Backend {
   const std::uint64_t made_up_;  // makes our uploads ours
   std::atomic<bool> looked_ = false;
   std::atomic<bool> removed_ = false;  // since the last barrier
-  Mutex barrier_mutex_;                // one barrier at a time
+  // Held over the call that makes removals durable: nobody returns before what he removed is.
+  Mutex barrier_mutex_;
   mutable Mutex mutex_;
   Capabilities can_ GUARDED_BY(mutex_);
   std::set<std::string> broken_off_ GUARDED_BY(mutex_);  // uploads
