@@ -303,6 +303,7 @@ Json lease_line(const repo::ListedLease& lease) {
   line["generation"] = lease.record.generation;
   line["age_seconds"] = lease.age_seconds;
   line["alive"] = lease.alive;
+  line["ahead"] = lease.ahead;
   line["state"] = lease_state(lease);
   return line;
 }

@@ -409,7 +409,9 @@ std::string leases_text(const std::vector<repo::ListedLease>& leases) {
     table.add({lease.record.id.short_hex(), printable(lease.record.operation),
                owner(lease.record.user, lease.record.host), std::to_string(lease.record.process),
                format_local(lease.record.started),
-               format_duration(static_cast<double>(lease.age_seconds)) + " ago",
+               lease.ahead && lease.alive
+                   ? "ahead of the clock"
+                   : format_duration(static_cast<double>(lease.age_seconds)) + " ago",
                std::string(lease_state(lease))});
   }
   return table.render();

@@ -288,6 +288,24 @@ TEST_F(PruneTest, GoesOnPastALeaseThatIsDeadAndItsOwnerCommitsNothing) {
   expect_whole();
 }
 
+TEST_F(PruneTest, EndsALeaseThatIsDatedAheadWhenItIsNotRenewed) {
+  const auto writing = open();
+  clock_.advance(std::chrono::hours(24 * 3650));
+  auto writer = lease(*writing, "backup", repo::LeaseUse::kWriting);
+  clock_.advance(-std::chrono::hours(24 * 3650));
+  forget(older_);
+  const PruneReport first = prune_well(thorough());
+  EXPECT_EQ(first.leases_ended, 0U);
+  EXPECT_EQ(first.waiting_for.size(), 1U);
+  clock_.advance(std::chrono::hours(1));
+  const PruneReport second = prune_well(thorough());
+  EXPECT_EQ(second.leases_ended, 1U);
+  EXPECT_GT(second.bytes_freed, 300'000U);
+  prune_well(thorough());
+  EXPECT_TRUE(names("leases/").empty());
+  expect_whole();
+}
+
 TEST_F(PruneTest, CountsNothingThatAnEndedLeaseLeaves) {
   // It wakes up, puts its snapshot, and dies before it can look whether its lease stood.
   const auto writing = open();

@@ -6,9 +6,9 @@
 #include <charconv>
 #include <chrono>
 #include <ctime>
-#include <limits>
 #include <map>
 #include <optional>
+#include <set>
 #include <thread>
 
 #include "base/mutex.h"
@@ -44,9 +44,16 @@ std::string end_name(const LeaseId& id) {
   return fmt::format("{}{}-ended", kLeasePrefix, id.hex());
 }
 
+// Says of a lease that is dated ahead that its newest object was this one, at the time that the
+// store gave this name.
+std::string sighting_name(const LeaseId& id, std::uint64_t sequence) {
+  return lease_name(id, sequence) + "-seen";
+}
+
 struct LeaseName {
   LeaseId id;
   std::optional<std::uint64_t> sequence;  // nothing: it ends the lease
+  bool sighting = false;
 };
 std::optional<LeaseName> parse_lease_name(std::string_view name) {
   constexpr std::size_t kHexDigits = 32;
@@ -54,13 +61,16 @@ std::optional<LeaseName> parse_lease_name(std::string_view name) {
   const std::string_view own = name.substr(kLeasePrefix.size());
   const auto id = LeaseId::from_hex(own.substr(0, kHexDigits));
   if (!id) return std::nullopt;
-  if (name == end_name(*id)) return LeaseName{*id, std::nullopt};
+  if (name == end_name(*id)) return LeaseName{.id = *id, .sequence = {}};
   if (own.size() <= kHexDigits) return std::nullopt;
   std::uint64_t sequence = 0;
   const char* const last = own.data() + own.size();
   const auto [end, error] = std::from_chars(own.data() + kHexDigits + 1, last, sequence);
-  if (error != std::errc{} || name != lease_name(*id, sequence)) return std::nullopt;
-  return LeaseName{*id, sequence};
+  if (error != std::errc{}) return std::nullopt;
+  if (name == sighting_name(*id, sequence))
+    return LeaseName{.id = *id, .sequence = sequence, .sighting = true};
+  if (name != lease_name(*id, sequence)) return std::nullopt;
+  return LeaseName{.id = *id, .sequence = sequence};
 }
 
 // Counts through suspension, unlike CLOCK_MONOTONIC: a laptop that slept has missed its renewals.
@@ -71,6 +81,10 @@ std::int64_t seconds_since_boot() {
 }
 
 }  // namespace
+
+std::int64_t seconds_until_dead(const LeaseRecord& lease) {
+  return static_cast<std::int64_t>(kRenewalsMissed * lease.renew_seconds);
+}
 
 LeaseRecord lease_of_this_process(std::string_view operation, std::string host, std::string user) {
   LeaseRecord record;
@@ -350,7 +364,10 @@ struct LeaseObjects {
   Timestamp first;  // when the object of the lowest number came
   std::vector<std::uint64_t> numbers;
   std::optional<backend::ObjectInfo> end;
+  std::map<std::uint64_t, Timestamp> sightings;
 
+  // Else there are only sightings, which are left over.
+  [[nodiscard]] bool stands() const { return newest || end; }
   // What says most about it.
   [[nodiscard]] const backend::ObjectInfo& told_by() const { return newest ? *newest : *end; }
 };
@@ -366,6 +383,10 @@ static Result<LeasesById> list_lease_objects(backend::Backend& store) {
     LeaseObjects& lease = leases[name->id];
     if (!name->sequence) {
       lease.end = info;
+      return {};
+    }
+    if (name->sighting) {
+      lease.sightings.emplace(*name->sequence, info.modified);
       return {};
     }
     if (lease.numbers.empty() || *name->sequence > lease.numbers.back()) lease.newest = info;
@@ -388,8 +409,23 @@ static LeaseRecord unreadable_lease(const LeaseId& id, std::uint64_t sequence) {
   return record;
 }
 
+// So much that no renewal explains it: the store's clock was ahead, and was set back.
+static bool is_ahead(Timestamp written, Timestamp now, std::uint64_t renew_seconds) {
+  return written.seconds - now.seconds > static_cast<std::int64_t>(renew_seconds);
+}
+
+// Since when the lease is known not to have been renewed.
+static std::optional<Timestamp> unrenewed_since(const ListedLease& lease,
+                                                const LeaseObjects& objects, Timestamp now) {
+  if (!lease.ahead) return lease.renewed;
+  const auto sighting = objects.sightings.find(lease.record.sequence);
+  if (sighting == objects.sightings.end() || now < sighting->second) return std::nullopt;
+  return sighting->second;
+}
+
+// Without a time, because the store could not say, all of them live.
 static ListedLease judged(const LeaseId& id, const LeaseObjects& objects,
-                          Result<LeaseRecord> record, Timestamp now) {
+                          Result<LeaseRecord> record, std::optional<Timestamp> now) {
   const bool named = record && record->id == id &&
                      (objects.numbers.empty() || record->sequence == objects.numbers.back());
   const std::uint64_t number = objects.numbers.empty() ? 0 : objects.numbers.back();
@@ -398,10 +434,10 @@ static ListedLease judged(const LeaseId& id, const LeaseObjects& objects,
                     .renewed = objects.told_by().modified,
                     .taken = objects.first,
                     .numbers = objects.numbers};
-  lease.age_seconds = now.seconds < lease.renewed.seconds ? 0 : now.seconds - lease.renewed.seconds;
-  lease.alive =
-      !lease.ended &&
-      lease.age_seconds <= static_cast<std::int64_t>(kRenewalsMissed * lease.record.renew_seconds);
+  lease.ahead = now && is_ahead(lease.renewed, *now, lease.record.renew_seconds);
+  const auto since = now ? unrenewed_since(lease, objects, *now) : std::nullopt;
+  if (since && *since < *now) lease.age_seconds = now->seconds - since->seconds;
+  lease.alive = !lease.ended && lease.age_seconds <= seconds_until_dead(lease.record);
   return lease;
 }
 
@@ -413,19 +449,24 @@ static Result<bool> is_over(backend::Backend& store, const LeaseId& id) {
   return std::unexpected(first.error().clone());
 }
 
+// A full store may not be able to say.
+static Result<std::optional<Timestamp>> time_if_there_is_space(backend::Backend& store) {
+  const auto asked = store.store_time();
+  if (asked) return *asked;
+  if (asked.error().code() == ErrorCode::kNoSpace) return std::nullopt;
+  return std::unexpected(asked.error().clone());
+}
+
 Result<std::vector<ListedLease>> list_leases(backend::Backend& store,
                                              const RepositoryId& repository) {
   const bool lists_at_once = store.capabilities().lists_at_once;
   for (int attempt = 1; attempt <= kListingTriesMax; ++attempt) {
     const LeasesById found = TRY(list_lease_objects(store));
-    auto asked = store.store_time();
-    // A full store may not be able to say: then all of them live.
-    if (!asked && asked.error().code() == ErrorCode::kNoSpace)
-      asked = Timestamp{.seconds = std::numeric_limits<std::int64_t>::min(), .nanos = 0};
-    const Timestamp now = TRY(std::move(asked));
+    const auto now = TRY(time_if_there_is_space(store));
     std::vector<ListedLease> leases;
     bool vanished = false;
     for (const auto& [id, objects] : found) {
+      if (!objects.stands()) continue;
       const auto stored = get_object(store, objects.told_by().name, kPlainObjectMax);
       // Released meanwhile, or renewed, and then it stands under another name.
       const bool gone = !stored && stored.error().code() == ErrorCode::kNotFound;
@@ -449,13 +490,48 @@ Result<bool> end_lease(backend::Backend& store, const RepositoryId& repository,
   // A courtesy to an owner that lives: that nothing is lost does not depend on it.
   const LeasesById again = TRY(list_lease_objects(store));
   const auto found = again.find(lease.record.id);
-  if (found == again.end() || found->second.numbers != lease.numbers) return false;
+  if (found == again.end() || !found->second.stands() || found->second.numbers != lease.numbers)
+    return false;
   const auto put = store.put(end_name(lease.record.id), encode_lease(lease.record, repository));
   if (!put && put.error().code() != ErrorCode::kAlreadyExists)
     return std::unexpected(put.error().clone().with_context("ending a dead lease"));
   if (!put) TRY(store.adopt(end_name(lease.record.id)));
   TRY(store.barrier());
   return true;
+}
+
+Result<void> sight_leases(backend::Backend& store, const RepositoryId& repository,
+                          const std::vector<ListedLease>& leases) {
+  const LeasesById found = TRY(list_lease_objects(store));
+  const auto now = TRY(time_if_there_is_space(store));
+  if (!now) return {};
+  std::set<std::string> useful;
+  for (const ListedLease& lease : leases) {
+    if (!lease.ahead || !lease.alive || lease.numbers.empty()) continue;
+    const std::uint64_t number = lease.numbers.back();
+    const auto objects = found.find(lease.record.id);
+    if (objects == found.end() || objects->second.numbers != lease.numbers) continue;
+    const auto sighting = objects->second.sightings.find(number);
+    const std::string name = sighting_name(lease.record.id, number);
+    if (sighting != objects->second.sightings.end() && sighting->second <= *now) {
+      useful.insert(name);
+      continue;
+    }
+    // The clock was set back once more.
+    if (sighting != objects->second.sightings.end()) TRY(store.remove(name));
+    const auto put = store.put(name, encode_lease(lease.record, repository));
+    if (!put && put.error().code() == ErrorCode::kNoSpace) continue;  // another time
+    if (!put && put.error().code() != ErrorCode::kAlreadyExists)
+      return std::unexpected(put.error().clone().with_context("noting a lease"));
+    useful.insert(name);
+  }
+  for (const auto& [id, objects] : found) {
+    for (const auto& [number, written] : objects.sightings) {
+      const std::string name = sighting_name(id, number);
+      if (!useful.contains(name)) TRY(store.remove(name));
+    }
+  }
+  return {};
 }
 
 Result<void> remove_ended_lease(backend::Backend& store, const ListedLease& lease) {

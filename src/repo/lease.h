@@ -32,6 +32,9 @@ struct LeaseRecord {
 [[nodiscard]] Bytes encode_lease(const LeaseRecord& lease, const RepositoryId& repository);
 Result<LeaseRecord> decode_lease(ByteView stored, const RepositoryId& repository);
 
+// After its last renewal, by the store's clock.
+[[nodiscard]] std::int64_t seconds_until_dead(const LeaseRecord& lease);
+
 // Held while it lives. Destruction removes it without a report.
 class Lease {
  public:
@@ -61,10 +64,13 @@ class Lease {
 };
 
 struct ListedLease {
-  LeaseRecord record;                  // of its newest object
-  std::int64_t age_seconds = 0;        // since the last renewal, by the store's clock
-  bool alive = true;                   // false too when it was ended
-  bool ended = false;                  // by somebody else
+  LeaseRecord record;            // of its newest object
+  std::int64_t age_seconds = 0;  // since the last renewal, by the store's clock
+  bool alive = true;             // false too when it was ended
+  bool ended = false;            // by somebody else
+  // Its last renewal is dated ahead of the store's clock, which was set back since. Its age counts
+  // from when somebody noted its newest object (sight_leases).
+  bool ahead = false;
   Timestamp renewed;                   // by the store's clock
   Timestamp taken;                     // by the store's clock
   std::vector<std::uint64_t> numbers;  // of its objects, ascending; perhaps only its end is left
@@ -77,6 +83,11 @@ Result<std::vector<ListedLease>> list_leases(backend::Backend& store,
 // False when it was renewed meanwhile.
 Result<bool> end_lease(backend::Backend& store, const RepositoryId& repository,
                        const ListedLease& lease);
+// Notes, in the store, of leases that are dated ahead which object was their newest: those that are
+// not renewed from then on are dead in time, whatever their dates say. Drops notes that have no
+// use any more. `leases` is what list_leases() gave.
+Result<void> sight_leases(backend::Backend& store, const RepositoryId& repository,
+                          const std::vector<ListedLease>& leases);
 // Removes what is left of a lease that was ended, once a generation object names it as ended.
 Result<void> remove_ended_lease(backend::Backend& store, const ListedLease& lease);
 

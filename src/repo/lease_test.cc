@@ -117,6 +117,78 @@ TEST_F(LeaseInStore, IsDeadWhenTheStoreHasNotSeenItThreeTimes) {
   EXPECT_FALSE(listed()[0].alive);
 }
 
+class LeaseDatedAhead : public LeaseInStore {
+ protected:
+  void sight() { EXPECT_EQ(problem(sight_leases(memory_, repository_, listed())), ""); }
+  [[nodiscard]] std::size_t sightings() const {
+    return static_cast<std::size_t>(std::ranges::count_if(
+        memory_.objects(), [](const auto& object) { return object.first.ends_with("-seen"); }));
+  }
+  static constexpr std::chrono::seconds kUntilDead{300};
+  const std::unique_ptr<Lease> by_owner_ = [this] {
+    clock_.advance(std::chrono::hours(24 * 365));
+    auto lease = acquire(memory_, 100, Lease::Renewal::kByHolder);
+    clock_.advance(-std::chrono::hours(24 * 365));
+    return lease;
+  }();
+};
+
+TEST_F(LeaseDatedAhead, LivesAsLongAsNobodyNotedIt) {
+  clock_.advance(kUntilDead * 10);
+  ASSERT_EQ(listed().size(), 1U);
+  EXPECT_TRUE(listed()[0].alive);
+  EXPECT_TRUE(listed()[0].ahead);
+  EXPECT_EQ(listed()[0].age_seconds, 0);
+}
+
+TEST_F(LeaseDatedAhead, IsDeadWhenItWasNotRenewedSinceItWasNoted) {
+  sight();
+  sight();
+  clock_.advance(kUntilDead);
+  EXPECT_TRUE(listed()[0].alive);
+  EXPECT_EQ(listed()[0].age_seconds, 300);
+  clock_.advance(std::chrono::seconds(1));
+  ASSERT_EQ(listed().size(), 1U);
+  EXPECT_FALSE(listed()[0].alive);
+}
+
+TEST_F(LeaseDatedAhead, LivesWhenItIsRenewedAfterItWasNoted) {
+  sight();
+  clock_.advance(kUntilDead);
+  EXPECT_EQ(problem(by_owner_->renew()), "");
+  clock_.advance(kUntilDead);
+  EXPECT_TRUE(listed()[0].alive);
+  EXPECT_FALSE(listed()[0].ahead);
+  sight();
+  EXPECT_EQ(sightings(), 0U) << "what has no use any more goes";
+}
+
+TEST_F(LeaseDatedAhead, IsNotedAnewWhenTheClockIsSetBackOnceMore) {
+  sight();
+  clock_.advance(-std::chrono::hours(24));
+  EXPECT_TRUE(listed()[0].alive);
+  sight();
+  EXPECT_EQ(sightings(), 1U);
+  clock_.advance(kUntilDead + std::chrono::seconds(1));
+  EXPECT_FALSE(listed()[0].alive);
+}
+
+TEST_F(LeaseDatedAhead, LeavesNothingWhenItWasReleasedOrEnded) {
+  sight();
+  EXPECT_EQ(problem(by_owner_->release()), "");
+  EXPECT_TRUE(listed().empty());
+  EXPECT_EQ(sightings(), 1U);
+  sight();
+  EXPECT_TRUE(memory_.objects().empty());
+}
+
+TEST_F(LeaseInStore, AFewSecondsAheadIsNotNoted) {
+  const auto lease = acquire(memory_, 100);
+  clock_.advance(-std::chrono::seconds(100));
+  EXPECT_FALSE(listed()[0].ahead);
+  EXPECT_TRUE(listed()[0].alive);
+}
+
 TEST_F(LeaseInStore, IsRenewedUnderTheNextNumber) {
   const auto lease = acquire(memory_, 1);
   // Dead, until it is renewed: its thread may be so late that this comes after a renewal or two.

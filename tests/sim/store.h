@@ -2,8 +2,8 @@
 //
 // It keeps what docs/format.md section 8.7 asks of a store, and no more: a listing sees what was
 // there all the time, and may or may not see what comes or goes meanwhile, in any order; answers
-// are lost, requests are done twice, space runs out; its clock jumps ahead. In some worlds it does
-// not even keep that, and says so: what came or went is listed so only many calls later.
+// are lost, requests are done twice, space runs out; its clock jumps both ways. In some worlds it
+// does not even keep that, and says so: what came or went is listed so only many calls later.
 #pragma once
 
 #include <cstdint>

@@ -77,12 +77,15 @@ void World::violate(const std::string& what) {
   violations.push_back(what);
 }
 
-// Usually seconds; now and then so much that every lease is dead, whoever sleeps.
+// Usually seconds; now and then so much that every lease is dead, whoever sleeps, and sometimes the
+// other way, so that leases are dated ahead.
 void World::pass_time() {
   const std::uint64_t dice = dice_.below(1024);
   if (dice < 200) store.now.seconds += static_cast<std::int64_t>(dice_.below(20));
   if (dice < 12) store.now.seconds += static_cast<std::int64_t>(dice_.below(1200));
   if (dice < 4) store.now.seconds += static_cast<std::int64_t>(dice_.below(10 * 24 * 3600));
+  if (dice_.below(1024) < 2)
+    store.now.seconds -= static_cast<std::int64_t>(dice_.below(40 * 24 * 3600));
   if (dice_.below(500) == 0) store.full = !store.full;
 }
 
@@ -147,9 +150,23 @@ void World::verify(const std::string& when) {
   }
 }
 
+// Leases that are dated ahead are noted by the first, ended by the second, and gone with the third.
 void World::collect_all() {
-  store.now.seconds += 30 * 24 * 3600;
+  constexpr int kPrunesMax = 3;
+  store.now.seconds += 3600;
   store.full = false;
+  const auto lease_is_left = [&] {
+    const auto found = store.objects.lower_bound("leases/");
+    return found != store.objects.end() && found->first.starts_with("leases/");
+  };
+  for (int prunes = 1; prunes < kPrunesMax && lease_is_left() && violations.empty(); ++prunes) {
+    collect(LeasesAhead::kMayBe);
+    store.now.seconds += 3600;
+  }
+  if (violations.empty()) collect(LeasesAhead::kNo);
+}
+
+void World::collect(LeasesAhead leases) {
   const auto repository = open_plainly();
   if (!repository) return violate("the last prune: " + repository.error().describe());
   engine::Progress progress;
@@ -166,7 +183,8 @@ void World::collect_all() {
   const auto report = engine::prune(**repository, options, activity);
   if (!report) return violate("the last prune: " + report.error().describe());
   if (report->chunks_missing > 0) violate("the last prune misses chunks");
-  if (report->packs_waiting > 0) violate("the last prune leaves packs, and nobody runs");
+  if (leases == LeasesAhead::kNo && report->packs_waiting > 0)
+    violate("the last prune leaves packs, and nobody runs");
 }
 
 // What is left is what the index names, all of it is needed, and nothing else lies about.

@@ -108,6 +108,8 @@ class World {
   void schedule();
   void pass_time();
   void verify(const std::string& when);
+  enum class LeasesAhead : std::uint8_t { kNo, kMayBe };
+  void collect(LeasesAhead leases);
   void collect_all();
   void expect_no_leak();
   Result<std::unique_ptr<repo::Repository>> open_plainly();

@@ -77,7 +77,15 @@ Result<void> PruneRun::end_dead_leases() {
         lease.record.operation, lease.record.host.empty() ? "an unknown host" : lease.record.host,
         lease.age_seconds / 60));
   }
-  return {};
+  for (const repo::ListedLease& lease : others_) {
+    if (!lease.ahead || !lease.alive) continue;
+    activity_.note(fmt::format(
+        "the lease of a {} on {} is dated ahead of the store's clock: when it is not renewed any "
+        "more, a prune that comes {} minutes after this one ends it",
+        lease.record.operation, lease.record.host.empty() ? "an unknown host" : lease.record.host,
+        repo::seconds_until_dead(lease.record) / 60));
+  }
+  return repo::sight_leases(store_, repository_.config().id, others_);
 }
 
 // Of all others.
