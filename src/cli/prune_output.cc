@@ -61,6 +61,8 @@ json::Json prune_summary(const engine::PruneReport& report, std::string_view typ
   line["bytes_kept"] = report.bytes_kept;
   line["bytes_read"] = report.bytes_read;
   line["bytes_written"] = report.bytes_written;
+  line["parity_bytes_read"] = report.parity.bytes_read;
+  line["parity_bytes_written"] = report.parity.bytes_written;
   line["leases_ended"] = report.leases_ended;
   line["stopped_by_time"] = report.stopped_by_time;
   line["seconds"] = json::milliseconds_of(seconds);
@@ -99,12 +101,21 @@ std::string prune_text(const engine::PruneReport& report, bool dry_run, double s
   facts.push_back({dry_run ? "to repack" : "repacked",
                    fmt::format("{}: {} read, {} written", counted(report.packs_repacked, "pack"),
                                bytes(report.bytes_read), bytes(report.bytes_written))});
+  if (report.parity.bytes_read + report.parity.bytes_written > 0) {
+    facts.push_back(
+        {"for parity", fmt::format("{} read, {} written", bytes(report.parity.bytes_read),
+                                   bytes(report.parity.bytes_written))});
+  }
   if (report.packs_damaged > 0)
     facts.push_back({"damaged", counted(report.packs_damaged, "pack") + ", kept as they are"});
-  facts.push_back({dry_run ? "would free" : "freed",
-                   dry_run ? "about " + bytes(report.bytes_freed)
-                           : fmt::format("{} in {}", bytes(report.bytes_freed),
-                                         counted(report.packs_removed, "pack"))});
+  std::string freed = dry_run ? "about " + bytes(report.bytes_freed)
+                              : fmt::format("{} in {}", bytes(report.bytes_freed),
+                                            counted(report.packs_removed, "pack"));
+  if (report.bytes_written > 0 && report.bytes_freed > report.bytes_written) {
+    freed += fmt::format(": {} net of what {} written",
+                         bytes(report.bytes_freed - report.bytes_written), dry_run ? "is" : "was");
+  }
+  facts.push_back({dry_run ? "would free" : "freed", std::move(freed)});
   append_waiting(report, facts);
   if (report.packs_locked > 0) {
     facts.push_back(
@@ -168,13 +179,16 @@ void append_prune_options(std::vector<Option>& options, engine::PruneOptions& to
                   to.repack_bytes_max = TRY(parse_byte_size(text));
                   return {};
                 }};
-  Option duration{.names = "--max-duration",
-                  .value = "TIME",
-                  .help = "begin no other pack after this time, for example 30m",
-                  .set = [&to](std::string_view text) -> Result<void> {
-                    to.max_duration = TRY(parse_duration(text));
-                    return {};
-                  }};
+  Option duration{
+      .names = "--max-duration",
+      .value = "TIME",
+      .help =
+          "begin to store no other pack again after this time, for example 30m; planning "
+          "before and parity after it are not cut short",
+      .set = [&to](std::string_view text) -> Result<void> {
+        to.max_duration = TRY(parse_duration(text));
+        return {};
+      }};
   options.push_back(std::move(share));
   options.push_back(std::move(repack));
   options.push_back(flag("--repack-small", to.repack_small, "put small packs together, too"));

@@ -68,10 +68,25 @@ Result<ParityReport> add_parity(const ParityPlace& place, const repo::ParityWish
 // lists snapshots: one that is missing for the moment was not forgotten.
 Result<void> finish_replacements(const ParityPlace& place, const Activity& activity);
 
-// Before a collection removes packs: they leave their groups. Returns those that must stay, because
-// without them a pack that was lost could not be rebuilt any more. Needs the collection's lease.
-Result<std::unordered_set<repo::ObjectId>> take_out_of_parity(
-    const ParityPlace& place, const std::unordered_set<repo::ObjectId>& packs, Activity& activity);
+struct ParityTraffic {
+  std::uint64_t bytes_read = 0;
+  std::uint64_t bytes_written = 0;
+};
+struct TakenOut {
+  // They must stay, because without them a pack that was lost could not be rebuilt any more.
+  std::unordered_set<repo::ObjectId> needed;
+  ParityTraffic traffic;
+};
+// Before a collection removes packs: they leave their groups. Needs the collection's lease.
+Result<TakenOut> take_out_of_parity(const ParityPlace& place,
+                                    const std::unordered_set<repo::ObjectId>& packs,
+                                    Activity& activity);
+// About what that costs, and what comes after it when so many bytes are stored in new packs; groups
+// that are put together again because they became thin may double it.
+// Changes nothing.
+Result<ParityTraffic> parity_traffic_of_prune(const ParityPlace& place,
+                                              const std::unordered_set<repo::ObjectId>& packs,
+                                              std::uint64_t bytes_stored, Activity& activity);
 
 struct ParityStatus {
   repo::ParityWish wish;

@@ -267,7 +267,7 @@ TEST_F(Parity, PacksThatWentAreNotTakenForLostWhereOldShardsStay) {
   }
   const auto needed = take_out_of_parity(at, going, activity);
   ASSERT_EQ(problem(needed), "");
-  EXPECT_TRUE(needed->empty());
+  EXPECT_TRUE(needed->needed.empty());
   for (const auto& id : going) remove(name_of(id));
   EXPECT_EQ(status().packs_lost, 0U);
   EXPECT_EQ(status().packs_covered, packs().size());

@@ -192,6 +192,19 @@ Result<void> Liveness::for_each_elsewhere(
   return {};
 }
 
+void Liveness::for_each_needed(const std::unordered_set<std::uint32_t>& packs,
+                               const std::function<void(const ChunkLocation&)>& each) const {
+  for (const Run& run : runs_) {
+    for (std::uint64_t at = 0; at < run.run->size(); ++at) {
+      if (at > 0) run.run->pass(at - 1);
+      if (!run.needed.has(at)) continue;
+      const IndexRun::Entry entry = run.run->entry(at);
+      if (packs.contains(run.packs[entry.pack])) each(run.run->location(entry));
+    }
+  }
+  forget_pages();
+}
+
 void Liveness::forget_pages() const {
   for (const Run& run : runs_) run.run->forget_pages();
 }

@@ -52,6 +52,9 @@ class Liveness {
   Result<void> for_each_elsewhere(
       const std::unordered_set<std::uint32_t>& packs,
       const std::function<Result<void>(const IdPrefix&, const ChunkLocation&)>& each) const;
+  // Chunks in these packs that are needed there: calls `each` with the place.
+  void for_each_needed(const std::unordered_set<std::uint32_t>& packs,
+                       const std::function<void(const ChunkLocation&)>& each) const;
   // What was looked at does not stay resident.
   void forget_pages() const;
 

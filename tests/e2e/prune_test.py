@@ -45,7 +45,12 @@ class Prune(program.ProgramTest):
         planned = self.prune("--dry-run", "--max-unused", "0%")
         self.assertEqual(self.stored(), before)
         summary = self.prune("--max-unused", "0%")
-        self.assertAlmostEqual(planned["bytes_freed"], before - self.stored(), delta=before / 20)
+        for name in ("bytes_freed", "bytes_read", "bytes_written"):
+            self.assertAlmostEqual(planned[name], summary[name], delta=before / 20, msg=name)
+        freed = before - self.stored()
+        for told in (planned, summary):
+            self.assertAlmostEqual(told["bytes_freed"] - told["bytes_written"], freed,
+                                   delta=before / 20)
         self.assertEqual(summary["bytes_waiting"], 0)
         self.assertLess(self.stored(), before / 2)
         self.assert_good()

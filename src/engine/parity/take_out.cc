@@ -35,7 +35,7 @@ class TakeOut {
   TakeOut(const ParityPlace& place, const std::unordered_set<ObjectId>& packs, Activity& activity)
       : place_(place), packs_(packs), activity_(activity), writer_(place, activity) {}
 
-  Result<std::unordered_set<ObjectId>> run() {
+  Result<TakenOut> run() {
     found_ = TRY(take_inventory(place_, activity_));
     for (const ParityGroup& group : found_.groups) {
       const auto& members = group.directory.members;
@@ -43,17 +43,23 @@ class TakeOut {
           members, [&](const ParityMember& member) { return packs_.contains(member.pack); });
       if (touched) TRY(leave(group));
     }
-    if (going_.empty()) return std::move(needed_);
+    if (going_.empty()) return taken_out();
     TRY(place_.store.barrier());
     for (const ParityGroup* group : going_) {
       if (!TRY(remove_group(place_, *group))) note_removals(*group);
     }
     TRY(put_removals());
     TRY(place_.store.barrier());
-    return std::move(needed_);
+    return taken_out();
   }
 
  private:
+  TakenOut taken_out() {
+    return {
+        .needed = std::move(needed_),
+        .traffic = {.bytes_read = writer_.bytes_read(), .bytes_written = writer_.bytes_written()}};
+  }
+
   // Nobody shall take them for lost.
   void note_removals(const ParityGroup& group) {
     for (const ParityMember& member : group.directory.members) {
@@ -166,12 +172,37 @@ Result<bool> has_parity(backend::Backend& store) {
 
 }  // namespace
 
-Result<std::unordered_set<ObjectId>> take_out_of_parity(const ParityPlace& place,
-                                                        const std::unordered_set<ObjectId>& packs,
-                                                        Activity& activity) {
-  if (packs.empty() || !TRY_DOING("listing parity", has_parity(place.store)))
-    return std::unordered_set<ObjectId>();
+Result<TakenOut> take_out_of_parity(const ParityPlace& place,
+                                    const std::unordered_set<ObjectId>& packs, Activity& activity) {
+  if (packs.empty() || !TRY_DOING("listing parity", has_parity(place.store))) return TakenOut{};
   return TakeOut(place, packs, activity).run();
+}
+
+Result<ParityTraffic> parity_traffic_of_prune(const ParityPlace& place,
+                                              const std::unordered_set<ObjectId>& packs,
+                                              std::uint64_t bytes_stored, Activity& activity) {
+  ParityTraffic traffic;
+  if (!TRY_DOING("listing parity", has_parity(place.store))) return traffic;
+  const Inventory found = TRY(take_inventory(place, activity));
+  std::uint64_t payload_max = 0;
+  for (const ParityGroup& group : found.groups) {
+    std::uint64_t gone = 0;
+    std::uint64_t rest = 0;
+    for (const ParityMember& member : group.directory.members)
+      (packs.contains(member.pack) ? gone : rest) += member.size_bytes;
+    const std::uint64_t shards = group.directory.shards * group.directory.payload_bytes;
+    payload_max = std::max(payload_max, group.directory.payload_bytes);
+    if (gone == 0 || rest == 0) continue;
+    traffic.bytes_read += std::min(gone + shards, rest);
+    traffic.bytes_written += shards;
+  }
+  // New packs are added to the group that is not full: its shards are read and written once.
+  if (bytes_stored > 0 && found.wish.wanted()) {
+    const std::uint64_t shards = found.wish.shards * std::min(payload_max, bytes_stored);
+    traffic.bytes_read += bytes_stored + shards;
+    traffic.bytes_written += shards;
+  }
+  return traffic;
 }
 
 }  // namespace backstay::engine

@@ -61,8 +61,11 @@ Result<void> PruneRun::leave_to_late_readers(std::vector<std::uint32_t>& going) 
 Result<void> PruneRun::leave_parity(std::vector<std::uint32_t>& going) {
   std::unordered_set<repo::ObjectId> packs;
   for (const std::uint32_t number : going) packs.insert(table_.packs()[number].pack.id);
-  const auto needed = TRY_DOING("taking packs out of their parity groups",
-                                take_out_of_parity(parity_place(repository_), packs, activity_));
+  const auto [needed, traffic] =
+      TRY_DOING("taking packs out of their parity groups",
+                take_out_of_parity(parity_place(repository_), packs, activity_));
+  report_.parity.bytes_read += traffic.bytes_read;
+  report_.parity.bytes_written += traffic.bytes_written;
   if (needed.empty()) return {};
   activity_.note(fmt::format(
       "{} kept, because a pack that was lost can be brought back with them: run 'backstay parity "

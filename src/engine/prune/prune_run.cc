@@ -484,20 +484,24 @@ Result<void> PruneRun::report_plan() {
   }
   report_.bytes_needed = plan_.needed_bytes;
   report_.bytes_unused = plan_.unused_bytes;
-  return options_.dry_run ? report_dry_run() : Result<void>();
+  if (planned_) return {};
+  report_.planned = TRY(cost());
+  planned_ = true;
+  if (options_.dry_run)
+    report_dry_run();
+  else
+    announce(report_.planned);
+  return {};
 }
 
-// What the plan gives up goes at once when nobody else is at work, and later otherwise.
-Result<void> PruneRun::report_dry_run() {
-  report_.packs_dropped = plan_.drop.size();
-  report_.packs_repacked = plan_.repack.size() + plan_.rescue.size();
-  report_.bytes_read = report_.bytes_written = plan_.repack_needed_bytes;
-  report_.bytes_freed = 0;
-  for (const std::uint32_t number : TRY(packs_to_free()))
-    report_.bytes_freed += table_.packs()[number].pack.size_bytes;
-  if (!others_are_at_work())
-    report_.bytes_freed += plan_.drop_bytes + plan_.repack_bytes - plan_.repack_needed_bytes;
-  return {};
+void PruneRun::report_dry_run() {
+  const PruneCost& cost = report_.planned;
+  report_.packs_dropped = cost.packs_dropped;
+  report_.packs_repacked = cost.packs_repacked;
+  report_.bytes_read = cost.bytes_read;
+  report_.bytes_written = cost.bytes_written;
+  report_.bytes_freed = cost.bytes_freed;
+  report_.parity = cost.parity;
 }
 
 void PruneRun::report_end() {

@@ -60,7 +60,10 @@ class PruneRun {
   Result<void> remove_stale_marks();
   Result<void> tidy_generations();
   Result<void> report_plan();
-  Result<void> report_dry_run();
+  void report_dry_run();
+  Result<std::uint64_t> bytes_to_read();
+  Result<PruneCost> cost();
+  void announce(const PruneCost& cost);
   void report_end();
 
   [[nodiscard]] std::uint64_t oldest_lease() const;
@@ -96,6 +99,7 @@ class PruneRun {
   std::unordered_set<std::uint32_t> verified_;  // what they hold and is needed is elsewhere, too
   std::unordered_set<std::uint32_t> locked_;    // packs that the store does not let go
   std::optional<Timestamp> store_time_;         // of this round
+  bool planned_ = false;                        // and told
   bool condemned_any_ = false;                  // in this round
   bool looked_again_ = false;                   // for what is missed
   bool emptied_ = false;                        // phases that change what is there are through

@@ -1,5 +1,6 @@
 #include "engine/prune/repack.h"
 
+#include <algorithm>
 #include <utility>
 #include <vector>
 
@@ -19,6 +20,9 @@ Result<void> Repacker::copy(std::uint32_t number, const repo::PackUse& use) {
                                                         repository_.config().id, pack));
   NeededChunks needed;
   std::uint64_t found = 0;
+  std::uint64_t frames_bytes = 0;
+  for (const repo::FrameRecord& frame : directory.frames) frames_bytes += frame.sealed_length;
+  bytes_read_ += pack.size_bytes - std::min(pack.size_bytes, frames_bytes);
   std::uint32_t offset = directory.prefix_size;
   for (const repo::FrameRecord& frame : directory.frames) {
     needed.clear();

@@ -122,7 +122,7 @@ class ParityFixture : public repo::RepositoryFixture {
     Activity activity = watch.activity();
     auto needed = take_out_of_parity(place(), {packs.begin(), packs.end()}, activity);
     EXPECT_EQ(problem(needed), "");
-    return needed ? std::move(*needed) : std::unordered_set<repo::ObjectId>{};
+    return needed ? std::move(needed->needed) : std::unordered_set<repo::ObjectId>{};
   }
 
   repo::RepositoryId id_;
