@@ -89,7 +89,12 @@ class CopyRun {
       TRY(store(original, result));
       if (result.copy) copied_.push_back({original, *result.copy});
     }
-    if (result.copy && !options_.dry_run) TRY(carry_notes(result));
+    if (!result.copy || options_.dry_run) return result;
+    auto carried = carry_notes(result);
+    if (!carried) {
+      if (!TRY(gave_way(original, result))) return std::unexpected(std::move(carried).error());
+      TRY(carry_notes(result));
+    }
     return result;
   }
 
@@ -124,8 +129,9 @@ class CopyRun {
     return find_copy(original);
   }
 
-  // Of two that were made at the same moment, the one that the store had first stays. Both runs see
-  // that in the same way, and at least the later one sees both.
+  // Of two that were made at the same moment, the one that the store had first stays. That is not
+  // always the one that could be seen first; but whoever's came to be seen last sees both, and
+  // removes the one that goes, also when it is not its own.
   Result<void> give_way(const StoredSnapshot& original, CopiedSnapshot& result) {
     const auto other = TRY(copied_meanwhile(original));
     if (!other || *other == *result.copy) return {};
@@ -136,22 +142,44 @@ class CopyRun {
     };
     const auto theirs = order(*other);
     const auto ours = order(*result.copy);
-    if (!theirs || !ours || *ours < *theirs) return {};
+    if (!theirs || !ours) return {};
+    const bool stays = *ours < *theirs;
+    const SnapshotId goes = stays ? *other : *result.copy;
     ForgetOptions options;
-    options.named = {*result.copy};
+    options.named = {goes};
     options.host = io::hostname();
     options.user = io::user_name();
     const auto gone = forget(to_, options, {}, activity_);
-    if (!gone) {
+    if (!gone && !TRY(is_gone(goes))) {
       activity_.note(
           fmt::format("another run has copied snapshot {} at the same time: it is there "
                       "twice ({})",
                       original.id.short_hex(), gone.error().describe()));
       return {};
     }
+    if (stays) return {};
     result.copy = other;
     result.outcome = CopyOutcome::kThereAlready;
     return {};
+  }
+
+  Result<bool> is_gone(const SnapshotId& id) {
+    const auto head =
+        to_.store().head(repo::object_name(repo::ObjectKind::kSnapshot, repo::ObjectId{id.bytes}));
+    if (head) return false;
+    if (head.error().code() == ErrorCode::kNotFound) return true;
+    return std::unexpected(head.error().clone());
+  }
+
+  // True when another run has removed the copy, and has one that stays.
+  Result<bool> gave_way(const StoredSnapshot& original, CopiedSnapshot& result) {
+    if (!TRY(is_gone(*result.copy))) return false;
+    std::erase_if(there_, [&](const auto& one) { return one.second.id == *result.copy; });
+    const auto other = TRY(copied_meanwhile(original));
+    if (!other) return false;
+    result.copy = other;
+    result.outcome = CopyOutcome::kThereAlready;
+    return true;
   }
 
   // A copy that was forgotten at this moment is made again by the next run.

@@ -452,5 +452,26 @@ TEST_F(Copy, OfOneSnapshotByTwoAtOnceRemainsOne) {
   }
 }
 
+// A folder has the time at which bytes were written, which is before others see them.
+TEST_F(Copy, OfOneSnapshotByTwoAtOnceRemainsOneAlsoWhenTheFirstIsSeenLast) {
+  backup_well();
+  make_second();
+  Meanwhile meanwhile(second_memory_, "snapshots/", [&] {
+    through_ = nullptr;
+    std::unique_ptr<Watch> own = std::move(watch_);
+    clock_.advance(std::chrono::seconds(10));
+    EXPECT_EQ(copy_well().copied, 1U);
+    clock_.advance(-std::chrono::seconds(20));
+    watch_ = std::move(own);
+  });
+  through_ = &meanwhile;
+  const CopyReport report = copy_well();
+  through_ = nullptr;
+  EXPECT_EQ(report.copied, 1U);
+  ASSERT_EQ(second_snapshots().size(), 1U);
+  EXPECT_TRUE(contents_of_copy(second_snapshots().front().snapshot) == contents_of(tree_));
+  EXPECT_EQ(problems_of_second(), "");
+}
+
 }  // namespace
 }  // namespace backstay::engine
