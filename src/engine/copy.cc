@@ -242,7 +242,8 @@ class CopyRun {
         before != nullptr ? snapshot::BackupType::kIncremental : snapshot::BackupType::kFull;
     backup_options.paths = record.paths;
     backup_options.host = record.host;
-    if (before != nullptr) backup_options.parent = before->second;
+    const SnapshotId before_copy = before != nullptr ? before->second : SnapshotId{};
+    if (before != nullptr) backup_options.parent = before_copy;
     backup_options.copy_of = &record;
     backup_options.compression = options_.compression;
     backup_options.threads = options_.threads;
@@ -278,6 +279,11 @@ class CopyRun {
       return {};
     }
     const Error& error = made.error();
+    // Another run may have removed the copy that this one builds upon, and keeps its own.
+    if (before != nullptr && error.code() == ErrorCode::kNotFound && TRY(is_gone(before_copy))) {
+      std::erase_if(copied_, [&](const auto& pair) { return pair.second == before_copy; });
+      return store(original, result);
+    }
     // What is about this snapshot alone must not keep the others from being copied.
     if (error.code() != ErrorCode::kCorruption && error.code() != ErrorCode::kNotFound)
       return std::unexpected(error.clone());

@@ -242,11 +242,10 @@ class Moves(TwoRepositories):
         (self.source / "large").write_bytes(os.urandom(5 << 20))
         self.backup()
         both = [self.start("copy", "--to", self.second) for _ in range(2)]
-        for process in both:
-            process.communicate()
-            self.assertEqual(process.returncode, 0)
+        told = [process.communicate() for process in both]
+        self.assertEqual([process.returncode for process in both], [0, 0], told)
         self.in_second()
-        self.assertEqual(len(self.ids()), 3)
+        self.assertEqual(len(self.ids()), 3, told)
         self.assert_checked()
 
     def test_of_write_only_clients_are_no_parents(self):
