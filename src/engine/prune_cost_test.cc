@@ -135,6 +135,43 @@ TEST_P(PruneCost, IsToldBeforehandAsItIsAfterwards) {
 INSTANTIATE_TEST_SUITE_P(Of, PruneCost, ::testing::Values("frames", "parity"),
                          [](const auto& of) { return std::string(of.param); });
 
+TEST_F(PruneCostTest, ALeaseThatIsDeadHoldsNothingUpInTheFigures) {
+  const auto writing = open();
+  auto writer = lease(*writing, "backup", repo::LeaseUse::kWriting);
+  forget(older_);
+  clock_.advance(std::chrono::hours(1));
+  PruneOptions dry = thorough();
+  dry.dry_run = true;
+  const PruneReport told = prune_well(dry);
+  const PruneReport done = prune_well(thorough());
+  EXPECT_EQ(done.leases_ended, 1U);
+  EXPECT_GT(told.bytes_freed, 300'000U);
+  EXPECT_EQ(told.bytes_freed, done.planned.bytes_freed);
+  EXPECT_EQ(done.planned.bytes_later, 0U);
+  EXPECT_EQ(done.bytes_freed, told.bytes_freed);
+}
+
+TEST_F(PruneCostTest, WhatIsRescuedIsFreedAndNotKept) {
+  // Condemned while a backup runs that refers to it.
+  const auto writing = open();
+  ASSERT_EQ(problem(writing->load_index([](const auto&, const Error&) {})), "");
+  auto writer = lease(*writing, "backup", repo::LeaseUse::kWriting);
+  const snapshot::Snapshot like_older = *writing->read_snapshot(*older_.id);
+  forget(older_);
+  prune_well(thorough());
+  ASSERT_EQ(problem(writing->commit_snapshot(like_older, *writer)), "");
+  ASSERT_EQ(problem(writer->release()), "");
+  PruneOptions dry = thorough();
+  dry.dry_run = true;
+  const PruneReport told = prune_well(dry);
+  EXPECT_EQ(told.packs_kept, 0U);
+  const PruneReport done = prune_well(thorough());
+  EXPECT_GT(done.bytes_freed, 300'000U);
+  EXPECT_EQ(told.bytes_freed, done.bytes_freed);
+  EXPECT_EQ(done.planned.bytes_later, 0U);
+  expect_whole();
+}
+
 TEST_F(PruneCostTest, BeginsNoOtherPackWhenTheTimeIsOverAndTheNextRunGoesOn) {
   mix(0);
   mix(100);

@@ -45,9 +45,11 @@ std::string end_name(const LeaseId& id) {
 }
 
 // Says of a lease that is dated ahead that its newest object was this one, at the time that the
-// store gave this name.
+// store gave this name. It does not begin with the id: who looks for leases by their names does not
+// take it for one.
+constexpr std::string_view kSightingPrefix = "seen-";
 std::string sighting_name(const LeaseId& id, std::uint64_t sequence) {
-  return lease_name(id, sequence) + "-seen";
+  return fmt::format("{}{}{}-{:010}", kLeasePrefix, kSightingPrefix, id.hex(), sequence);
 }
 
 struct LeaseName {
@@ -58,7 +60,9 @@ struct LeaseName {
 std::optional<LeaseName> parse_lease_name(std::string_view name) {
   constexpr std::size_t kHexDigits = 32;
   if (!name.starts_with(kLeasePrefix)) return std::nullopt;
-  const std::string_view own = name.substr(kLeasePrefix.size());
+  std::string_view own = name.substr(kLeasePrefix.size());
+  const bool sighting = own.starts_with(kSightingPrefix);
+  if (sighting) own.remove_prefix(kSightingPrefix.size());
   const auto id = LeaseId::from_hex(own.substr(0, kHexDigits));
   if (!id) return std::nullopt;
   if (name == end_name(*id)) return LeaseName{.id = *id, .sequence = {}};
@@ -67,10 +71,9 @@ std::optional<LeaseName> parse_lease_name(std::string_view name) {
   const char* const last = own.data() + own.size();
   const auto [end, error] = std::from_chars(own.data() + kHexDigits + 1, last, sequence);
   if (error != std::errc{}) return std::nullopt;
-  if (name == sighting_name(*id, sequence))
-    return LeaseName{.id = *id, .sequence = sequence, .sighting = true};
-  if (name != lease_name(*id, sequence)) return std::nullopt;
-  return LeaseName{.id = *id, .sequence = sequence};
+  if (name != (sighting ? sighting_name(*id, sequence) : lease_name(*id, sequence)))
+    return std::nullopt;
+  return LeaseName{.id = *id, .sequence = sequence, .sighting = sighting};
 }
 
 // Counts through suspension, unlike CLOCK_MONOTONIC: a laptop that slept has missed its renewals.
@@ -500,30 +503,32 @@ Result<bool> end_lease(backend::Backend& store, const RepositoryId& repository,
   return true;
 }
 
+// The name of what says so of this lease, once it is there.
+static Result<std::string> sight_lease(backend::Backend& store, const RepositoryId& repository,
+                                       const ListedLease& lease, const LeaseObjects& objects) {
+  const std::uint64_t number = lease.numbers.back();
+  std::string name = sighting_name(lease.record.id, number);
+  const auto sighting = objects.sightings.find(number);
+  if (sighting != objects.sightings.end()) {
+    if (sighting->second <= TRY(store.store_time())) return name;
+    // The clock was set back once more.
+    TRY(store.remove(name));
+  }
+  const auto put = store.put(name, encode_lease(lease.record, repository));
+  if (!put && put.error().code() != ErrorCode::kAlreadyExists)
+    return std::unexpected(put.error().clone().with_context("noting a lease"));
+  return name;
+}
+
 Result<void> sight_leases(backend::Backend& store, const RepositoryId& repository,
                           const std::vector<ListedLease>& leases) {
   const LeasesById found = TRY(list_lease_objects(store));
-  const auto now = TRY(time_if_there_is_space(store));
-  if (!now) return {};
   std::set<std::string> useful;
   for (const ListedLease& lease : leases) {
     if (!lease.ahead || !lease.alive || lease.numbers.empty()) continue;
-    const std::uint64_t number = lease.numbers.back();
     const auto objects = found.find(lease.record.id);
     if (objects == found.end() || objects->second.numbers != lease.numbers) continue;
-    const auto sighting = objects->second.sightings.find(number);
-    const std::string name = sighting_name(lease.record.id, number);
-    if (sighting != objects->second.sightings.end() && sighting->second <= *now) {
-      useful.insert(name);
-      continue;
-    }
-    // The clock was set back once more.
-    if (sighting != objects->second.sightings.end()) TRY(store.remove(name));
-    const auto put = store.put(name, encode_lease(lease.record, repository));
-    if (!put && put.error().code() == ErrorCode::kNoSpace) continue;  // another time
-    if (!put && put.error().code() != ErrorCode::kAlreadyExists)
-      return std::unexpected(put.error().clone().with_context("noting a lease"));
-    useful.insert(name);
+    useful.insert(TRY(sight_lease(store, repository, lease, objects->second)));
   }
   for (const auto& [id, objects] : found) {
     for (const auto& [number, written] : objects.sightings) {

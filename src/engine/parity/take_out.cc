@@ -196,11 +196,12 @@ Result<ParityTraffic> parity_traffic_of_prune(const ParityPlace& place,
     traffic.bytes_read += std::min(gone + shards, rest);
     traffic.bytes_written += shards;
   }
-  // New packs are added to the group that is not full: its shards are read and written once.
+  // New packs are added to the group that is not full, whose shards are read once, and to new ones.
   if (bytes_stored > 0 && found.wish.wanted()) {
-    const std::uint64_t shards = found.wish.shards * std::min(payload_max, bytes_stored);
-    traffic.bytes_read += bytes_stored + shards;
-    traffic.bytes_written += shards;
+    const std::uint64_t payload = std::max<std::uint64_t>(1, std::min(payload_max, bytes_stored));
+    const std::uint64_t groups = 1 + bytes_stored / (payload * found.wish.slots);
+    traffic.bytes_read += bytes_stored + found.wish.shards * payload;
+    traffic.bytes_written += groups * found.wish.shards * payload;
   }
   return traffic;
 }

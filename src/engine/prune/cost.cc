@@ -1,6 +1,7 @@
 // What a collection will cost and give, before it begins.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <functional>
 #include <unordered_set>
 #include <vector>
@@ -74,7 +75,43 @@ Result<std::uint64_t> PruneRun::bytes_to_read() {
   return sum + frames.sum();
 }
 
-// What the plan gives up goes at once when nobody else is at work, and later otherwise.
+// Those that were ended are named as that by the next generation, and hold nothing from then on.
+std::uint64_t PruneRun::oldest_lease_that_stands() const {
+  std::uint64_t oldest = kNoLease;
+  for (const repo::ListedLease& lease : others_) {
+    if (!lease.ended && !was_ended(lease)) oldest = std::min(oldest, lease.record.generation);
+  }
+  return oldest;
+}
+
+// Given up by an earlier run, and would be removed by this one.
+bool PruneRun::would_go(std::uint32_t number) const {
+  const repo::PackUse& use = table_.packs()[number];
+  const bool rescued = std::ranges::find(plan_.rescue, number) != plan_.rescue.end();
+  return use.stored && use.condemned_in != 0 && use.condemned_in <= oldest_lease_that_stands() &&
+         (is_unneeded(number) || rescued) && !may_hold_missing(use);
+}
+
+std::uint64_t PruneRun::bytes_given_up() const {
+  std::uint64_t sum = 0;
+  for (const auto* packs : {&plan_.drop, &plan_.repack}) {
+    for (const std::uint32_t number : *packs) sum += table_.packs()[number].pack.size_bytes;
+  }
+  return sum;
+}
+
+// A collection does not depend on knowing it.
+Result<ParityTraffic> PruneRun::parity_cost(const std::unordered_set<repo::ObjectId>& going,
+                                            std::uint64_t bytes_stored) {
+  if (going.empty() && bytes_stored == 0) return ParityTraffic{};
+  auto traffic = parity_traffic_of_prune(parity_place(repository_), going, bytes_stored, activity_);
+  if (traffic || traffic.error().code() == ErrorCode::kCancelled) return traffic;
+  activity_.note("what parity will cost is not known: " + traffic.error().describe());
+  return ParityTraffic{};
+}
+
+// What the plan gives up goes at once when nobody else is at work, and later otherwise. Of what
+// waits a dry run asks whether the store keeps it locked; a run asks when it removes it.
 Result<PruneCost> PruneRun::cost() {
   PruneCost cost{.packs_dropped = plan_.drop.size(),
                  .packs_repacked = plan_.repack.size() + plan_.rescue.size(),
@@ -82,29 +119,25 @@ Result<PruneCost> PruneRun::cost() {
                  .bytes_written = plan_.repack_needed_bytes,
                  .parity = {}};
   std::unordered_set<repo::ObjectId> going;
-  for (const std::uint32_t number : TRY(packs_to_free())) {
-    const repo::Index::Pack& pack = table_.packs()[number].pack;
-    cost.bytes_freed += pack.size_bytes;
-    going.insert(pack.id);
-  }
-  const bool at_once = !others_are_at_work();
-  for (const auto* packs : {&plan_.drop, &plan_.repack}) {
-    for (const std::uint32_t number : *packs) {
-      const repo::Index::Pack& pack = table_.packs()[number].pack;
-      (at_once ? cost.bytes_freed : cost.bytes_later) += pack.size_bytes;
-      if (at_once) going.insert(pack.id);
-    }
-  }
   for (std::uint32_t number = 0; number < table_.packs().size(); ++number) {
     const repo::PackUse& use = table_.packs()[number];
-    const bool waits =
-        use.condemned_in != 0 && use.stored && !locked_.contains(number) && !may_go(number);
-    if (waits) cost.bytes_later += use.pack.size_bytes;
+    if (use.condemned_in == 0 || !use.stored || locked_.contains(number)) continue;
+    if (!would_go(number)) {
+      cost.bytes_later += use.pack.size_bytes;
+      continue;
+    }
+    if (options_.dry_run && TRY(is_locked(number))) continue;
+    cost.bytes_freed += use.pack.size_bytes;
+    going.insert(use.pack.id);
   }
-  if (!going.empty() || cost.bytes_written > 0) {
-    cost.parity = TRY(
-        parity_traffic_of_prune(parity_place(repository_), going, cost.bytes_written, activity_));
+  const bool at_once = oldest_lease_that_stands() == kNoLease;
+  (at_once ? cost.bytes_freed : cost.bytes_later) += bytes_given_up();
+  if (at_once) {
+    for (const auto* packs : {&plan_.drop, &plan_.repack}) {
+      for (const std::uint32_t number : *packs) going.insert(table_.packs()[number].pack.id);
+    }
   }
+  cost.parity = TRY(parity_cost(going, cost.bytes_written));
   return cost;
 }
 

@@ -81,11 +81,14 @@ Result<void> PruneRun::end_dead_leases() {
     if (!lease.ahead || !lease.alive) continue;
     activity_.note(fmt::format(
         "the lease of a {} on {} is dated ahead of the store's clock: when it is not renewed any "
-        "more, a prune that comes {} minutes after this one ends it",
+        "more, a prune {} minutes after it was first noticed ends it",
         lease.record.operation, lease.record.host.empty() ? "an unknown host" : lease.record.host,
         repo::seconds_until_dead(lease.record) / 60));
   }
-  return repo::sight_leases(store_, repository_.config().id, others_);
+  auto sighted = repo::sight_leases(store_, repository_.config().id, others_);
+  if (sighted || sighted.error().code() == ErrorCode::kCancelled) return sighted;
+  activity_.note("which leases are dated ahead could not be noted: " + sighted.error().describe());
+  return {};
 }
 
 // Of all others.
@@ -112,7 +115,7 @@ bool PruneRun::was_ended(const repo::ListedLease& lease) const {
 }
 
 std::uint64_t PruneRun::oldest_lease() const {
-  std::uint64_t oldest = std::numeric_limits<std::uint64_t>::max();
+  std::uint64_t oldest = kNoLease;
   for (const repo::ListedLease& lease : others_) {
     if (!was_ended(lease)) oldest = std::min(oldest, lease.record.generation);
   }
@@ -120,7 +123,7 @@ std::uint64_t PruneRun::oldest_lease() const {
 }
 
 bool PruneRun::others_are_at_work() const {
-  return oldest_lease() != std::numeric_limits<std::uint64_t>::max();
+  return oldest_lease() != kNoLease;
 }
 
 // ---- step 2: what is there, in the order that makes deciding safe
@@ -513,7 +516,7 @@ void PruneRun::report_end() {
   for (std::uint32_t number = 0; number < table_.packs().size(); ++number) {
     const repo::PackUse& use = table_.packs()[number];
     if (use.condemned_in == 0 || !use.stored || locked_.contains(number)) continue;
-    if (options_.dry_run && may_go(number)) continue;
+    if (options_.dry_run && would_go(number)) continue;
     ++report_.packs_waiting;
     report_.bytes_waiting += use.pack.size_bytes;
     if (!is_unneeded(number) || may_hold_missing(use)) {
@@ -523,12 +526,13 @@ void PruneRun::report_end() {
     latest = std::max(latest, use.condemned_in);
   }
   const std::size_t planned = plan_.drop.size() + plan_.repack.size();
-  if (options_.dry_run && planned > 0 && others_are_at_work()) {
+  if (options_.dry_run && planned > 0 && oldest_lease_that_stands() != kNoLease) {
     report_.packs_waiting += planned;
-    report_.bytes_waiting += plan_.drop_bytes + plan_.repack_bytes;
+    report_.bytes_waiting += bytes_given_up();
     latest = repository_.generation() + 1;
   }
   for (const repo::ListedLease& lease : others_) {
+    if (options_.dry_run && lease.ended) continue;
     if (!was_ended(lease) && lease.record.generation < latest) report_.waiting_for.push_back(lease);
   }
 }

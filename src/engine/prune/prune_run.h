@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <set>
@@ -62,18 +63,24 @@ class PruneRun {
   Result<void> report_plan();
   void report_dry_run();
   Result<std::uint64_t> bytes_to_read();
+  Result<ParityTraffic> parity_cost(const std::unordered_set<repo::ObjectId>& going,
+                                    std::uint64_t bytes_stored);
   Result<PruneCost> cost();
   void announce(const PruneCost& cost);
   void report_end();
 
   [[nodiscard]] std::uint64_t oldest_lease() const;
   [[nodiscard]] bool others_are_at_work() const;
+  [[nodiscard]] std::uint64_t oldest_lease_that_stands() const;
+  [[nodiscard]] bool would_go(std::uint32_t number) const;
+  [[nodiscard]] std::uint64_t bytes_given_up() const;
   [[nodiscard]] bool was_ended(const repo::ListedLease& lease) const;
   [[nodiscard]] bool out_of_time() const;
   [[nodiscard]] bool is_unneeded(std::uint32_t number) const;
   [[nodiscard]] bool may_hold_missing(const repo::PackUse& use) const;
   Result<std::set<snapshot::SnapshotId>> list_twice();
 
+  static constexpr std::uint64_t kNoLease = std::numeric_limits<std::uint64_t>::max();
   struct Root {
     snapshot::SnapshotId id;
     snapshot::TreeRoot tree;
