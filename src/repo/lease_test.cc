@@ -122,7 +122,8 @@ class LeaseDatedAhead : public LeaseInStore {
   void sight() { EXPECT_EQ(problem(sight_leases(memory_, repository_, listed())), ""); }
   [[nodiscard]] std::size_t sightings() const {
     return static_cast<std::size_t>(std::ranges::count_if(
-        memory_.objects(), [](const auto& object) { return object.first.starts_with("leases/seen-"); }));
+        memory_.objects(),
+        [](const auto& object) { return object.first.starts_with("leases/seen-"); }));
   }
   static constexpr std::chrono::seconds kUntilDead{300};
   const std::unique_ptr<Lease> by_owner_ = [this] {
