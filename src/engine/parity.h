@@ -82,7 +82,7 @@ Result<TakenOut> take_out_of_parity(const ParityPlace& place,
                                     const std::unordered_set<repo::ObjectId>& packs,
                                     Activity& activity);
 // About what that costs, and what comes after it when so many bytes are stored in new packs; groups
-// that are put together again because they became thin may double it.
+// that are made anew more than once, or put together because they became thin, are not foreseen.
 // Changes nothing.
 Result<ParityTraffic> parity_traffic_of_prune(const ParityPlace& place,
                                               const std::unordered_set<repo::ObjectId>& packs,

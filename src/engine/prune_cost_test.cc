@@ -120,11 +120,11 @@ TEST_P(PruneCost, IsToldBeforehandAsItIsAfterwards) {
   expect_near(told.bytes_read, done->bytes_read, "read");
   expect_near(told.bytes_written, done->bytes_written, "written");
   expect_near(told.bytes_freed, done->bytes_freed, "freed");
-  // Groups that became thin are put together again, which is not foreseen.
+  // A group may be made anew several times, and thin ones are put together, which is not foreseen.
   EXPECT_LE(told.parity.bytes_read, done->parity.bytes_read);
   EXPECT_LE(told.parity.bytes_written, done->parity.bytes_written);
-  EXPECT_GE(told.parity.bytes_read * 3, done->parity.bytes_read);
-  EXPECT_GE(told.parity.bytes_written * 3, done->parity.bytes_written);
+  EXPECT_GE(told.parity.bytes_read * 6, done->parity.bytes_read);
+  EXPECT_GE(told.parity.bytes_written * 6, done->parity.bytes_written);
   EXPECT_EQ(done->planned.bytes_read, told.bytes_read);
   EXPECT_EQ(done->planned.bytes_freed, told.bytes_freed);
   std::uint64_t read = 0;
