@@ -209,8 +209,8 @@ Result<ScaleResult> give_back(Bench& bench, bool as_file) {
     TRY(compare_file(restore.target + path.substr(path.rfind('/')), comparison));
   } else {
     TRY(engine::dump(
-        *bench.repository, snapshot, path, [&](ByteView piece) { return comparison.take(piece); },
-        activity));
+        *bench.repository, snapshot, {.path = path, .id = {}},
+        [&](ByteView piece) { return comparison.take(piece); }, activity));
   }
   TRY(bench.without_trouble());
   return comparison.finish(corpus.file_bytes);
