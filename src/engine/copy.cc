@@ -218,22 +218,30 @@ class CopyRun {
     return found;
   }
 
-  Result<void> store(const StoredSnapshot& original, CopiedSnapshot& result) {
-    // With the tags that it was made with: their changes are carried one by one.
+  // With the tags that it was made with: their changes are carried one by one. Nothing when it
+  // cannot be had, and then the result says so.
+  Result<std::optional<Snapshot>> read_original(const StoredSnapshot& original,
+                                                CopiedSnapshot& result) {
     auto committed = from_.read_snapshot(original.id);
     if (!committed && committed.error().code() != ErrorCode::kNotFound &&
         committed.error().code() != ErrorCode::kCorruption)
       return std::unexpected(std::move(committed).error());
     if (!committed && committed.error().code() == ErrorCode::kNotFound) {
       result.outcome = CopyOutcome::kForgotten;
-      return {};
+      return std::nullopt;
     }
     if (!committed) {
       result.outcome = CopyOutcome::kFailed;
       result.failure = committed.error().describe();
-      return {};
+      return std::nullopt;
     }
-    Snapshot record = *std::move(committed);
+    return *std::move(committed);
+  }
+
+  Result<void> store(const StoredSnapshot& original, CopiedSnapshot& result) {
+    auto read = TRY(read_original(original, result));
+    if (!read) return {};
+    Snapshot record = *std::move(read);
     record.by_write_only_key = !original.by_full_key;
     record.origin = origin_of(from_.config().id, original);
     const auto* const before = find_before(original);
