@@ -63,6 +63,7 @@ class RequestParser {
 
   const std::size_t head_bytes_max_;
   std::size_t head_bytes_ = 0;
+  bool body_began_ = false;
   std::unique_ptr<State> state_;
   std::optional<RequestHead> head_;
 };

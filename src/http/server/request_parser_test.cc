@@ -72,6 +72,16 @@ TEST(RequestParser, ReadsARequestHoweverItsBytesArrive) {
   }
 }
 
+TEST(RequestParser, ReadsABodyOfNoChunksHoweverItsBytesArrive) {
+  constexpr std::string_view kEmpty =
+      "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nGET";
+  for (const std::size_t step : {1U, 2U, 3U, 17U, 1000U}) {
+    const Parsed parsed = parse(kEmpty, step).value();
+    EXPECT_EQ(parsed.body, "");
+    EXPECT_EQ(parsed.left_over, 3U) << "the next request's";
+  }
+}
+
 TEST(RequestParser, KnowsWhatFollowsTheHead) {
   EXPECT_EQ(parse("GET / HTTP/1.1\r\nHost: h\r\n\r\n", 100)->head.length, 0U);
   EXPECT_FALSE(parse("GET / HTTP/1.0\r\n\r\n", 100)->head.keep_alive);
