@@ -1,11 +1,13 @@
 #!/usr/bin/python3
 """A TCP proxy on loopback that makes a good line a bad one, for tests of whatever speaks TCP.
 
-    proxy.py --to PORT [--delay MS] [--rate BYTES] [--cut-after BYTES] [--cuts N] [--report FILE]
+    proxy.py --to PORT [--delay MS] [--rate BYTES] [--cut-after BYTES] [--cuts N]
+             [--reset-share SHARE] [--report FILE]
 
 Each way, bytes arrive `--delay` milliseconds late (twice that makes a round trip) and at most
 `--rate` bytes a second pass through over all connections. A connection is reset after `--cut-after`
-bytes of both ways; with `--cuts` only the first N that come so far. FILE is written over and over
+bytes of both ways; with `--cuts` only the first N that come so far. With `--reset-share` each MiB
+that passes has that chance to reset its connection, always by the same draws. FILE is written over and over
 with the sums of all bytes and connections so far, as one JSON object: a test that wants to know
 whether data was sent twice looks there.
 
@@ -17,6 +19,7 @@ import argparse
 import asyncio
 import json
 import os
+import random
 import signal
 import socket
 import struct
@@ -31,6 +34,7 @@ class Line:
     def __init__(self, options):
         self.options = options
         self.cuts_left = options.cuts
+        self.draws = random.Random(1)
         self.free_at = {"up": 0.0, "down": 0.0}
         self.sums = {"up": 0, "down": 0, "connections": 0, "cuts": 0}
         self.report()
@@ -66,14 +70,22 @@ class Connection:
         line = self.line
         self.bytes += size
         line.sums[way] += size
-        after = line.options.cut_after
-        if after and self.bytes >= after and line.cuts_left != 0:
+        if self.is_to_end(size):
             line.cuts_left -= 1
             line.sums["cuts"] += 1
             line.report()
             self.reset()
             raise ConnectionResetError
         line.report()
+
+    def is_to_end(self, size):
+        line = self.line
+        after, share = line.options.cut_after, line.options.reset_share
+        if line.cuts_left == 0:
+            return False
+        if after and self.bytes >= after:
+            return True
+        return bool(share) and line.draws.random() < share * size / 2**20
 
     async def take(self, way, reader, queue):
         try:
@@ -138,6 +150,7 @@ def main():
     parser.add_argument("--rate", type=float, default=0)
     parser.add_argument("--cut-after", type=int, default=0)
     parser.add_argument("--cuts", type=int, default=-1)
+    parser.add_argument("--reset-share", type=float, default=0)
     parser.add_argument("--report", default="")
     asyncio.run(serve(parser.parse_args()))
 
