@@ -1,4 +1,5 @@
 """What tests of stores that are not folders of this machine have alike."""
+import json
 import os
 import signal
 import subprocess
@@ -28,6 +29,52 @@ class Server:
             self.process.send_signal(signal.SIGTERM)
             self.process.wait(30)
             self.process.stdout.close()
+
+
+class StoreServer:
+    """Our own store server, on a port of the kernel's choice unless one is given."""
+
+    def __init__(self, test, folder, *options, port=0):
+        self.test, self.folder, self.options = test, folder, options
+        self.log = test.folder / "server.log"
+        test.addCleanup(self.stop)
+        self.start(port)
+
+    def start(self, port):
+        with open(self.log, "ab") as log:
+            self.process = subprocess.Popen(
+                [program.BINARY, "store", "serve", str(self.folder), "--listen",
+                 f"127.0.0.1:{port}", *map(str, self.options)],
+                stdout=subprocess.PIPE, stderr=log, stdin=subprocess.DEVNULL,
+                env={"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8"})
+        said = self.process.stdout.readline().decode()
+        self.test.assertIn("listening on backstay", said, self.said())
+        self.port = int(said.rstrip("/\n").rsplit(":", 1)[1])
+
+    def said(self):
+        return self.log.read_text(encoding="utf-8")
+
+    def stop(self, how=signal.SIGTERM):
+        if self.process.returncode is None:
+            self.process.send_signal(how)
+            self.process.wait(30)
+            self.process.stdout.close()
+        return self.process.returncode
+
+    def restart(self):
+        self.start(self.port)
+
+
+class Proxy(Server):
+    """A line to a port whose bytes are counted."""
+
+    def __init__(self, test, to, *options):
+        self.report_file = test.folder / "report"
+        self.report_file.unlink(missing_ok=True)
+        super().__init__(test, "proxy.py", "--to", to, "--report", self.report_file, *options)
+
+    def report(self):
+        return json.loads(self.report_file.read_text(encoding="utf-8"))
 
 
 class FarStore:

@@ -44,15 +44,6 @@ class Sftp(FarStore, program.ProgramTest):
         self.repository = self.folder / "local"
         self.assert_same_tree(self.source, self.restore())
 
-    def test_a_backup_that_was_killed_is_taken_up_again(self):
-        self.fill(120)
-        process = self.start("backup", self.source)
-        self.wait_for_a_pack(process)
-        process.kill()
-        process.communicate()
-        self.backup()
-        self.assert_good()
-
     def test_a_line_that_breaks_again_and_again_is_enough(self):
         self.fill(40)
         report = self.folder / "report"

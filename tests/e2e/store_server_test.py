@@ -1,5 +1,4 @@
 """'backstay store serve': a repository on our own store server, from outside."""
-import json
 import os
 import re
 import signal
@@ -7,53 +6,10 @@ import subprocess
 import sys
 
 import program
-from far_store import SERVERS, FarStore, Server
+from far_store import SERVERS, FarStore, Proxy, StoreServer
 
 sys.path.insert(0, str(SERVERS))
 import loopback  # noqa: E402
-
-
-class StoreServer:
-    """The server, on a port of the kernel's choice unless one is given."""
-
-    def __init__(self, test, folder, *options, port=0):
-        self.test, self.folder, self.options = test, folder, options
-        self.log = test.folder / "server.log"
-        test.addCleanup(self.stop)
-        self.start(port)
-
-    def start(self, port):
-        with open(self.log, "ab") as log:
-            self.process = subprocess.Popen(
-                [program.BINARY, "store", "serve", str(self.folder), "--listen",
-                 f"127.0.0.1:{port}", *map(str, self.options)],
-                stdout=subprocess.PIPE, stderr=log, stdin=subprocess.DEVNULL,
-                env={"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8"})
-        said = self.process.stdout.readline().decode()
-        self.test.assertIn("listening on backstay", said, self.said())
-        self.port = int(said.rstrip("/\n").rsplit(":", 1)[1])
-
-    def said(self):
-        return self.log.read_text(encoding="utf-8")
-
-    def stop(self, how=signal.SIGTERM):
-        if self.process.returncode is None:
-            self.process.send_signal(how)
-            self.process.wait(30)
-            self.process.stdout.close()
-        return self.process.returncode
-
-    def restart(self):
-        self.start(self.port)
-
-
-class Proxy(Server):
-    def __init__(self, test, to, *options):
-        self.report_file = test.folder / "report"
-        super().__init__(test, "proxy.py", "--to", to, "--report", self.report_file, *options)
-
-    def report(self):
-        return json.loads(self.report_file.read_text(encoding="utf-8"))
 
 
 class StoreTest(FarStore, program.ProgramTest):
@@ -109,16 +65,6 @@ class Life(StoreTest):
         self.port = None
         self.run_for(0, "check", "--read-data")
         self.assertEqual(self.server.stop(), 0, self.server.said())
-
-    def test_a_backup_that_was_killed_is_taken_up_again(self):
-        self.start_here()
-        self.fill(120)
-        process = self.start("backup", self.source)
-        self.wait_for_a_pack(process)
-        process.kill()
-        process.communicate()
-        self.backup()
-        self.assert_good()
 
     def test_a_server_that_is_killed_in_the_middle_is_waited_for(self):
         self.start_here()
