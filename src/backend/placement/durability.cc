@@ -51,7 +51,8 @@ Result<void> Bulk::secure_without(std::string_view name, StoreMask failed) const
   const Look look = registers.look(name, Registers::Depth::kHeader, 0, troubles);
   if (look.tombstones != 0) return {};
   const StoreMask whole = look.there() & ~look.damaged();
-  if (whole == 0) return {};  // removed since, or never stored
+  if (whole == 0 && look.answered == view_.all() && look.there() == 0) return {};  // removed since
+  if (whole == 0) return troubles.failure(fmt::format("no store that answers has {}", name));
   StoreMask kept = whole & ~failed;
   const unsigned from = static_cast<unsigned>(std::countr_zero(kept != 0 ? kept : whole));
   for (const unsigned to : takers_of(name)) {
@@ -95,6 +96,11 @@ StoreMask PlacementBackend::barrier_of_stores(const View& view, Troubles& troubl
       former = true;
   });
   return failed;
+}
+
+StoreMask PlacementBackend::flush(const View& view, Troubles& troubles) {
+  bool former = false;
+  return barrier_of_stores(view, troubles, former);
 }
 
 Result<void> PlacementBackend::barrier() {

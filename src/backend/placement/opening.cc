@@ -123,13 +123,26 @@ Result<void> check_empty(Backend& store) {
   });
 }
 
+// Whether something of a repository lies there.
+Result<bool> is_in_use(Backend& store) {
+  const Result<void> empty = check_empty(store);
+  if (empty) return false;
+  if (empty.error().code() == ErrorCode::kAlreadyExists) return true;
+  return std::unexpected(empty.error().clone());
+}
+
 // The first store decides whose placement it is; who is cut or too late goes on with that one.
+// Where something of a repository lies in one of them the placement was made long ago, and a store
+// that does not know of it is the folder of a disk that is not mounted: nothing is made of that.
 Result<void> make_placement(const MapFile& file, const StoreOpener& open, Rng& rng) {
   std::vector<std::unique_ptr<Backend>> stores;
   for (const FileStore& store : file.stores) {
     stores.push_back(TRY_DOING("opening the store " + store.name, open(store.name)));
-    // What was finished may be in use by somebody who was faster.
-    if (!stores.back()->head(kIdentityName)) TRY(check_empty(*stores.back()));
+    const Result<ObjectInfo> marked = stores.back()->head(kIdentityName);
+    if (marked && TRY(is_in_use(*stores.back()))) return {};
+    if (!marked && marked.error().code() != ErrorCode::kNotFound)
+      return std::unexpected(marked.error().clone());
+    if (!marked) TRY(check_empty(*stores.back()));
   }
   Map map = TRY(first_map(file, rng));
   const std::string name = map_name(1);

@@ -98,11 +98,13 @@ Result<bool> PlacementBackend::is_current(const View& view) {
 
 Result<void> PlacementBackend::create_object(std::string_view name, const Made& made,
                                              std::uint64_t size_bytes) {
-  remember(name, Since::kPut);
-  return by_current_map([&](const View& view) -> Result<void> {
+  Result<void> created = by_current_map([&](const View& view) -> Result<void> {
     if (kind_of(name) == Kind::kControl) return Registers(view).create(name, made);
     return Bulk(view).create(name, made, size_bytes);
   });
+  // Afterwards: a barrier that another thread asked for meanwhile did not cover it.
+  if (created || created.error().code() == ErrorCode::kAlreadyExists) remember(name, Since::kPut);
+  return created;
 }
 
 Result<void> PlacementBackend::put(std::string_view name, std::span<const ByteView> pieces) {
@@ -127,16 +129,22 @@ Result<void> PlacementBackend::put_streamed(std::string_view name, const Streame
 Result<void> PlacementBackend::remove(std::string_view name) {
   TRY(check_name(name));
   forget_size(name);
-  remember(name, Since::kRemoved);
-  return by_current_map([&](const View& view) -> Result<void> {
+  Result<void> removed = by_current_map([&](const View& view) -> Result<void> {
     if (kind_of(name) == Kind::kControl) return Registers(view).remove(name);
     return Bulk(view).remove(name);
   });
+  if (removed) remember(name, Since::kRemoved);
+  return removed;
 }
 
 Result<void> PlacementBackend::adopt(std::string_view name) {
   TRY(check_name(name));
+  TRY(adopt_object(name));
   remember(name, Since::kPut);
+  return {};
+}
+
+Result<void> PlacementBackend::adopt_object(std::string_view name) {
   return by_current_map([&](const View& view) -> Result<void> {
     if (kind_of(name) == Kind::kControl) {
       const Settled settled = TRY(Registers(view).settle(name, Registers::Depth::kHeader, 0));
@@ -165,8 +173,7 @@ Result<void> PlacementBackend::adopt(std::string_view name) {
 
 Result<void> PlacementBackend::adopt_names(std::string_view prefix) {
   TRY(validate_prefix(prefix));
-  remember({}, Since::kNamesAdopted);
-  return by_current_map([&](const View& view) -> Result<void> {
+  Result<void> result = by_current_map([&](const View& view) -> Result<void> {
     StoreMask adopted = 0;
     Troubles troubles;
     for (const unsigned i : members_of(view.all())) {
@@ -188,6 +195,8 @@ Result<void> PlacementBackend::adopt_names(std::string_view prefix) {
     if (bulk && view.sees(adopted)) return {};
     return troubles.failure("too many stores are away to make their names durable");
   });
+  if (result) remember({}, Since::kNamesAdopted);
+  return result;
 }
 
 // ---- reading

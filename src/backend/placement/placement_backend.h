@@ -58,6 +58,8 @@ class PlacementBackend final : public Backend {
   auto by_current_map(const Op& op) -> decltype(op(std::declval<const View&>()));
   // False, and the newer one is used from now on, when there is a newer map than the view's.
   Result<bool> is_current(const View& view) EXCLUDES(mutex_);
+  // Makes durable what each store was given; those that fail. Nothing is brought elsewhere.
+  StoreMask flush(const View& view, Troubles& troubles) EXCLUDES(mutex_);
   [[nodiscard]] const StoreOpener& opener() const { return open_; }
   [[nodiscard]] const PlacementWorld& world() const { return world_; }
 
@@ -80,6 +82,7 @@ class PlacementBackend final : public Backend {
   Result<void> secure_without(const View& view, StoreMask failed, const Window& window,
                               const Troubles& troubles);
   Result<void> create_object(std::string_view name, const Made& made, std::uint64_t size_bytes);
+  Result<void> adopt_object(std::string_view name);
   Result<void> emit(const View& view, const Listing& listing, std::vector<ObjectInfo>& out);
   Result<bool> settle_listed(const View& view, const std::string& name, const Listed& listed,
                              ObjectInfo& info);

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <optional>
 
 #include "backend/placement/bulk.h"
 #include "backend/placement/upkeep.h"
@@ -41,18 +42,59 @@ Result<void> check_place(Backend& opened, const Identity& identity) {
   return opened.put(kMarkName, encode_identity(identity));
 }
 
-// The part as one of the others has it, whole.
-Result<Bytes> whole_part(const View& view, const std::string& name, StoreMask holders) {
+// A part as one of `holders` has it, whole; of `value` where that is said. Nothing: all that they
+// have is damaged. unavailable when one of them could not be read.
+Result<std::optional<Bytes>> whole_part(const View& view, const std::string& name,
+                                        StoreMask holders, const std::optional<ValueId>& value) {
+  std::optional<Error> unread;
   for (const unsigned i : members_of(holders)) {
     const auto read = [&]() -> Result<Bytes> {
       Bytes part = TRY(TRY(view.store(i).reach())->get(name, kPartMax));
-      TRY(open_copy(name, part));
+      const OpenedCopy opened = TRY(open_copy(name, part));
+      if (value && opened.header.value != *value)
+        return fail(ErrorCode::kNotFound, "another value");
       return part;
     };
     Result<Bytes> part = read();
-    if (part) return part;
+    if (part) return std::optional<Bytes>(*std::move(part));
+    const ErrorCode code = part.error().code();
+    const bool answer = code == ErrorCode::kNotFound || code == ErrorCode::kCorruption;
+    if (!answer) unread = std::move(part).error();
   }
-  return fail(ErrorCode::kCorruption, fmt::format("no store has a whole {}", name));
+  if (unread) return std::unexpected(*std::move(unread));
+  return std::optional<Bytes>();
+}
+
+// Of copies that say the same it does not matter whose was first.
+bool all_say_the_same(const View& view, const std::string& name) {
+  Troubles troubles;
+  const Look look = Registers(view).look(name, Registers::Depth::kHeader, 0, troubles);
+  std::optional<crypto::Digest> hash;
+  for (const Look::Copy& copy : look.copies) {
+    if (!copy.whole) continue;
+    if (hash && *hash != copy.header.value.hash) return false;
+    hash = copy.header.value.hash;
+  }
+  return look.damaged() == 0 && hash.has_value();
+}
+
+// Nothing: it is not there any more, or nothing of it is whole.
+Result<std::optional<Bytes>> part_for(const View& view, unsigned store, const std::string& name,
+                                      StoreMask holders, UpkeepReport& report) {
+  const StoreMask others = holders & ~mask_of(store);
+  std::optional<ValueId> value;
+  if (kind_of(name) == Kind::kControl) {
+    // Also of a value that was not decided yet: readers go on with it.
+    const Result<Settled> settled = Registers(view).settle(name, Registers::Depth::kHeader, 0);
+    if (settled && !settled->there) return std::optional<Bytes>();
+    if (settled) value = settled->header.value;
+    const bool damaged = !settled && settled.error().code() == ErrorCode::kCorruption;
+    if (!settled && !damaged && !all_say_the_same(view, name))
+      return std::unexpected(settled.error().clone());
+  }
+  std::optional<Bytes> part = TRY(whole_part(view, name, others, value));
+  if (!part) report.lost.push_back(name);
+  return part;
 }
 
 bool belongs(const View& view, unsigned store, const std::string& name) {
@@ -78,19 +120,23 @@ Result<void> fill(const View& view, unsigned store, const Listing& listing, Back
       return fail(ErrorCode::kCancelled, "stopped; run it again to go on");
     ++report.objects;
     if (listing.tombstone_of(name) != nullptr || !belongs(view, store, name)) continue;
-    // Of a value that was not decided yet, too: readers go on with it.
-    if (kind_of(name) == Kind::kControl) {
-      const Result<Settled> settled = Registers(view).settle(name, Registers::Depth::kHeader, 0);
-      if (settled && !settled->there) continue;
-    }
-    const Result<Bytes> part = whole_part(view, name, listed.stores & ~mask_of(store));
-    if (!part) {
-      report.lost.push_back(name);
-      continue;
-    }
+    const std::optional<Bytes> part = TRY(part_for(view, store, name, listed.stores, report));
+    if (!part) continue;
     TRY(unless_there(opened.put(name, *part)));
     ++report.copies_put;
     report.bytes_put += part->size();
+  }
+  return {};
+}
+
+// While one is away, what only it and the lost one had is not seen.
+Result<void> all_others_are_there(const View& view, unsigned store) {
+  for (const unsigned i : members_of(view.all() & ~mask_of(store))) {
+    const Result<void> there = view.store(i).is_itself();
+    if (there) continue;
+    return std::unexpected(
+        there.error().clone().with_hint("A store is filled anew when all others are there. Where "
+                                        "another is lost as well, remove that one first."));
   }
   return {};
 }
@@ -106,14 +152,18 @@ Result<UpkeepReport> refill_store(PlacementBackend& backend, const std::string& 
       return fail(ErrorCode::kInvalidArgument,
                   fmt::format("there is no store {} in the placement", name));
     const Identity identity{.placement = view.map().id, .store = found->id};
+    const auto store = static_cast<unsigned>(found - stores.begin());
+    TRY(all_others_are_there(view, store));
     TRY(check_place(opened, identity));
     UpkeepReport report;
     Listing listing;
     TRY(list_stores(view, "", ListWhat::kRepositoryAndMaps, listing));
-    TRY(fill(view, static_cast<unsigned>(found - stores.begin()), listing, opened, options,
-             report));
+    if ((view.all() & ~mask_of(store) & ~listing.answered) != 0)
+      return listing.troubles.failure("a store is filled anew when all others are there");
+    TRY(fill(view, store, listing, opened, options, report));
     // Only what is durable may count, and only when all of it is there.
     TRY(opened.barrier());
+    TRY(all_others_are_there(view, store));
     if (!TRY(backend.is_current(view)))
       return fail(ErrorCode::kConflict, "the map changed meanwhile; run it again to go on");
     TRY(opened.put(kIdentityName, encode_identity(identity)));

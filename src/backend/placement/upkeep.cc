@@ -61,10 +61,18 @@ class Pass {
   Result<void> look_after_bulk(const std::string& name, const Listed& listed);
   Result<void> bury(const std::string& name, const Listed& listed, const Tombstone& tombstone);
   Result<void> spread_tombstones();
-  // Which of the stores have a whole copy; reads all of them.
-  Result<StoreMask> whole_of(const std::string& name, StoreMask stores);
+  struct ReadCopies {
+    StoreMask whole = 0;
+    StoreMask unread = 0;  // away, or gone meanwhile: nothing can be said of them
+  };
+  // Reads the copies on all of these stores, or believes the listing.
+  ReadCopies read_copies(const std::string& name, const Listed& listed);
   void remove_copies(const std::string& name, StoreMask stores);
   Result<void> drop_extras();
+  StoreMask owners_of(const std::string& name) const;
+  bool owners_keep(const std::string& name);
+  // What the stores were given is durable; those of which it cannot be said are returned.
+  StoreMask flush();
   void trouble(std::string what);
   [[nodiscard]] bool dry() const { return options_.doing == Doing::kDryRun; }
 
@@ -96,19 +104,21 @@ void Pass::remove_copies(const std::string& name, StoreMask stores) {
   }
 }
 
-Result<StoreMask> Pass::whole_of(const std::string& name, StoreMask stores) {
-  StoreMask whole = 0;
-  for (const unsigned i : members_of(stores)) {
+Pass::ReadCopies Pass::read_copies(const std::string& name, const Listed& listed) {
+  if (options_.reading == Reading::kListings && !listed.sizes_differ)
+    return {.whole = listed.stores};
+  ReadCopies copies;
+  for (const unsigned i : members_of(listed.stores)) {
     const auto read = [&]() -> Result<bool> {
       return is_whole(*TRY(view_.store(i).reach()), name);
     };
     const Result<bool> good = read();
-    if (good && *good) whole |= mask_of(i);
-    // Away, or gone meanwhile: nothing is said of it.
-    if (!good) whole |= mask_of(i);
+    if (!good) copies.unread |= mask_of(i);
+    if (good && *good) copies.whole |= mask_of(i);
     if (good && !*good) ++report_.copies_damaged;
   }
-  return whole;
+  if (copies.unread != 0) trouble(fmt::format("not all copies of {} could be read", name));
+  return copies;
 }
 
 Result<void> Pass::bury(const std::string& name, const Listed& listed, const Tombstone& tombstone) {
@@ -120,10 +130,8 @@ Result<void> Pass::bury(const std::string& name, const Listed& listed, const Tom
 }
 
 Result<void> Pass::look_after_control(const std::string& name, const Listed& listed) {
-  StoreMask there = listed.stores;
-  const bool read = options_.reading == Reading::kAllBytes || listed.sizes_differ;
-  const StoreMask whole = read ? TRY(whole_of(name, there)) : there;
-  const StoreMask missing = listing_.answered & ~whole;
+  const auto [whole, unread] = read_copies(name, listed);
+  const StoreMask missing = listing_.answered & ~whole & ~unread;
   if (missing == 0) return {};
   clean_ = false;
   report_.copies_put += count_of(missing);
@@ -133,17 +141,17 @@ Result<void> Pass::look_after_control(const std::string& name, const Listed& lis
   const Settled settled = TRY(registers.settle(name, Registers::Depth::kHeader, 0));
   if (!settled.there) return {};
   const StoreMask good = settled.holders & whole;
-  const StoreMask damaged = there & ~whole;
+  const StoreMask damaged = listed.stores & ~whole & ~unread;
   if (damaged != 0) {
     // While R others are whole nobody else's value can take the place.
     if (!view_.sees(good)) {
-      if (good == 0) report_.lost.push_back(name);
+      if (good == 0 && unread == 0) report_.lost.push_back(name);
       trouble(fmt::format("too few copies of {} are whole to replace the damaged ones", name));
       return {};
     }
     remove_copies(name, damaged);
   }
-  const StoreMask wanted = listing_.answered & ~good;
+  const StoreMask wanted = listing_.answered & ~good & ~unread;
   const StoreMask took = registers.spread(name, settled.header.value, good, wanted);
   // What settle() brought to more stores than the listing had is no trouble.
   if (((took | settled.holders) & wanted) != wanted)
@@ -152,19 +160,18 @@ Result<void> Pass::look_after_control(const std::string& name, const Listed& lis
 }
 
 Result<void> Pass::look_after_bulk(const std::string& name, const Listed& listed) {
-  StoreMask owners = 0;
-  for (const unsigned i : Bulk(view_).owners_of(name)) owners |= mask_of(i);
-  const bool read = options_.reading == Reading::kAllBytes || listed.sizes_differ;
-  const StoreMask whole = read ? TRY(whole_of(name, listed.stores)) : listed.stores;
-  if (const StoreMask damaged = listed.stores & ~whole; damaged != 0) {
+  const StoreMask owners = owners_of(name);
+  const auto [whole, unread] = read_copies(name, listed);
+  if (const StoreMask damaged = listed.stores & ~whole & ~unread; damaged != 0) {
     clean_ = false;
+    // Blocks of a damaged copy may be all that is left.
     if (whole == 0) {
-      report_.lost.push_back(name);
+      if (unread == 0) report_.lost.push_back(name);
       return {};
     }
     remove_copies(name, damaged);
   }
-  const StoreMask missing = owners & ~whole;
+  const StoreMask missing = owners & ~whole & ~unread;
   const StoreMask extras = whole & ~owners;
   if (missing != 0) {
     clean_ = false;
@@ -180,23 +187,51 @@ Result<void> Pass::look_after_bulk(const std::string& name, const Listed& listed
     }
     if (*put < count_of(missing & listing_.answered)) return {};  // the next pass
   }
-  if (extras == 0 || extras_ == Extras::kStay || (missing & ~listing_.answered) != 0) return {};
+  const StoreMask unsure = unread | (missing & ~listing_.answered);
+  if (extras == 0 || extras_ == Extras::kStay || unsure != 0) return {};
   clean_ = false;
   extra_.push_back({.name = name, .stores = extras});
   return {};
 }
 
+StoreMask Pass::owners_of(const std::string& name) const {
+  StoreMask owners = 0;
+  for (const unsigned i : Bulk(view_).owners_of(name)) owners |= mask_of(i);
+  return owners;
+}
+
+StoreMask Pass::flush() {
+  Troubles troubles;
+  const StoreMask failed = backend_.flush(view_, troubles);
+  if (failed != 0) trouble("stores fail to make durable what they were given: " + troubles.text());
+  return failed;
+}
+
+// Every owner has it, also one that got it from somebody else a moment ago.
+bool Pass::owners_keep(const std::string& name) {
+  Troubles troubles;
+  const Look look = Registers(view_).look(name, Registers::Depth::kHeader, 0, troubles);
+  const StoreMask owners = owners_of(name);
+  if ((look.there() & ~look.damaged() & owners) != owners) return false;
+  return std::ranges::all_of(members_of(owners), [&](unsigned i) {
+    const auto adopt = [&]() -> Result<void> { return TRY(view_.store(i).reach())->adopt(name); };
+    const bool adopted = adopt().has_value();
+    if (adopted) view_.store(i).touch();
+    return adopted;
+  });
+}
+
 // Only where every owner has it, durable.
 Result<void> Pass::drop_extras() {
-  if (extra_.empty()) return {};
-  if (!dry()) TRY(backend_.barrier());
+  if (dry()) {
+    for (const Extra& extra : extra_) remove_copies(extra.name, extra.stores);
+    extra_.clear();
+    return {};
+  }
+  std::erase_if(extra_, [&](const Extra& extra) { return !owners_keep(extra.name); });
+  const StoreMask failed = flush();
   for (const Extra& extra : extra_) {
-    Troubles troubles;
-    const Look look = Registers(view_).look(extra.name, Registers::Depth::kHeader, 0, troubles);
-    StoreMask owners = 0;
-    for (const unsigned i : Bulk(view_).owners_of(extra.name)) owners |= mask_of(i);
-    const StoreMask whole = look.there() & ~look.damaged();
-    if (dry() || (whole & owners) == owners) remove_copies(extra.name, extra.stores);
+    if ((owners_of(extra.name) & failed) == 0) remove_copies(extra.name, extra.stores);
   }
   extra_.clear();
   return {};
@@ -245,7 +280,8 @@ Result<void> Pass::run() {
     if (++in_batch % kBatch == 0) TRY(drop_extras());
   }
   TRY(drop_extras());
-  if (!dry()) TRY(backend_.barrier());
+  // What is not durable everywhere is not settled.
+  if (!dry()) flush();
   return {};
 }
 
@@ -267,8 +303,10 @@ Result<void> put_map(PlacementBackend& backend, const View& view, const Map& map
           .with_hint("Look at backstay placement status, and try again."));
 }
 
-// What is left on a store that nobody uses any more. Failures are no matter.
+// What is left on a store that nobody uses any more. Failures are no matter. Another disk may be at
+// its place by now.
 void wipe(Store& store) {
+  if (!store.is_itself()) return;
   const Result<Backend*> backend = store.reach();
   if (!backend) return;
   std::vector<std::string> names;

@@ -69,8 +69,9 @@ bool take_over(const MapFile& file, Map& map);
 // A store's disk was lost and an empty one stands in its place. All that the store should have is
 // copied there, and last of all it is marked as the store: until then it counts as away, so that no
 // answer is ever given by it that lacks something. What others store or remove meanwhile they do as
-// with any store that is away. Needs all that the other stores know: `unavailable` when too many
-// are away. Goes on where it was cut. `opened` must be empty at first.
+// with any store that is away. All other stores must be there from beginning to end, or it is
+// `unavailable`: what only the lost one and an absent one had would be forgotten. Goes on where it
+// was cut. `opened` must be empty at first.
 Result<UpkeepReport> refill_store(PlacementBackend& backend, const std::string& name,
                                   Backend& opened, const UpkeepOptions& options);
 

@@ -1,0 +1,140 @@
+// Maps that change: stores that join, leave, are lost.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "backend/placement/testing/many_stores_fixture.h"
+#include "backend/placement/upkeep.h"
+
+namespace backstay::backend::placement {
+namespace {
+
+TEST_F(ChangingStores, AStoreThatComesGetsItsShareAndNothingElseMoves) {
+  make("copies: 2", 3);
+  fill(400);
+  add(3);
+  expect_all(*backend_);
+  EXPECT_EQ(objects_on(3, "data/"), 0U);
+  const auto report = rebalance_placement(*backend_, {});
+  ASSERT_TRUE(report.has_value()) << report.error().describe();
+  EXPECT_TRUE(report->settled);
+  EXPECT_TRUE(report->troubles.empty());
+  expect_all(*backend_);
+  // A quarter of 800 copies, and no copy moves between the others.
+  const std::size_t moved = objects_on(3, "data/");
+  EXPECT_GT(moved, 150U);
+  EXPECT_LT(moved, 250U);
+  EXPECT_EQ(objects_on(0, "data/") + objects_on(1, "data/") + objects_on(2, "data/") + moved, 800U);
+  EXPECT_EQ(objects_on(3, "snapshots/"), 400U);
+  const auto status = placement_status(*backend_);
+  EXPECT_EQ(status->map.version, 3U);
+  EXPECT_EQ(status->incomplete, 0U);
+  for (const StoreStatus& store : status->stores) EXPECT_EQ(store.misplaced, 0U);
+}
+
+TEST_F(ChangingStores, AStoreIsEmptiedAndTakenOut) {
+  make("copies: 2", 4);
+  fill(60);
+  take_out(1);
+  expect_all(*backend_);
+  ASSERT_TRUE(rebalance_placement(*backend_, {})->settled);
+  EXPECT_EQ((*many_)[1].memory.objects().size(), 0U) << "nothing is left on it";
+  EXPECT_EQ(backend_->view()->map().stores.size(), 3U);
+  expect_all(*backend_);
+  (*many_)[1].away = true;
+  for (const std::size_t away : {0U, 2U, 3U}) {
+    (*many_)[away].away = true;
+    expect_all(*many_->open().value());
+    (*many_)[away].away = false;
+  }
+}
+
+TEST_F(ChangingStores, AStoreThatIsLostIsTakenOutAndItsCopiesAreMadeAnew) {
+  make("copies: 2", 4);
+  fill(60);
+  (*many_)[2].away = true;
+  clock_.turn(10);
+  take_out(2);
+  const auto report = rebalance_placement(*backend_, {});
+  ASSERT_TRUE(report.has_value()) << report.error().describe();
+  EXPECT_TRUE(report->settled) << (report->troubles.empty() ? "" : report->troubles[0]);
+  for (const std::size_t away : {0U, 1U, 3U}) {
+    (*many_)[away].away = true;
+    expect_all(*many_->open().value());
+    (*many_)[away].away = false;
+  }
+}
+
+TEST_F(ChangingStores, WhoHasAnOldMapGoesOn) {
+  make("copies: 2", 3);
+  fill(40);
+  auto old = many_->open().value();
+  add(3);
+  ASSERT_TRUE(old->put("leases/a", as_bytes("leases/a")).has_value());
+  ASSERT_TRUE(old->put("data/aa/a", as_bytes("data/aa/a")).has_value());
+  names_.insert(names_.end(), {"leases/a", "data/aa/a"});
+  std::ranges::sort(names_);
+  auto older = many_->open().value();
+  ASSERT_TRUE(rebalance_placement(*backend_, {})->settled);
+  take_out(0);
+  ASSERT_TRUE(rebalance_placement(*backend_, {})->settled);
+  EXPECT_EQ((*many_)[0].memory.objects().size(), 0U);
+  expect_all(*older);
+  ASSERT_TRUE(old->remove("leases/a").has_value());
+  ASSERT_TRUE(old->put("generations/7", as_bytes("generations/7")).has_value());
+  EXPECT_EQ(code_of(backend_->put("generations/7", as_bytes("x"))), ErrorCode::kAlreadyExists);
+  std::erase(names_, "leases/a");
+  names_.push_back("generations/7");
+  std::ranges::sort(names_);
+  expect_all(*backend_);
+}
+
+TEST_F(ChangingStores, OneChangeAtATime) {
+  make("copies: 2", 4);
+  fill(4);
+  auto other = many_->open().value();
+  take_out(0);
+  const auto second = change_map(*other, [](Map& map) -> Result<void> {
+    map.stores[1].weight = 7;
+    return {};
+  });
+  EXPECT_EQ(code_of(second), ErrorCode::kConflict);
+  const auto impossible = change_map(*other, [](Map&) -> Result<void> { return {}; });
+  EXPECT_EQ(code_of(impossible), ErrorCode::kConflict);
+}
+
+TEST_F(ChangingStores, ARebalanceThatIsCutAnywhereIsGoneOnWith) {
+  for (int cut = 1;; cut += 1 + cut / 8) {
+    names_.clear();
+    make("copies: 2", 3);
+    fill(24);
+    add(3);
+    std::atomic<int> changes = 0;
+    for (std::size_t i = 0; i < 4; ++i) {
+      (*many_)[i].before = [&](std::string_view call, std::string_view) -> Result<void> {
+        if (call == "put" || call == "remove") ++changes;
+        if (changes >= cut) return fail(ErrorCode::kCancelled, "killed");
+        return {};
+      };
+    }
+    const auto killed = rebalance_placement(*backend_, {});
+    for (std::size_t i = 0; i < 4; ++i) (*many_)[i].before = nullptr;
+    clock_.turn(10);
+    for (std::size_t away = 0; away < 4; ++away) {
+      (*many_)[away].away = true;
+      expect_all(*many_->open().value());
+      (*many_)[away].away = false;
+    }
+    backend_ = many_->open().value();
+    const auto report = rebalance_placement(*backend_, {});
+    ASSERT_TRUE(report.has_value()) << report.error().describe();
+    EXPECT_TRUE(report->settled);
+    expect_all(*backend_);
+    EXPECT_EQ(placement_status(*backend_)->incomplete, 0U);
+    if (killed && killed->settled) break;
+    ASSERT_LT(cut, 10'000);
+  }
+}
+
+}  // namespace
+}  // namespace backstay::backend::placement
