@@ -81,6 +81,7 @@ struct Index::State {
   RunCache cache;
   std::unordered_set<ObjectId> condemned;
   std::unordered_set<ObjectId> distrusted;
+  KnownElsewhere elsewhere;  // may be empty
   mutable Mutex mutex;
   std::shared_ptr<const RunSet> runs GUARDED_BY(mutex) = std::make_shared<RunSet>();
   // Runs that another one supersedes and that are still in the store. For load() and add() only.
@@ -136,6 +137,7 @@ Index::Index(backend::Backend& store, const Keyring& keyring, const Config& conf
                        .cache = RunCache(options.cache_directory, keyring),
                        .condemned = {},
                        .distrusted = {},
+                       .elsewhere = {},
                        .mutex = {},
                        .lingering = {}}) {}
 
@@ -291,7 +293,11 @@ bool Index::contains(const chunk::ChunkId& id) const {
     found = trusted;
     return !found;
   });
-  return found;
+  return found || (state_->elsewhere && state_->elsewhere(id));
+}
+
+void Index::rely_elsewhere(KnownElsewhere known) {
+  state_->elsewhere = std::move(known);
 }
 
 void Index::forget_pages() const {

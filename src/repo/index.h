@@ -58,8 +58,12 @@ class Index {
   [[nodiscard]] std::optional<ChunkLocation> find(const chunk::ChunkId& id) const;
   // All places, those in trusted packs first.
   [[nodiscard]] std::vector<ChunkLocation> find_all(const chunk::ChunkId& id) const;
-  // For writers: whether a trusted pack has it.
+  // For writers: whether a trusted pack has it, or it is known to be elsewhere.
   [[nodiscard]] bool contains(const chunk::ChunkId& id) const;
+  // For what is kept here until it can go elsewhere: chunks that need not be stored here, because
+  // they are there. Called from several threads. Before other threads start.
+  using KnownElsewhere = std::function<bool(const chunk::ChunkId&)>;
+  void rely_elsewhere(KnownElsewhere known);
   [[nodiscard]] bool is_condemned(const ObjectId& pack) const;
 
   // What was looked up so far does not stay resident (io::MappedFile::forget_pages). Thread-safe.
