@@ -100,27 +100,36 @@ Result<Answer> Client::wait(std::uint32_t id) {
       early_.erase(early);
       return answer;
     }
-    Result<Bytes> packet = noted(read_packet());
-    if (!packet) {
-      return fail(ErrorCode::kUnavailable, packet.error().describe());
-    }
-    Answer answer{.reply = TRY(noted(decode_reply(*packet))), .packet = *std::move(packet)};
-    const std::uint32_t answered = answer.reply.id;
-    if (unanswered_ == 0 || answered == 0 || answered > last_id_ || early_.contains(answered)) {
-      broken_ = true;
-      return fail(ErrorCode::kUnavailable, "the server answered what was not asked");
-    }
-    --unanswered_;
-    early_.emplace(answered, std::move(answer));
+    std::optional<Answer> answer = TRY(next_answer());
+    if (!answer) continue;
+    const std::uint32_t answered = answer->reply.id;
+    early_.emplace(answered, *std::move(answer));
   }
 }
 
-Result<void> Client::settle() {
-  while (unanswered_ > 0) {
-    const Bytes packet = TRY(noted(read_packet()));
-    TRY(noted(decode_reply(packet)));
-    --unanswered_;
+Result<std::optional<Answer>> Client::next_answer() {
+  Result<Bytes> packet = noted(read_packet());
+  if (!packet) return fail(ErrorCode::kUnavailable, packet.error().describe());
+  Answer answer{.reply = TRY(noted(decode_reply(*packet))), .packet = *std::move(packet)};
+  const std::uint32_t answered = answer.reply.id;
+  if (unanswered_ == 0 || answered == 0 || answered > last_id_ || early_.contains(answered)) {
+    broken_ = true;
+    return fail(ErrorCode::kUnavailable, "the server answered what was not asked");
   }
+  --unanswered_;
+  if (forgotten_.erase(answered) > 0) return std::optional<Answer>();
+  return std::optional(std::move(answer));
+}
+
+void Client::forget(std::uint32_t id) {
+  if (early_.erase(id) == 0) forgotten_.insert(id);
+}
+
+Result<void> Client::settle() {
+  // A server that never answers some requests must not make us remember all of them.
+  constexpr std::size_t kForgottenMax = 1000;
+  if (forgotten_.size() > kForgottenMax) forgotten_.clear();
+  while (unanswered_ > forgotten_.size()) TRY(next_answer());
   early_.clear();
   return {};
 }

@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 
@@ -55,7 +56,9 @@ class Client {
     if (!id) return std::unexpected(id.error().clone());
     return wait(*id);
   }
-  // Takes the answers that nobody waits for any more.
+  // Nobody will wait for that answer: it costs no round trip, and is dropped when it comes.
+  void forget(std::uint32_t id);
+  // Takes the answers that are still to come, but those that were forgotten.
   Result<void> settle();
 
   // A file that stays open between two who read it: what is read of a pack comes piece by piece.
@@ -72,6 +75,8 @@ class Client {
   Result<void> greet();
   Result<void> ask_for_limits();
   Result<Bytes> read_packet();
+  // Nothing where it was forgotten.
+  Result<std::optional<Answer>> next_answer();
   template <typename T>
   Result<T> noted(Result<T> done) {
     if (!done) broken_ = true;
@@ -85,6 +90,7 @@ class Client {
   std::uint32_t last_id_ = 0;
   std::size_t unanswered_ = 0;
   std::map<std::uint32_t, Answer> early_;  // came before somebody waited for them
+  std::set<std::uint32_t> forgotten_;      // of those that did not come yet
   bool broken_ = false;
 };
 

@@ -69,6 +69,12 @@ Result<std::uint32_t> send_close(Client& client, const std::string& handle) {
   return client.send(close.text(handle));
 }
 
+// Of what was only read, or is given up: what comes of it is no matter.
+Result<void> let_go(Client& client, const std::string& handle) {
+  client.forget(TRY(send_close(client, handle)));
+  return {};
+}
+
 // Version 3 calls a full disk a failure like any other.
 Error judge_write(Client& client, const Answer& answer, const std::string& path) {
   Error error = refused(answer, "writing " + path).error();
@@ -168,6 +174,54 @@ bool is_dots(const NamedFile& file) {
   return file.name == "." || file.name == "..";
 }
 
+struct Reading {
+  Folder* folder = nullptr;
+  std::uint32_t id = 0;
+  std::string handle;
+};
+
+// Those that could be opened; a folder that is not there has nothing in it.
+Result<std::vector<Reading>> open_folders(Client& client, std::vector<Folder>& folders,
+                                          std::optional<Error>& trouble) {
+  std::vector<Reading> readings;
+  for (Folder& folder : folders) {
+    Request open = client.request(Message::kOpendir);
+    readings.push_back({.folder = &folder, .id = TRY(client.send(open.text(folder.path)))});
+  }
+  std::vector<Reading> open;
+  for (Reading& reading : readings) {
+    Answer answer = TRY(client.wait(reading.id));
+    if (answer.reply.message == Message::kHandle) {
+      reading.handle = std::move(answer.reply.text);
+      open.push_back(std::move(reading));
+    } else if (!answer.is(StatusCode::kNoSuchFile) && !trouble) {
+      const std::string& path = reading.folder->path;
+      const bool is_none =
+          answer.is(StatusCode::kFailure) && TRY(leads_through_a_file(client, path));
+      if (!is_none) trouble = refused(answer, "listing " + path).error();
+    }
+  }
+  return open;
+}
+
+// False: the folder has no more, or there is trouble.
+bool take_names(Reading& reading, Answer answer, std::optional<Error>& trouble) {
+  if (trouble) return false;
+  if (answer.reply.message == Message::kName) {
+    std::erase_if(answer.reply.files, is_dots);
+    std::ranges::move(answer.reply.files, std::back_inserter(reading.folder->files));
+    return true;
+  }
+  if (!answer.is(StatusCode::kEof))
+    trouble = refused(answer, "listing " + reading.folder->path).error();
+  return false;
+}
+
+Result<std::uint32_t> ask_for_names(Client& client, const Reading& reading) {
+  Request more = client.request(Message::kReaddir);
+  return client.send(more.text(reading.handle));
+}
+
 }  // namespace
 
 std::unexpected<Error> refused(const Answer& answer, std::string_view doing) {
@@ -202,8 +256,16 @@ Result<Attributes> look_at(Client& client, const std::string& path) {
 }
 
 Result<Attributes> look_through(Client& client, const std::string& path) {
+  return take_look(client, TRY(send_look_through(client, path)), path);
+}
+
+Result<std::uint32_t> send_look_through(Client& client, const std::string& path) {
   Request look = client.request(Message::kStat);
-  return attributes_in(TRY(client.ask(look.text(path))), "looking at " + path);
+  return client.send(look.text(path));
+}
+
+Result<Attributes> take_look(Client& client, std::uint32_t id, const std::string& path) {
+  return attributes_in(TRY(client.wait(id)), "looking at " + path);
 }
 
 Result<void> remove_file(Client& client, const std::string& path) {
@@ -236,7 +298,7 @@ Result<void> fill_new_file(Client& client, const std::string& path, const std::s
   std::optional<std::uint32_t> closing;
   Result<void> written = write_all(client, path, handle, bytes, closing);
   if (client.is_broken()) return written;
-  if (!closing) TRY(send_close(client, handle));
+  if (!closing) TRY(let_go(client, handle));
   if (!written) static_cast<void>(remove_file(client, path));
   return written;
 }
@@ -279,14 +341,13 @@ Result<OpenFile> open_to_read(Client& client, const std::string& path) {
     return refused(handle, doing);
   }
   if (fit) return OpenFile{.handle = handle.reply.text, .size = *found->size};
-  TRY(send_close(client, handle.reply.text));
+  TRY(let_go(client, handle.reply.text));
   if (!found) return std::unexpected(found.error().clone());
   return fail(ErrorCode::kNotFound, path + " is not a regular file");
 }
 
 Result<void> close_file(Client& client, const OpenFile& file) {
-  TRY(send_close(client, file.handle));
-  return {};
+  return let_go(client, file.handle);
 }
 
 Result<void> sync_file(Client& client, const OpenFile& file) {
@@ -359,48 +420,25 @@ Result<std::uint32_t> time_of_new_file(Client& client, const std::string& path) 
 }
 
 // Every folder is at the same step: all are opened, then all are asked for more until none has any.
+// Most have little: what they have and that it is all of it are asked for at once.
 Result<void> read_folders(Client& client, std::vector<Folder>& folders) {
-  struct Reading {
-    Folder& folder;
-    std::uint32_t id;
-    std::string handle;
-  };
-  std::vector<Reading> readings;
-  for (Folder& folder : folders) {
-    Request open = client.request(Message::kOpendir);
-    readings.push_back({folder, TRY(client.send(open.text(folder.path))), {}});
-  }
   std::optional<Error> trouble;
-  std::vector<Reading> open;
-  for (Reading& reading : readings) {
-    Answer answer = TRY(client.wait(reading.id));
-    if (answer.reply.message == Message::kHandle) {
-      reading.handle = std::move(answer.reply.text);
-      open.push_back(std::move(reading));
-    } else if (!answer.is(StatusCode::kNoSuchFile) && !trouble) {
-      const bool is_none =
-          answer.is(StatusCode::kFailure) && TRY(leads_through_a_file(client, reading.folder.path));
-      if (!is_none) trouble = refused(answer, "listing " + reading.folder.path).error();
-    }
-  }
+  std::vector<Reading> open = TRY(open_folders(client, folders, trouble));
   while (!open.empty()) {
+    std::vector<std::uint32_t> second;
     for (Reading& reading : open) {
-      Request more = client.request(Message::kReaddir);
-      reading.id = TRY(client.send(more.text(reading.handle)));
+      reading.id = TRY(ask_for_names(client, reading));
+      second.push_back(TRY(ask_for_names(client, reading)));
     }
     std::vector<Reading> unfinished;
-    for (Reading& reading : open) {
-      Answer answer = TRY(client.wait(reading.id));
-      if (answer.reply.message == Message::kName && !trouble) {
-        std::erase_if(answer.reply.files, is_dots);
-        std::ranges::move(answer.reply.files, std::back_inserter(reading.folder.files));
-        unfinished.push_back(std::move(reading));
-        continue;
+    for (std::size_t i = 0; i < open.size(); ++i) {
+      const bool more = take_names(open[i], TRY(client.wait(open[i].id)), trouble);
+      Answer after = TRY(client.wait(second[i]));
+      if (more && take_names(open[i], std::move(after), trouble)) {
+        unfinished.push_back(std::move(open[i]));
+      } else {
+        TRY(let_go(client, open[i].handle));
       }
-      if (!answer.is(StatusCode::kEof) && !trouble) {
-        trouble = refused(answer, "listing " + reading.folder.path).error();
-      }
-      TRY(send_close(client, reading.handle));
     }
     open = std::move(unfinished);
   }

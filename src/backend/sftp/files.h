@@ -19,8 +19,10 @@ namespace backstay::backend::sftp {
 
 // Of the thing itself, not of what a link points to. not_found.
 Result<Attributes> look_at(Client& client, const std::string& path);
-// Follows links.
+// Follows links. Also in two steps, with other requests between them.
 Result<Attributes> look_through(Client& client, const std::string& path);
+Result<std::uint32_t> send_look_through(Client& client, const std::string& path);
+Result<Attributes> take_look(Client& client, std::uint32_t id, const std::string& path);
 // A file that is not there counts as removed.
 Result<void> remove_file(Client& client, const std::string& path);
 

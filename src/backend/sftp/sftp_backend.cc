@@ -356,18 +356,14 @@ Result<ObjectInfo> SftpBackend::head(std::string_view name) {
 Result<void> SftpBackend::list(std::string_view prefix,
                                const std::function<Result<void>(const ObjectInfo&)>& each) {
   TRY(validate_prefix(prefix));
-  {
-    // A root that is gone is no empty store.
-    const SessionPool::Borrowed session = TRY(pool_.borrow());
-    TRY(look_through(*session, options_.root));
-  }
   std::vector<std::string> waiting{std::string(prefix)};
-  while (!waiting.empty()) {
+  // A root that is gone is no empty store.
+  for (Root root = Root::kIsLookedAt; !waiting.empty(); root = Root::kWasThere) {
     const std::size_t count = std::min(waiting.size(), kFoldersAtOnce);
     const std::vector<std::string> prefixes(waiting.end() - static_cast<std::ptrdiff_t>(count),
                                             waiting.end());
     waiting.resize(waiting.size() - count);
-    const std::vector<Folder> folders = TRY(read_prefixes(prefixes));
+    const std::vector<Folder> folders = TRY(read_prefixes(prefixes, root));
     for (std::size_t i = 0; i < folders.size(); ++i) {
       TRY(tell_objects(prefixes[i], folders[i], waiting, each));
     }
@@ -375,7 +371,8 @@ Result<void> SftpBackend::list(std::string_view prefix,
   return {};
 }
 
-Result<std::vector<Folder>> SftpBackend::read_prefixes(const std::vector<std::string>& prefixes) {
+Result<std::vector<Folder>> SftpBackend::read_prefixes(const std::vector<std::string>& prefixes,
+                                                       Root root) {
   std::vector<Folder> folders;
   for (const std::string& prefix : prefixes) {
     std::string path = path_of(prefix);
@@ -383,7 +380,11 @@ Result<std::vector<Folder>> SftpBackend::read_prefixes(const std::vector<std::st
     folders.push_back({.path = std::move(path), .files = {}});
   }
   const SessionPool::Borrowed session = TRY(pool_.borrow());
+  std::optional<std::uint32_t> looked;
+  if (root == Root::kIsLookedAt) looked = TRY(send_look_through(*session, options_.root));
   Result<void> read = read_folders(*session, folders);
+  if (session->is_broken()) return std::unexpected(std::move(read).error());
+  if (looked) TRY(take_look(*session, *looked, options_.root));
   if (!read) return std::unexpected(with_account_hint(std::move(read).error()));
   return folders;
 }

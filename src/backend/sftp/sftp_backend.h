@@ -81,7 +81,8 @@ class SftpBackend final : public Backend {
   void forget_folders() EXCLUDES(mutex_);
   Result<Naming> naming(Client& client) EXCLUDES(mutex_);
   Result<Naming> probe_rename(Client& client);
-  Result<std::vector<Folder>> read_prefixes(const std::vector<std::string>& prefixes);
+  enum class Root : std::uint8_t { kIsLookedAt, kWasThere };
+  Result<std::vector<Folder>> read_prefixes(const std::vector<std::string>& prefixes, Root root);
   Result<bool> is_append_only(Client& client);
   // The file that is open already, or one opened and kept open.
   Result<OpenFile> open_kept(Client& client, const std::string& path) const;
