@@ -17,6 +17,8 @@
 #include "cli/session.h"
 #include "cli/snapshot_choice.h"
 #include "cli/source_paths.h"
+#include "cli/stage.h"
+#include "cli/staged_backup.h"
 #include "cli/store_lock.h"
 #include "engine/backup.h"
 #include "engine/notes.h"
@@ -41,6 +43,7 @@ struct BackupArguments {
   std::vector<std::string> tags;
   std::string parent;
   std::chrono::seconds lock_for{0};
+  StageOptions stage;
   Patterns excludes;
   source::FileSourceOptions source;
   engine::BackupOptions engine;
@@ -65,6 +68,12 @@ Result<void> refuse_contradictions(const BackupArguments& arguments) {
     return wrong("a full backup compares with nothing: leave out --parent or --type full");
   }
   if (!stream && !lists && arguments.paths.empty()) return wrong("PATH is missing");
+  if (!arguments.stage.folder.empty() && arguments.lock_for.count() > 0) {
+    return wrong("what may be kept in a stage cannot be locked: leave out --lock-for or --stage");
+  }
+  if (!arguments.stage.folder.empty() && !arguments.parent.empty()) {
+    return wrong("a stage compares with what it has: leave out --parent or --stage");
+  }
   return {};
 }
 
@@ -138,6 +147,7 @@ Result<engine::OpenSource> choose_source(const Context& context, BackupArguments
   options.never = backend::placement::folders_behind(repository.store().describe());
   const std::string cache = cache_folder(context.options, context.environment);
   if (!cache.empty()) options.never.push_back(cache);
+  if (!arguments.stage.folder.empty()) options.never.push_back(arguments.stage.folder);
   const std::string current = TRY(io::current_directory());
   for (const std::string& place : options.never) {
     arguments.engine.places_left_out.push_back(snapshot::clean_path(place, current));
@@ -196,29 +206,64 @@ Result<void> lock_new(Context& context, repo::Repository& repository,
   return lock_in_store_and_tell(context, repository, {id}, until);
 }
 
+Result<MadeBackup> make_backup(Context& context, BackupArguments& arguments,
+                               repo::Repository& repository) {
+  TRY(complete(context, arguments, repository));
+  Running running(context);
+  const engine::OpenSource open_source = TRY(choose_source(context, arguments, repository));
+  engine::BackupReport report =
+      TRY(engine::backup(repository, open_source, arguments.engine, running.activity()));
+  if (report.id) keep_parity_after(context, repository, running);
+  running.finish();
+  return MadeBackup{
+      .report = std::move(report), .seconds = running.seconds(), .reported = running.reported()};
+}
+
+ExitCode tell_backup(const Context& context, const BackupArguments& arguments,
+                     const MadeBackup& made) {
+  const bool staged = made.durable == Durable::kStage && made.report.id;
+  if (context.console.json()) {
+    json::Json line = backup_summary(made.report, made.seconds);
+    if (!arguments.stage.folder.empty()) line["durable"] = to_string(made.durable);
+    context.console.print_json(line);
+  } else if (!context.options.quiet) {
+    context.console.print(backup_text(made.report, arguments.engine.dry_run, made.seconds));
+    if (staged) {
+      context.console.print(fmt::format("kept in {}, not yet at {}\n", arguments.stage.folder,
+                                        context.options.repository));
+    }
+  }
+  const bool partial = made.report.snapshot.stats.errors > 0 || made.reported > 0;
+  return partial ? ExitCode::kPartial : ExitCode::kDone;
+}
+
+Result<ExitCode> run_backup_with_stage(Context& context, BackupArguments& arguments) {
+  arguments.stage.folder =
+      snapshot::clean_path(arguments.stage.folder, TRY(io::current_directory()));
+  const Stage stage(context, arguments.stage);
+  const MadeBackup made = TRY(back_up_with_stage(
+      context, stage, arguments.from_stdin ? SourceIs::kReadOnce : SourceIs::kReadAgain,
+      [&](repo::Repository& repository, std::uint64_t memory_beside) {
+        arguments.engine.source_bytes = memory_beside;
+        return make_backup(context, arguments, repository);
+      },
+      arguments.engine.dry_run ? Storing::kNo : Storing::kYes));
+  return tell_backup(context, arguments, made);
+}
+
 Result<ExitCode> run_backup(Context& context, BackupArguments& arguments) {
   sort_trailing_words(arguments);
   TRY(refuse_contradictions(arguments));
+  if (!arguments.stage.folder.empty()) return run_backup_with_stage(context, arguments);
   const auto repository = TRY(open_repository(context, KeyUse::kWriting, WhenChanged::kRefuse));
   TRY(refuse_lock_without_full_key(arguments, *repository));
-  TRY(complete(context, arguments, *repository));
-  Running running(context);
-  const engine::OpenSource open_source = TRY(choose_source(context, arguments, *repository));
-  const engine::BackupReport report =
-      TRY(engine::backup(*repository, open_source, arguments.engine, running.activity()));
-  if (report.id) keep_parity_after(context, *repository, running);
-  running.finish();
+  const MadeBackup made = TRY(make_backup(context, arguments, *repository));
   Result<void> locked;
-  if (report.id && arguments.lock_for.count() > 0)
-    locked = lock_new(context, *repository, *report.id, arguments.lock_for);
-  if (context.console.json()) {
-    context.console.print_json(backup_summary(report, running.seconds()));
-  } else if (!context.options.quiet) {
-    context.console.print(backup_text(report, arguments.engine.dry_run, running.seconds()));
-  }
+  if (made.report.id && arguments.lock_for.count() > 0)
+    locked = lock_new(context, *repository, *made.report.id, arguments.lock_for);
+  const ExitCode code = tell_backup(context, arguments, made);
   TRY_DOING("locking the snapshot, which is stored", std::move(locked));
-  const bool partial = report.snapshot.stats.errors > 0 || running.reported() > 0;
-  return partial ? ExitCode::kPartial : ExitCode::kDone;
+  return code;
 }
 
 void append_source_options(std::vector<Option>& options, BackupArguments& to) {
@@ -268,6 +313,7 @@ std::vector<Option> backup_options(BackupArguments& to) {
                        to.lock_for = TRY(parse_duration(given));
                        return {};
                      }});
+  append_stage_options(options, to.stage);
   options.push_back(text("--parent", "SNAP", to.parent, "compare with this snapshot"));
   options.push_back(flag("-n,--dry-run", to.engine.dry_run, "read and compare, store nothing"));
   options.push_back(flag("--skip-if-unchanged", to.engine.skip_if_unchanged,
@@ -304,7 +350,10 @@ Command backup_command() {
           "exit code 3.\n\n"
           "Patterns: * ? [...] fit within one name, ** any number of folders; a leading / counts "
           "from the "
-          "root; a leading ! takes back what an earlier pattern left out.",
+          "root; a leading ! takes back what an earlier pattern left out.\n\n"
+          "With --stage DIR a backup is kept in DIR while the repository is away, and sent by the "
+          "next one that finds it there ('backstay stage'). DIR must have seen the repository "
+          "once: run the same command while it is there.",
       .examples = {{"backstay backup /home --exclude '*.tmp' --tag daily", "Back up a folder"},
                    {"backstay backup --type full /home", "Read everything anew"},
                    {"backstay backup --stdin-from-command --stdin-filename db.sql -- pg_dump shop",

@@ -12,6 +12,7 @@
 #include "cli/session.h"
 #include "cli/snapshot_choice.h"
 #include "cli/source_paths.h"
+#include "cli/stage.h"
 #include "engine/restore.h"
 #include "engine/select.h"
 #include "io/file.h"
@@ -24,6 +25,7 @@ struct RestoreArguments {
   std::string snapshot;
   std::string target;
   SnapshotChoice choice;
+  StageOptions stage;
   Patterns includes;
   Patterns excludes;
   bool safety_snapshot = false;
@@ -75,6 +77,26 @@ PassOver pass_over_damaged(const engine::RestoreOptions& options) {
   return is_missing || (names && names->empty()) ? PassOver::kWarn : PassOver::kRefuse;
 }
 
+Result<std::unique_ptr<repo::Repository>> open_to_restore(const Context& context,
+                                                          const Stage& stage) {
+  if (stage.folder().empty()) return open_repository(context);
+  TRY(stage.require_prepared());
+  const GivenCredential given = TRY(read_given_credential(context));
+  return stage.open_staged(TRY(stage.key_or_ask(given)), Stage::Bounds::kUnbounded);
+}
+
+// Better said before anything is written than file by file.
+Result<void> require_whole(const Stage& stage, repo::Repository& repository,
+                           const repo::StoredSnapshot& stored) {
+  if (stage.folder().empty() || TRY(engine::is_whole_in_stage(repository, stored.snapshot)))
+    return {};
+  return std::unexpected(
+      Error(ErrorCode::kNotFound,
+            fmt::format("of snapshot {} only a part is in the stage: the rest is at {}",
+                        stored.id.short_hex(), stage.remote()))
+          .with_hint("Send it with 'backstay stage send', and restore it from there."));
+}
+
 Result<ExitCode> run_restore(Context& context, const RestoreArguments& arguments) {
   if (arguments.safety_snapshot) {
     return std::unexpected(
@@ -83,7 +105,8 @@ Result<ExitCode> run_restore(Context& context, const RestoreArguments& arguments
   }
   engine::RestoreOptions options = complete(context, arguments);
   options.on_delete = tell_deleted(context.console, options.dry_run);
-  const auto repository = TRY(open_repository(context));
+  const Stage stage(context, arguments.stage);
+  const auto repository = TRY(open_to_restore(context, stage));
   options.keep = backend::placement::folders_behind(repository->store().describe());
   const std::string cache = cache_folder(context.options, context.environment);
   if (!cache.empty()) options.keep.push_back(cache);
@@ -92,6 +115,7 @@ Result<ExitCode> run_restore(Context& context, const RestoreArguments& arguments
       TRY(find_snapshot(context, *repository, arguments.choice, which, pass_over_damaged(options)));
   options.id = found.stored.id;
   TRY(load_index(context, *repository));
+  TRY(require_whole(stage, *repository, found.stored));
   Running running(context);
   const engine::RestoreReport report =
       TRY(engine::restore(*repository, found.stored.snapshot, options, running.activity()));
@@ -144,6 +168,8 @@ std::vector<Option> restore_options(RestoreArguments& to) {
   options.push_back(
       flag("--no-ownership", to.no_ownership, "leave owners and groups as they come"));
   options.push_back(flag("--safety-snapshot", to.safety_snapshot, "not in this version"));
+  options.push_back(place("--stage", "DIR", to.stage.folder,
+                          "from what waits in DIR, where all of the snapshot is there"));
   append_choice_options(options, to.choice);
   return options;
 }

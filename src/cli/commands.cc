@@ -27,6 +27,7 @@ Program make_program(GlobalOptions& options) {
   program.commands.push_back(cache_command());
   program.commands.push_back(lease_command());
   program.commands.push_back(repo_command());
+  program.commands.push_back(stage_command());
   program.commands.push_back(store_command());
   program.commands.push_back(self_test_command());
   program.commands.push_back(version_command());

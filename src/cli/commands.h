@@ -26,6 +26,7 @@ Command hold_command();
 Command release_command();
 Command prune_command();
 Command repo_command();
+Command stage_command();
 Command store_command();
 Command key_command();
 Command cache_command();

@@ -215,7 +215,8 @@ std::string restore_text(const engine::RestoreReport& report, bool dry_run, doub
 }
 
 std::string snapshots_text(const std::vector<repo::StoredSnapshot>& snapshots,
-                           const engine::BindingHolds& holds) {
+                           const engine::BindingHolds& holds,
+                           const std::vector<snapshot::SnapshotId>& staged) {
   const bool any_held = std::ranges::any_of(
       snapshots, [&](const repo::StoredSnapshot& stored) { return holds.contains(stored.id); });
   std::vector<Table::Column> columns{{"ID"}, {"Time"}, {"Type"}, {"Status"}, {"Host"}, {"Tags"}};
@@ -229,7 +230,9 @@ std::string snapshots_text(const std::vector<repo::StoredSnapshot>& snapshots,
         stored.id.short_hex(),
         format_local(snapshot.started),
         std::string(snapshot::to_string(snapshot.type)),
-        std::string(snapshot::to_string(snapshot.status)) + (snapshot.repaired ? ", repaired" : ""),
+        std::string(snapshot::to_string(snapshot.status)) +
+            (snapshot.repaired ? ", repaired" : "") +
+            (std::ranges::find(staged, stored.id) != staged.end() ? ", in the stage" : ""),
         printable(snapshot.host),
         comma_list(snapshot.tags)};
     if (any_held) {

@@ -38,7 +38,8 @@ namespace backstay::cli {
 [[nodiscard]] std::string restore_text(const engine::RestoreReport& report, bool dry_run,
                                        double seconds);
 [[nodiscard]] std::string snapshots_text(const std::vector<repo::StoredSnapshot>& snapshots,
-                                         const engine::BindingHolds& holds);
+                                         const engine::BindingHolds& holds,
+                                         const std::vector<snapshot::SnapshotId>& staged);
 // One line of `ls -l`. Sizes and names are for eyes when `for_terminal`, else exact.
 [[nodiscard]] std::string entry_text(std::string_view path, const snapshot::Entry& entry,
                                      const snapshot::Snapshot& snapshot, bool for_terminal);

@@ -361,6 +361,22 @@ class JsonLines(program.ProgramTest):
         self.assert_seen(*(("placement", line) for line in (
             "store", "placement", "summary", "plan")))
 
+    def test_lines_of_stages(self):
+        self.fill(2)
+        self.run_for(0, "init", "--kdf-memory", "8MiB")
+        stage, moved = self.folder / "stage", self.folder / "moved"
+        self.lines_of(0, "stage", "status", stage)
+        for _ in range(2):
+            self.lines_of(0, "backup", self.source, "--stage", stage)
+            self.repository.rename(moved)
+            self.lines_of(0, "backup", self.source, "--stage", stage)
+            self.lines_of(0, "stage", "status", stage)
+            self.lines_of(0, "snapshots", "--stage", stage)
+            moved.rename(self.repository)
+        self.lines_of(0, "stage", "send", stage)
+        self.assert_seen(("backup", "sent"), ("stage", "stage"), ("stage", "sent"),
+                         ("stage", "summary"), ("snapshots", "snapshot"))
+
     def test_every_failure_ends_with_an_error_line(self):
         failures = {
             "init": ["--encryption", "rot13"], "backup": [], "restore": ["latest"],
@@ -370,7 +386,7 @@ class JsonLines(program.ProgramTest):
             "cache": ["nothing"], "lease": ["list"],
             "self-test": ["more"],
             "forget": [], "tag": ["latest"], "hold": ["latest"], "release": ["latest"],
-            "append-only": ["status"], "repo": ["probe"],
+            "append-only": ["status"], "repo": ["probe"], "stage": ["send", "nowhere"],
             "store": ["serve", "/nowhere"], "version": ["more"],
             "completion": ["csh"], "help": ["nothing"]}
         self.assertEqual(sorted(failures), sorted(SCHEMAS))
