@@ -186,7 +186,8 @@ Result<std::vector<Reading>> open_folders(Client& client, std::vector<Folder>& f
   std::vector<Reading> readings;
   for (Folder& folder : folders) {
     Request open = client.request(Message::kOpendir);
-    readings.push_back({.folder = &folder, .id = TRY(client.send(open.text(folder.path)))});
+    readings.push_back(
+        {.folder = &folder, .id = TRY(client.send(open.text(folder.path))), .handle = {}});
   }
   std::vector<Reading> open;
   for (Reading& reading : readings) {
