@@ -3,11 +3,11 @@
 #include <algorithm>
 #include <memory>
 
+#include "base/suggest.h"
 #include "base/try.h"
 #include "cli/commands.h"
 #include "cli/console.h"
 #include "cli/help_text.h"
-#include "cli/suggest.h"
 #include "io/terminal.h"
 #include "json/json.h"
 

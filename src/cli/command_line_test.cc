@@ -4,12 +4,12 @@
 #include <map>
 #include <sstream>
 
+#include "base/suggest.h"
 #include "cli/commands.h"
 #include "cli/completion.h"
 #include "cli/exit_code.h"
 #include "cli/help_text.h"
 #include "cli/parser.h"
-#include "cli/suggest.h"
 
 namespace backstay::cli {
 namespace {

@@ -10,8 +10,8 @@
 #include <memory>
 #include <set>
 
+#include "base/suggest.h"
 #include "base/try.h"
-#include "cli/suggest.h"
 
 namespace backstay::cli {
 namespace {

@@ -111,9 +111,10 @@ TEST(PlacementFile, SaysWhereItIsWrong) {
   };
   EXPECT_EQ(what("copies: two\nstores: {a: {url: /a}}\n"),
             "f.yaml:1:9: copies must be a whole number up to 1000000, not 'two'");
-  EXPECT_EQ(what("copies: 2\nstores:\n  a:\n    ulr: /a\n"), "f.yaml:4:5: a store has no 'ulr'");
+  EXPECT_EQ(what("copies: 2\nstores:\n  a:\n    ulr: /a\n"),
+            "f.yaml:4:5: a store has no 'ulr'; did you mean 'url'?");
   EXPECT_EQ(what("copies: 2\nstores:\n  a: {weight: 3}\n"), "f.yaml:3:3: the store a has no url");
-  EXPECT_EQ(what("copies: 2\nredundant: 3\n"), "f.yaml:2:1: there is no setting 'redundant'");
+  EXPECT_EQ(what("copies: 2\nredundant: 3\n"), "f.yaml:2:1: the file has no 'redundant'");
   EXPECT_NE(what("copies: 2\ncopies: 3\n").find("f.yaml:2:1: "), std::string::npos);
   EXPECT_NE(what("copies: 2\nstores:\n  a: {url: \"/a\n").find("f.yaml:3:"), std::string::npos);
   EXPECT_EQ(what("copies: 2\nshards: 4+2\nstores: {a: {url: /a}}\n"),

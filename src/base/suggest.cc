@@ -1,8 +1,8 @@
-#include "cli/suggest.h"
+#include "base/suggest.h"
 
 #include <algorithm>
 
-namespace backstay::cli {
+namespace backstay {
 namespace {
 
 // Optimal string alignment distance, row by row.
@@ -45,4 +45,4 @@ std::optional<std::string> nearest(std::string_view typed, const std::vector<std
   return begun == words.end() ? std::nullopt : std::optional(*begun);
 }
 
-}  // namespace backstay::cli
+}  // namespace backstay
