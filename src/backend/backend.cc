@@ -66,6 +66,10 @@ bool may_go_from_append_only(std::string_view name) {
   return name.starts_with("leases/");
 }
 
+Result<Space> Backend::space() {
+  return Space{};
+}
+
 std::unexpected<Error> refuse_retained(std::string_view where, std::string_view name,
                                        Timestamp until) {
   return std::unexpected(

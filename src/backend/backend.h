@@ -37,6 +37,12 @@ struct Keeping {
   std::uint64_t by_store = 0;  // of them, those that no program of a client can remove
 };
 
+// What fits into a store, as far as it can say.
+struct Space {
+  std::optional<std::uint64_t> total_bytes = {};  // with what others keep there
+  std::optional<std::uint64_t> free_bytes = {};   // that this client may still fill
+};
+
 // What a store can promise, as data. Later backends add to it what they are probed for.
 struct Capabilities {
   bool conditional_create = false;     // of two creates of one name exactly one succeeds
@@ -111,6 +117,9 @@ class Backend {
 
   // The store's clock, for the age of leases.
   virtual Result<Timestamp> store_time() = 0;
+
+  // Empty where the store cannot say.
+  virtual Result<Space> space();
 
   [[nodiscard]] virtual Capabilities capabilities() const = 0;
   // For messages: "/srv/backup", never with credentials.

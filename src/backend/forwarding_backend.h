@@ -49,6 +49,7 @@ class ForwardingBackend : public Backend {
   }
   Result<backend::Keeping> keeping() override { return inner_.keeping(); }
   Result<Timestamp> store_time() override { return inner_.store_time(); }
+  Result<Space> space() override { return inner_.space(); }
   [[nodiscard]] Capabilities capabilities() const override { return inner_.capabilities(); }
   [[nodiscard]] std::string describe() const override { return inner_.describe(); }
 

@@ -340,6 +340,11 @@ Result<Timestamp> LocalBackend::store_time() {
   return time;
 }
 
+Result<Space> LocalBackend::space() {
+  return Space{.total_bytes = TRY(io::total_bytes(root_)),
+               .free_bytes = TRY(io::free_bytes(root_))};
+}
+
 Capabilities LocalBackend::capabilities() const {
   return {.conditional_create = true,
           .lists_at_once = true,

@@ -56,6 +56,7 @@ class LocalBackend final : public Backend {
   Result<void> set_append_only(AppendOnly mode) override;
   Result<Keeping> keeping() override;
   Result<Timestamp> store_time() override;
+  Result<Space> space() override;
   [[nodiscard]] Capabilities capabilities() const override;
   [[nodiscard]] std::string describe() const override { return root_; }
 

@@ -275,6 +275,12 @@ Result<std::uint64_t> free_bytes(const std::string& path) {
   return std::uint64_t{vfs.f_bavail} * vfs.f_frsize;
 }
 
+Result<std::uint64_t> total_bytes(const std::string& path) {
+  struct statvfs vfs {};
+  if (::statvfs(path.c_str(), &vfs) != 0) return fail_io(errno, "looking at the space of " + path);
+  return std::uint64_t{vfs.f_blocks} * vfs.f_frsize;
+}
+
 Result<std::uint64_t> free_bytes_of(int fd) {
   struct statvfs vfs {};
   if (::fstatvfs(fd, &vfs) != 0) return fail_io(errno, "looking at the space around an open file");

@@ -134,6 +134,8 @@ class MappedFile {
 // Free bytes that this user may still write on the file system that holds `path`.
 Result<std::uint64_t> free_bytes(const std::string& path);
 Result<std::uint64_t> free_bytes_of(int fd);
+// All bytes of that file system, taken or free.
+Result<std::uint64_t> total_bytes(const std::string& path);
 // Makes the empty file `to` share all bytes of `from`, which costs next to nothing. Unsupported
 // where the file system cannot do that.
 Result<void> clone_bytes(int from, int to);

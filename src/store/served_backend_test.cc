@@ -174,6 +174,9 @@ TEST_F(StoreServer, KeepsToItsQuota) {
   const auto full = store->put("data/00/c", bytes);
   EXPECT_EQ(code_of(full), ErrorCode::kNoSpace);
   EXPECT_NE(full.error().describe().find("quota"), std::string::npos);
+  const backend::Space space = store->space().value();
+  EXPECT_EQ(space.total_bytes, 100'000U);
+  EXPECT_EQ(space.free_bytes, 20'000U);
   EXPECT_EQ(code_of(store->put("data/00/d", random_bytes(2'000'000))), ErrorCode::kNoSpace);
   ASSERT_TRUE(store->remove("data/00/a").has_value());
   EXPECT_TRUE(store->put("data/00/c", bytes).has_value());

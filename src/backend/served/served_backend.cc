@@ -126,6 +126,14 @@ Result<void> ServedBackend::look(OpenKind kind) {
   return {};
 }
 
+Result<Space> ServedBackend::space() {
+  const http::Response response = TRY(call(request("GET", ""), ""));
+  const StoreState state = TRY_DOING("asking " + describe(), read_state(as_text(response.body)));
+  if (!state.quota_bytes) return Space{};
+  const std::uint64_t used = std::min(state.used_bytes, *state.quota_bytes);
+  return Space{.total_bytes = state.quota_bytes, .free_bytes = *state.quota_bytes - used};
+}
+
 Result<void> ServedBackend::ready(std::string_view name) {
   TRY(validate_name(name));
   if (looked_) return {};

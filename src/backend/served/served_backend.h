@@ -58,6 +58,7 @@ class ServedBackend final : public Backend {
   Result<std::optional<Timestamp>> retention(std::string_view name) override;
   Result<void> set_append_only(AppendOnly mode) override;
   Result<Timestamp> store_time() override;
+  Result<Space> space() override;  // what its quota leaves
   [[nodiscard]] Capabilities capabilities() const override EXCLUDES(mutex_);
   [[nodiscard]] std::string describe() const override { return options_.address.url; }
 
