@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -30,6 +31,9 @@ struct RestoreOptions {
   std::string subpath;
   snapshot::PathFilter includes;  // empty: everything
   snapshot::PathFilter excludes;
+  // Of what is selected, only these, by their paths in the snapshot, with all that is below them
+  // and the folders above.
+  std::optional<std::set<std::string>> only;
   Overwrite overwrite = Overwrite::kAlways;
   bool delete_extra =
       false;  // what is in restored folders but not in the snapshot (and not excluded) goes
@@ -61,6 +65,7 @@ struct RestoreReport {
       0;  // entries with an attribute that this user or file system refused
   std::uint64_t errors = 0;
   std::uint64_t bytes_verified = 0;
+  std::uint64_t stretches_lost = 0;  // of the tree: nobody knows what was in them
   std::vector<std::string> unmatched;  // patterns to include that fit nothing in the snapshot
 };
 

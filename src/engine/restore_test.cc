@@ -246,6 +246,19 @@ TEST_F(RestoreTest, IncludesMakeOnlyTheFoldersTheyNeed) {
   EXPECT_EQ(stat_of("/a/deep").st_mtim.tv_sec, 1'600'000'000);
 }
 
+TEST_F(RestoreTest, OnlyWhatIsNamedIsMadeWithTheFoldersAbove) {
+  for (const char* folder : {"/a", "/a/deep", "/ab", "/b"}) add_folder(folder);
+  add_file("/a/deep/other.txt", "1");
+  add_file("/a/deep/wanted.txt", "2");
+  add_file("/ab/none.txt", "3");
+  add_file("/b/too.txt", "4");
+  finish();
+  options_.only = {"/a/deep/wanted.txt", "/b"};
+  EXPECT_EQ(restore_well().files_restored, 2U);
+  EXPECT_THAT(names(), ElementsAre("/a", "/a/deep", "/a/deep/wanted.txt", "/b", "/b/too.txt"));
+  EXPECT_EQ(stat_of("/a/deep").st_mtim.tv_sec, 1'600'000'000);
+}
+
 TEST_F(RestoreTest, TreesDeeperThanThePathLimitAreRestored) {
   std::string path;
   for (int i = 0; i < 400; ++i) {

@@ -30,6 +30,11 @@ std::optional<std::size_t> parse_latest(std::string_view which) {
   return back;
 }
 
+// Of a copy: what its original was called.
+std::string id_of_original(const snapshot::Snapshot& snapshot) {
+  return snapshot.origin.substr(snapshot.origin.rfind('/') + 1);
+}
+
 Result<repo::StoredSnapshot> select_by_prefix(
     const std::vector<const repo::StoredSnapshot*>& candidates, std::string_view which) {
   const bool hex = which.find_first_not_of("0123456789abcdef") == std::string_view::npos;
@@ -38,10 +43,16 @@ Result<repo::StoredSnapshot> select_by_prefix(
         Error(ErrorCode::kInvalidArgument, fmt::format("'{}' does not name a snapshot", which))
             .with_hint("Give latest, latest~N, @TIME, or at least 8 digits of an id."));
   }
+  const bool by_id = std::ranges::any_of(
+      candidates, [&](const auto* one) { return one->id.hex().starts_with(which); });
   const repo::StoredSnapshot* found = nullptr;
   for (const repo::StoredSnapshot* candidate : candidates) {
-    if (!candidate->id.hex().starts_with(which)) continue;
-    if (found != nullptr) {
+    const std::string id = by_id ? candidate->id.hex() : id_of_original(candidate->snapshot);
+    if (!id.starts_with(which)) continue;
+    // Of two copies of one snapshot either will do.
+    const bool same =
+        found != nullptr && !by_id && candidate->snapshot.origin == found->snapshot.origin;
+    if (found != nullptr && !same) {
       return std::unexpected(Error(ErrorCode::kInvalidArgument,
                                    fmt::format("several snapshots begin with '{}'", which))
                                  .with_hint("Give more digits of the id."));

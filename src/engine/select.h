@@ -25,7 +25,8 @@ struct SnapshotArgument {
 // "latest:/etc" -> {"latest", "/etc"}; times may hold colons, the subpath starts at ":/".
 [[nodiscard]] SnapshotArgument parse_snapshot_argument(std::string_view text);
 
-// not_found with a hint when nothing fits; invalid_argument when a prefix is short or fits several.
+// An id that no snapshot has means the copy of the snapshot that has it elsewhere. not_found with
+// a hint when nothing fits; invalid_argument when a prefix is short or fits several.
 // `snapshots` is oldest first.
 Result<repo::StoredSnapshot> select_snapshot(const std::vector<repo::StoredSnapshot>& snapshots,
                                              const SnapshotFilter& filter, std::string_view which,

@@ -54,6 +54,20 @@ TEST(SelectSnapshot, TakesTheNewestAtOrBeforeATime) {
   EXPECT_EQ(code_of(select("@nonsense")), "invalid_argument");
 }
 
+TEST(SelectSnapshot, TakesACopyByTheIdOfItsOriginal) {
+  std::vector<repo::StoredSnapshot> all = samples();
+  all[2].snapshot.origin = "backstay:" + std::string(32, 'a') + "/" + std::string(64, 'b');
+  const auto take = [&](std::string_view which) {
+    return minute_of(select_snapshot(all, {}, which, {.seconds = 1'700'000'400, .nanos = 0}));
+  };
+  EXPECT_EQ(take("bbbbbbbb"), 2);
+  EXPECT_EQ(take("aaaaaaaa"), -1);
+  all[0].snapshot.origin = all[2].snapshot.origin;
+  EXPECT_EQ(take("bbbbbbbb"), 2);
+  all[0].snapshot.origin.back() = 'c';
+  EXPECT_EQ(take("bbbbbbbb"), -1);
+}
+
 TEST(SelectSnapshot, TakesAnIdByItsStart) {
   EXPECT_EQ(minute_of(select("00000000")), 0);
   EXPECT_EQ(minute_of(select(samples()[2].id.hex())), 2);

@@ -95,7 +95,23 @@ Result<std::optional<snapshot::TreeItem>> SelectedWalk::next_readable() {
   }
 }
 
+bool SelectedWalk::is_left_out(const std::string& path, bool is_folder) const {
+  if (!options_.only) return false;
+  const std::set<std::string>& only = *options_.only;
+  if (is_folder) {
+    const std::string below = path.ends_with('/') ? path : path + "/";
+    const auto first = only.lower_bound(below);
+    if (first != only.end() && first->starts_with(below)) return false;
+  }
+  for (std::string above = path; !above.empty(); above.resize(above.rfind('/'))) {
+    if (only.contains(above)) return false;
+    if (!above.contains('/')) break;
+  }
+  return true;
+}
+
 Choice SelectedWalk::choose(const std::string& path, bool is_folder) const {
+  if (is_left_out(path, is_folder)) return Choice::kLeave;
   if (options_.excludes.matches(path)) return Choice::kLeave;
   if (options_.includes.empty() || options_.includes.matches(path)) return Choice::kTake;
   return is_folder && options_.includes.may_match_below(path) ? Choice::kPass : Choice::kLeave;

@@ -56,6 +56,7 @@ class SelectedWalk {
   Result<std::optional<snapshot::TreeItem>> next_readable();
   Result<void> go_to(std::string_view key);
   [[nodiscard]] Choice choose(const std::string& path, bool is_folder) const;
+  [[nodiscard]] bool is_left_out(const std::string& path, bool is_folder) const;
 
   snapshot::TreeCursor cursor_;
   const RestoreOptions& options_;

@@ -298,7 +298,9 @@ Result<void> walk_target(Site& site, Visitor& visitor, TreeDamage damage) {
   SelectedWalk walk =
       TRY(SelectedWalk::open(site.repository, site.snapshot, site.options,
                              [&site, damage](const std::string& path, const Error& error) {
-                               if (damage == TreeDamage::kReport) site.outcome.trouble(path, error);
+                               if (damage != TreeDamage::kReport) return;
+                               site.outcome.stretches_lost.fetch_add(1, std::memory_order_relaxed);
+                               site.outcome.trouble(path, error);
                              }));
   TargetWalk target(site, visitor, std::move(walk));
   return target.run();

@@ -1,0 +1,133 @@
+#include "engine/copies.h"
+
+#include <algorithm>
+#include <map>
+#include <utility>
+
+#include "base/try.h"
+#include "engine/check/object_check.h"
+#include "engine/check/verified_packs.h"
+#include "engine/copy.h"
+#include "repo/damage_mark.h"
+
+namespace backstay::engine {
+namespace {
+
+using repo::StoredSnapshot;
+using SourceKey = std::pair<std::string, std::vector<std::string>>;
+
+SourceKey source_of(const StoredSnapshot& stored) {
+  return {stored.snapshot.host, stored.snapshot.paths};
+}
+
+// Of each source the newest that passes.
+template <typename Test>
+std::map<SourceKey, const StoredSnapshot*> newest_of(const std::vector<StoredSnapshot>& all,
+                                                     const Test& test) {
+  std::map<SourceKey, const StoredSnapshot*> newest;
+  for (const StoredSnapshot& one : all) {
+    if (!test(one)) continue;
+    const StoredSnapshot*& known = newest[source_of(one)];
+    if (known == nullptr || known->snapshot.started <= one.snapshot.started) known = &one;
+  }
+  return newest;
+}
+
+Result<void> look_at_packs(repo::Repository& repository, std::chrono::seconds max_age,
+                           Holdings& found) {
+  using repo::ObjectKind;
+  const std::string& cache = repository.cache_directory();
+  const Timestamp now = repository.world().clock.now();
+  const auto verified =
+      check_stages::VerifiedPacks::load(cache.empty() ? std::string() : cache + "/verified", now);
+  for (const auto& object : TRY(check_stages::list_objects(repository.store()))) {
+    if (object.kind != ObjectKind::kDataPack && object.kind != ObjectKind::kMetaPack) continue;
+    ++found.packs;
+    const auto id = repo::parse_object_name(object.kind, object.name);
+    if (!id || !verified.is_fresh(*id, max_age, now)) continue;
+    ++found.packs_verified;
+    const Timestamp at{.seconds = *verified.verified_at(*id)};
+    found.verified_since = std::min(found.verified_since.value_or(at), at);
+  }
+  found.packs_damaged = TRY(repo::marked_packs(repository.store())).size();
+  return {};
+}
+
+Result<bool> is_locked(backend::Backend& store, const StoredSnapshot& stored, Timestamp now) {
+  const auto until = TRY(store.retention(
+      repo::object_name(repo::ObjectKind::kSnapshot, repo::ObjectId{stored.id.bytes})));
+  return until && *until > now;
+}
+
+// Only what the store itself enforces counts (docs/adr/0019-what-keeps-objects.md).
+Result<bool> is_immutable(repo::Repository& repository, const Holdings& found) {
+  backend::Backend& store = repository.store();
+  const backend::Capabilities can = store.capabilities();
+  if (can.append_only) {
+    const backend::Keeping keeping = TRY(store.keeping());
+    if (keeping.objects > 0 && keeping.by_store == keeping.objects) return true;
+  }
+  if (!can.object_lock || !can.lock_by_store || found.snapshots.empty()) return false;
+  const Timestamp now = TRY(store.store_time());
+  const auto newest = newest_of(found.snapshots, [](const auto&) { return true; });
+  for (const auto& [source, stored] : newest) {
+    if (!TRY(is_locked(store, *stored, now))) return false;
+  }
+  return true;
+}
+
+}  // namespace
+
+std::set<std::string> origins_of(const repo::RepositoryId& repository,
+                                 const std::vector<StoredSnapshot>& snapshots) {
+  std::set<std::string> origins;
+  for (const StoredSnapshot& one : snapshots) origins.insert(origin_of(repository, one));
+  return origins;
+}
+
+CatchUp catch_up(const repo::RepositoryId& from, const std::vector<StoredSnapshot>& originals,
+                 const std::set<std::string>& there, std::size_t max) {
+  const auto is_there = [&](const StoredSnapshot& one) {
+    return there.contains(origin_of(from, one));
+  };
+  const auto newest = newest_of(originals, is_there);
+  CatchUp result;
+  for (const StoredSnapshot& one : originals) {
+    const auto known = newest.find(source_of(one));
+    const bool missed =
+        known == newest.end() || known->second->snapshot.started < one.snapshot.started;
+    if (missed && !is_there(one)) result.wanted.push_back(one);
+  }
+  std::ranges::sort(result.wanted, {}, [](const auto& one) { return one.snapshot.started; });
+  if (result.wanted.size() <= max) return result;
+  result.left_out = result.wanted.size() - max;
+  result.wanted.erase(result.wanted.begin(),
+                      result.wanted.begin() + static_cast<std::ptrdiff_t>(result.left_out));
+  return result;
+}
+
+Result<Holdings> holdings_of(repo::Repository& repository, std::chrono::seconds max_age,
+                             Activity& activity) {
+  Holdings found;
+  found.snapshots = TRY(repository.snapshots([&](const snapshot::SnapshotId& id, const Error& e) {
+    ++found.unreadable;
+    activity.report("snapshot " + id.short_hex(), e);
+  }));
+  found.origins = origins_of(repository.config().id, found.snapshots);
+  TRY(look_at_packs(repository, max_age, found));
+  found.append_only = repository.store().capabilities().append_only;
+  found.immutable = TRY(is_immutable(repository, found));
+  return found;
+}
+
+Currency currency_of(const repo::RepositoryId& repository, const std::vector<StoredSnapshot>& all,
+                     const std::set<std::string>& origins) {
+  Currency currency;
+  for (const auto& [source, stored] : newest_of(all, [](const auto&) { return true; })) {
+    ++currency.sources;
+    if (origins.contains(origin_of(repository, *stored))) ++currency.current;
+  }
+  return currency;
+}
+
+}  // namespace backstay::engine
