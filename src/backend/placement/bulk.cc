@@ -190,10 +190,13 @@ Result<void> Bulk::judge_absence(std::string_view name, const Tried& tried) cons
   if (!view_.covers_bulk_without(away))
     return tried.troubles.failure(fmt::format("too many stores are away to read {}", name));
   if (!tried.damaged) return {};
-  return std::unexpected(
-      Error(ErrorCode::kCorruption, fmt::format("all copies of {} that can be had are damaged ({})",
-                                                name, tried.troubles.text()))
-          .with_hint("When stores that are away come back, one of them may have a whole one."));
+  // Who hears of damage may give the object up.
+  if (away != 0) {
+    return tried.troubles.failure(
+        fmt::format("the copies of {} that can be had are damaged, and stores are away", name));
+  }
+  return fail(ErrorCode::kCorruption,
+              fmt::format("all copies of {} are damaged ({})", name, tried.troubles.text()));
 }
 
 Result<Bytes> Bulk::get(std::string_view name, std::uint64_t size_max) const {
@@ -266,7 +269,8 @@ Result<unsigned> Bulk::complete(std::string_view name) const {
   if (look.tombstones != 0) return fail(ErrorCode::kNotFound, fmt::format("{} was removed", name));
   const StoreMask whole = look.there() & ~look.damaged();
   if (whole == 0) {
-    if (!view_.covers_bulk_without(view_.all() & ~look.answered))
+    const StoreMask away = view_.all() & ~look.answered;
+    if (!view_.covers_bulk_without(away) || (look.there() != 0 && away != 0))
       return troubles.failure(fmt::format("too many stores are away to read {}", name));
     return fail(look.there() != 0 ? ErrorCode::kCorruption : ErrorCode::kNotFound,
                 fmt::format("no store has a whole {}", name));

@@ -19,7 +19,15 @@ constexpr std::size_t kRememberedMax = 200'000;
 Result<void> Registers::secure_without(std::string_view name, StoreMask failed) const {
   Result<Settled> settled = settle(name, Depth::kHeader, 0);
   if (!settled) return std::unexpected(std::move(settled).error());
-  if (!settled->there) return {};  // removed since, or never decided
+  if (settled->entombed) return {};  // removed since
+  if (!settled->there) {
+    // The only store that kept it may be away.
+    Troubles troubles;
+    const Look seen = look(name, Depth::kHeader, 0, troubles);
+    const bool gone = seen.answered == view_.all() && seen.there() == 0;
+    if (gone || seen.tombstones != 0) return {};
+    return troubles.failure(fmt::format("no store that answers has {}", name));
+  }
   const StoreMask kept = settled->holders & ~failed;
   if (view_.decides(kept)) return {};
   const StoreMask others = view_.all() & ~failed & ~settled->holders;
@@ -151,8 +159,10 @@ Result<void> PlacementBackend::secure_without(const View& view, StoreMask failed
     for (const std::string& name : window.removed) {
       Troubles unheard;
       const Look look = Registers(view).look(name, Registers::Depth::kHeader, 0, unheard);
-      // Stored anew since.
-      if (look.tombstones == 0 && look.there() != 0) continue;
+      const bool there = look.tombstones == 0 && look.there() != 0;
+      if (there && look.answered != view.all())
+        return unheard.failure(fmt::format("whether {} was stored anew cannot be said", name));
+      if (there) continue;  // stored anew since
       TRY(Registers(view).entomb_without(name, failed));
     }
     return {};

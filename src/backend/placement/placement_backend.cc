@@ -164,7 +164,7 @@ Result<void> PlacementBackend::adopt_object(std::string_view name) {
         troubles.add(view.store(i), done.error());
       }
     }
-    const bool enough = kind_of(name) == Kind::kControl ? view.sees(adopted)
+    const bool enough = kind_of(name) == Kind::kControl ? view.decides(adopted)
                                                         : count_of(adopted) >= view.map().quorum;
     if (enough) return {};
     return troubles.failure(fmt::format("{} is durable on too few stores", name));
@@ -192,7 +192,7 @@ Result<void> PlacementBackend::adopt_names(std::string_view prefix) {
     }
     const bool bulk =
         !may_hold(prefix, Kind::kBulk) || view.covers_bulk_without(view.all() & ~adopted);
-    if (bulk && view.sees(adopted)) return {};
+    if (bulk && view.decides(adopted)) return {};
     return troubles.failure("too many stores are away to make their names durable");
   });
   if (result) remember({}, Since::kNamesAdopted);

@@ -15,8 +15,10 @@ namespace {
 constexpr std::string_view kMarkName = "placement/filling";
 constexpr std::uint64_t kPartMax = std::uint64_t{1} << 40;
 
-Result<void> unless_there(Result<void> put) {
-  if (!put && put.error().code() == ErrorCode::kAlreadyExists) return {};
+// What a run that was killed has put is made durable by this one.
+Result<void> put_durably(Backend& store, const std::string& name, ByteView bytes) {
+  Result<void> put = store.put(name, bytes);
+  if (!put && put.error().code() == ErrorCode::kAlreadyExists) return store.adopt(name);
   return put;
 }
 
@@ -66,9 +68,10 @@ Result<std::optional<Bytes>> whole_part(const View& view, const std::string& nam
 }
 
 // Of copies that say the same it does not matter whose was first.
-bool all_say_the_same(const View& view, const std::string& name) {
+bool all_say_the_same(const View& view, unsigned store, const std::string& name) {
   Troubles troubles;
   const Look look = Registers(view).look(name, Registers::Depth::kHeader, 0, troubles);
+  if ((look.answered | mask_of(store)) != view.all()) return false;
   std::optional<crypto::Digest> hash;
   for (const Look::Copy& copy : look.copies) {
     if (!copy.whole) continue;
@@ -89,7 +92,7 @@ Result<std::optional<Bytes>> part_for(const View& view, unsigned store, const st
     if (settled && !settled->there) return std::optional<Bytes>();
     if (settled) value = settled->header.value;
     const bool damaged = !settled && settled.error().code() == ErrorCode::kCorruption;
-    if (!settled && !damaged && !all_say_the_same(view, name))
+    if (!settled && !damaged && !all_say_the_same(view, store, name))
       return std::unexpected(settled.error().clone());
   }
   std::optional<Bytes> part = TRY(whole_part(view, name, others, value));
@@ -111,7 +114,7 @@ Result<void> fill(const View& view, unsigned store, const Listing& listing, Back
       const Result<Bytes> bytes =
           backend ? (*backend)->get(name, kMapBytesMax) : Result<Bytes>(Bytes());
       if (!backend || !bytes) continue;
-      TRY(unless_there(opened.put(name, *bytes)));
+      TRY(put_durably(opened, name, *bytes));
       break;
     }
   }
@@ -122,16 +125,26 @@ Result<void> fill(const View& view, unsigned store, const Listing& listing, Back
     if (listing.tombstone_of(name) != nullptr || !belongs(view, store, name)) continue;
     const std::optional<Bytes> part = TRY(part_for(view, store, name, listed.stores, report));
     if (!part) continue;
-    TRY(unless_there(opened.put(name, *part)));
+    TRY(put_durably(opened, name, *part));
     ++report.copies_put;
     report.bytes_put += part->size();
   }
   return {};
 }
 
+// All but the one that is filled and those that leave: what only they have was given up.
+StoreMask others_than(const View& view, unsigned store) {
+  StoreMask others = 0;
+  for (unsigned i = 0; i < view.map().stores.size(); ++i) {
+    const bool leaves = view.map().stores[i].membership == Membership::kLeaving;
+    if (i != store && !leaves) others |= mask_of(i);
+  }
+  return others;
+}
+
 // While one is away, what only it and the lost one had is not seen.
 Result<void> all_others_are_there(const View& view, unsigned store) {
-  for (const unsigned i : members_of(view.all() & ~mask_of(store))) {
+  for (const unsigned i : members_of(others_than(view, store))) {
     const Result<void> there = view.store(i).is_itself();
     if (there) continue;
     return std::unexpected(
@@ -158,7 +171,7 @@ Result<UpkeepReport> refill_store(PlacementBackend& backend, const std::string& 
     UpkeepReport report;
     Listing listing;
     TRY(list_stores(view, "", ListWhat::kRepositoryAndMaps, listing));
-    if ((view.all() & ~mask_of(store) & ~listing.answered) != 0)
+    if ((others_than(view, store) & ~listing.answered) != 0)
       return listing.troubles.failure("a store is filled anew when all others are there");
     TRY(fill(view, store, listing, opened, options, report));
     // Only what is durable may count, and only when all of it is there.

@@ -156,6 +156,10 @@ Result<std::optional<Settled>> Registers::judge_values(std::string_view name, co
   for (unsigned i = 0; i < look.copies.size(); ++i) {
     if (look.copies[i].whole) values[look.copies[i].header.value] |= mask_of(i);
   }
+  if (values.empty() && look.answered != view_.all()) {
+    return troubles.failure(
+        fmt::format("the copies of {} that can be had are damaged, and stores are away", name));
+  }
   if (values.empty()) {
     return fail(ErrorCode::kCorruption,
                 fmt::format("all stored copies of {} that can be had are damaged", name));
@@ -354,7 +358,8 @@ Result<void> Registers::remove(std::string_view name) const {
   Result<void> entombed = entomb(name, seen.tombstones);
   if (!entombed && entombed.error().code() == ErrorCode::kNoSpace) {
     // A full store must give before it takes. Where not even that makes room for a tombstone, no
-    // copy anywhere is as good.
+    // copy anywhere is as good; a store that is away might have one.
+    if (seen.answered != view_.all()) return entombed;
     const StoreMask gone = remove_copies(name);
     entombed = entomb(name, seen.tombstones);
     if (!entombed && gone == view_.all()) return {};

@@ -75,6 +75,24 @@ TEST_F(TwoTroubles, WhoseValueCountsIsNotGuessedWhenAStoreIsReplaced) {
   EXPECT_FALSE((*many_)[1].memory.objects().contains("placement/store"));
 }
 
+TEST_F(TwoTroubles, TwoLostDisksAreReplacedAfterOneWasTakenOut) {
+  make("copies: 3", 5);
+  fill(30);
+  const auto lose = [&](std::size_t i) { (*many_)[i].memory.set_objects({}); };
+  lose(1);
+  lose(2);
+  backend_ = many_->open().value();
+  take_out(1);
+  EXPECT_FALSE(rebalance_placement(*backend_, {})->settled) << "an owner is away";
+  const auto opened = many_->opener()("s2").value();
+  const auto report = refill_store(*backend_, "s2", *opened, {});
+  ASSERT_TRUE(report.has_value()) << report.error().describe();
+  backend_ = many_->open().value();
+  EXPECT_TRUE(rebalance_placement(*backend_, {})->settled);
+  expect_all(*backend_);
+  EXPECT_EQ(placement_status(*backend_)->incomplete, 0U);
+}
+
 // ---- damage that is repaired
 
 TEST_F(TwoTroubles, ADamagedCopyStaysWhileTheOthersCannotBeRead) {
@@ -101,6 +119,43 @@ TEST_F(TwoTroubles, ADamagedCopyStaysWhileTheOthersCannotBeRead) {
     EXPECT_EQ(repair_placement(*backend_, {.reading = Reading::kAllBytes})->copies_damaged, 1U);
     EXPECT_TRUE(repair_placement(*backend_, {.reading = Reading::kAllBytes})->settled);
   }
+}
+
+TEST_F(TwoTroubles, DamageIsNotClaimedWhileAStoreThatMayHaveAWholeCopyIsAway) {
+  make("copies: 2", 3);
+  fill(1);
+  for (const std::string name : {"data/00/0000", "snapshots/000"}) {
+    std::vector<std::size_t> holders;
+    for (std::size_t i = 0; i < 3; ++i) {
+      if ((*many_)[i].memory.objects().contains(name)) holders.push_back(i);
+    }
+    // All but the last are damaged, and that one is away.
+    for (std::size_t i = 0; i + 1 < holders.size(); ++i) {
+      MemoryBackend::Objects objects = (*many_)[holders[i]].memory.objects();
+      objects.at(name).at(3) ^= 1;
+      (*many_)[holders[i]].memory.set_objects(objects);
+    }
+    (*many_)[holders.back()].away = true;
+    EXPECT_EQ(code_of(backend_->get(name, 100)), ErrorCode::kUnavailable) << name;
+    (*many_)[holders.back()].away = false;
+  }
+}
+
+TEST_F(TwoTroubles, ANameThatIsLostKeepsNoOtherFromBeingRepaired) {
+  make("copies: 2", 3);
+  fill(3);
+  for (std::size_t i = 0; i < 3; ++i) {
+    MemoryBackend::Objects objects = (*many_)[i].memory.objects();
+    objects.at("snapshots/000").at(3) ^= 1;
+    if (i == 1)
+      std::erase_if(objects,
+                    [](const auto& entry) { return entry.first.starts_with("snapshots/"); });
+    (*many_)[i].memory.set_objects(objects);
+  }
+  const auto report = repair_placement(*backend_, {});
+  ASSERT_TRUE(report.has_value()) << report.error().describe();
+  EXPECT_EQ(report->lost, std::vector<std::string>{"snapshots/000"});
+  EXPECT_TRUE((*many_)[1].memory.objects().contains("snapshots/002"));
 }
 
 // ---- stores that do not make durable what they took

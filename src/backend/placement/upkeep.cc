@@ -122,10 +122,14 @@ Pass::ReadCopies Pass::read_copies(const std::string& name, const Listed& listed
 }
 
 Result<void> Pass::bury(const std::string& name, const Listed& listed, const Tombstone& tombstone) {
-  if (!dry() && !view_.decides(tombstone.stores))
-    TRY(Registers(view_).entomb(name, tombstone.stores));
   clean_ = false;
-  remove_copies(name, listed.stores);
+  const bool decided = dry() || view_.decides(tombstone.stores);
+  const Result<void> entombed =
+      decided ? Result<void>() : Registers(view_).entomb(name, tombstone.stores);
+  if (entombed)
+    remove_copies(name, listed.stores);
+  else
+    trouble(entombed.error().describe());
   return {};
 }
 
@@ -138,7 +142,14 @@ Result<void> Pass::look_after_control(const std::string& name, const Listed& lis
   report_.bytes_put += listed.size_bytes.value_or(0) * count_of(missing);
   if (dry()) return {};
   const Registers registers(view_);
-  const Settled settled = TRY(registers.settle(name, Registers::Depth::kHeader, 0));
+  const Result<Settled> found = registers.settle(name, Registers::Depth::kHeader, 0);
+  if (!found) {
+    // One name must not keep all others from being looked after.
+    if (found.error().code() == ErrorCode::kCorruption) report_.lost.push_back(name);
+    trouble(found.error().describe());
+    return {};
+  }
+  const Settled& settled = *found;
   if (!settled.there) return {};
   const StoreMask good = settled.holders & whole;
   const StoreMask damaged = listed.stores & ~whole & ~unread;
@@ -285,6 +296,16 @@ Result<void> Pass::run() {
   return {};
 }
 
+// It decides where everybody looks from now on, so it stays also where a store loses it.
+Result<void> keep_map(PlacementBackend& backend, const View& view, const std::string& name) {
+  Troubles troubles;
+  const StoreMask failed = backend.flush(view, troubles);
+  if (failed == 0) return {};
+  TRY(Registers(view).secure_without(name, failed));
+  if ((backend.flush(view, troubles) & ~failed) == 0) return {};
+  return troubles.failure("the map is not durable on enough stores");
+}
+
 Result<void> put_map(PlacementBackend& backend, const View& view, const Map& map) {
   TRY(validate(map));
   const std::string name = map_name(map.version);
@@ -295,7 +316,7 @@ Result<void> put_map(PlacementBackend& backend, const View& view, const Map& map
                   .put = [&](Backend& store) { return store.put(name, copy.pieces); }};
   const Result<void> created = Registers(view).create(name, made);
   static_cast<void>(TRY(backend.is_current(view)));
-  if (created) return backend.barrier();
+  if (created) return keep_map(backend, view, name);
   if (created.error().code() != ErrorCode::kAlreadyExists)
     return std::unexpected(created.error().clone());
   return std::unexpected(
