@@ -60,7 +60,9 @@ TEST_F(Stage, WithoutKnowledgeHoldsEverything) {
   const auto stage = open_by(staged_);
   ASSERT_EQ(problem((*stage)->load_index([](const auto&, const Error&) {})), "");
   EXPECT_TRUE(is_whole_in_stage(**stage, staged.snapshot).value_or(false));
-  EXPECT_TRUE(contents_of(**stage, staged.snapshot) == contents_of(tree_));
+  const auto contents = contents_of(**stage, staged.snapshot);
+  ASSERT_EQ(problem(contents), "");
+  EXPECT_TRUE(*contents == contents_of(tree_));
   EXPECT_EQ(send_well().sent, 1U);
   EXPECT_EQ(sent_.front().bytes_added, 0U);  // it is all there
 }
