@@ -9,10 +9,12 @@
 #include "cli/commands.h"
 #include "cli/compression_option.h"
 #include "cli/console.h"
+#include "cli/copy_to_places.h"
 #include "cli/duration.h"
 #include "cli/keep_parity.h"
 #include "cli/output_json.h"
 #include "cli/output_text.h"
+#include "cli/place_set.h"
 #include "cli/running.h"
 #include "cli/session.h"
 #include "cli/snapshot_choice.h"
@@ -148,6 +150,7 @@ Result<engine::OpenSource> choose_source(const Context& context, BackupArguments
   const std::string cache = cache_folder(context.options, context.environment);
   if (!cache.empty()) options.never.push_back(cache);
   if (!arguments.stage.folder.empty()) options.never.push_back(arguments.stage.folder);
+  for (std::string& place : folders_of_places(context)) options.never.push_back(std::move(place));
   const std::string current = TRY(io::current_directory());
   for (const std::string& place : options.never) {
     arguments.engine.places_left_out.push_back(snapshot::clean_path(place, current));
@@ -251,19 +254,51 @@ Result<ExitCode> run_backup_with_stage(Context& context, BackupArguments& argume
   return tell_backup(context, arguments, made);
 }
 
+// In a set the primary, and never a copy instead: copies hold what the primary has, and a snapshot
+// that only one of them had would be missed in the others.
+Result<std::unique_ptr<repo::Repository>> open_to_back_up(const Context& context,
+                                                          GivenCredential& given) {
+  if (whole_set(context) == nullptr)
+    return open_repository(context, KeyUse::kWriting, WhenChanged::kRefuse);
+  given = TRY(read_given_credential(context));
+  auto opened = open_repository(context, KeyUse::kWriting, WhenChanged::kRefuse, &given);
+  if (opened) return opened;
+  const Error& error = opened.error();
+  return std::unexpected(
+      Error(error.code(), fmt::format("nothing was backed up: {}, the primary, cannot be used: {}",
+                                      context.in_set->place.name, error.describe()))
+          .with_hint(is_away(error)
+                         ? "Make it reachable. Copies are made from it, and never in its place."
+                         : error.hint()));
+}
+
 Result<ExitCode> run_backup(Context& context, BackupArguments& arguments) {
   sort_trailing_words(arguments);
   TRY(refuse_contradictions(arguments));
+  if (!arguments.stage.folder.empty() && whole_set(context) != nullptr) {
+    return std::unexpected(
+        Error(ErrorCode::kInvalidArgument, "a stage is for one repository, and not for a set")
+            .with_hint("Give the primary alone, as set:FILE#NAME; 'backstay copy' brings the "
+                       "copies what is sent."));
+  }
   if (!arguments.stage.folder.empty()) return run_backup_with_stage(context, arguments);
-  const auto repository = TRY(open_repository(context, KeyUse::kWriting, WhenChanged::kRefuse));
+  GivenCredential given;
+  const auto repository = TRY(open_to_back_up(context, given));
   TRY(refuse_lock_without_full_key(arguments, *repository));
   const MadeBackup made = TRY(make_backup(context, arguments, *repository));
   Result<void> locked;
   if (made.report.id && arguments.lock_for.count() > 0)
     locked = lock_new(context, *repository, *made.report.id, arguments.lock_for);
-  const ExitCode code = tell_backup(context, arguments, made);
+  Result<bool> copied = true;
+  ExitCode code = ExitCode::kDone;
+  // For people in the order in which it happened; programs find the summary at the end.
+  if (!context.console.json()) code = tell_backup(context, arguments, made);
+  if (whole_set(context) != nullptr && !arguments.engine.dry_run)
+    copied = copy_after_backup(context, *repository, given);
+  if (context.console.json()) code = tell_backup(context, arguments, made);
   TRY_DOING("locking the snapshot, which is stored", std::move(locked));
-  return code;
+  const bool all_copied = TRY_DOING("copying the snapshot, which is stored", std::move(copied));
+  return all_copied ? code : ExitCode::kPartial;
 }
 
 void append_source_options(std::vector<Option>& options, BackupArguments& to) {
@@ -353,7 +388,10 @@ Command backup_command() {
           "root; a leading ! takes back what an earlier pattern left out.\n\n"
           "With --stage DIR a backup is kept in DIR while the repository is away, and sent by the "
           "next one that finds it there ('backstay stage'). DIR must have seen the repository "
-          "once: run the same command while it is there.",
+          "once: run the same command while it is there.\n\n"
+          "With a set of repositories (--repo set:FILE, docs/copies.md) the snapshot goes into the "
+          "primary, and from there into the copies, with what they missed. A copy that is away is "
+          "named, gets it the next time, and the exit code is 3.",
       .examples = {{"backstay backup /home --exclude '*.tmp' --tag daily", "Back up a folder"},
                    {"backstay backup --type full /home", "Read everything anew"},
                    {"backstay backup --stdin-from-command --stdin-filename db.sql -- pg_dump shop",

@@ -7,10 +7,12 @@
 #include "cli/commands.h"
 #include "cli/compression_option.h"
 #include "cli/console.h"
+#include "cli/copy_to_places.h"
 #include "cli/global_options.h"
 #include "cli/keep_parity.h"
 #include "cli/output_json.h"
 #include "cli/output_text.h"
+#include "cli/place_set.h"
 #include "cli/running.h"
 #include "cli/session.h"
 #include "cli/snapshot_choice.h"
@@ -61,34 +63,48 @@ class OtherEnvironment final : public Environment {
   const Environment& first_;
 };
 
-// Without a secret of its own, the other repository is taken to have the same: `given` is what was
-// read for the first.
-Result<std::unique_ptr<repo::Repository>> open_other(const Context& context,
-                                                     const CopyArguments& arguments,
-                                                     const GivenCredential& given) {
-  GlobalOptions options = context.options;
-  options.repository = arguments.to;
-  const OtherEnvironment environment(context.environment);
-  const bool own = !arguments.to_password_file.empty() || !arguments.to_password_command.empty() ||
-                   !arguments.to_recovery_key_file.empty() || !arguments.to_key_file.empty() ||
-                   !arguments.to_key_command.empty() || environment.has_secret();
-  if (own) {
-    options.password_file = arguments.to_password_file;
-    options.password_command = arguments.to_password_command;
-    options.recovery_key_file = arguments.to_recovery_key_file;
-    options.key_file = arguments.to_key_file;
-    options.key_command = arguments.to_key_command;
+// The world as the other repository has it, which outlives what is opened in it. Without a secret
+// of its own the other is taken to have the same.
+class OtherWorld {
+ public:
+  OtherWorld(const Context& context, const CopyArguments& arguments)
+      : environment_(context.environment), options_(context.options) {
+    options_.repository = arguments.to;
+    own_secret_ = !arguments.to_password_file.empty() || !arguments.to_password_command.empty() ||
+                  !arguments.to_recovery_key_file.empty() || !arguments.to_key_file.empty() ||
+                  !arguments.to_key_command.empty() || environment_.has_secret();
+    if (own_secret_) {
+      options_.password_file = arguments.to_password_file;
+      options_.password_command = arguments.to_password_command;
+      options_.recovery_key_file = arguments.to_recovery_key_file;
+      options_.key_file = arguments.to_key_file;
+      options_.key_command = arguments.to_key_command;
+    }
+    const Environment& environment =
+        own_secret_ ? static_cast<const Environment&>(environment_) : context.environment;
+    context_.emplace(Context{.program = context.program,
+                             .options = options_,
+                             .environment = environment,
+                             .console = context.console,
+                             .clock = context.clock,
+                             .rng = context.rng,
+                             .stop = context.stop});
   }
-  const Context other{
-      .program = context.program,
-      .options = options,
-      .environment = own ? static_cast<const Environment&>(environment) : context.environment,
-      .console = context.console,
-      .clock = context.clock,
-      .rng = context.rng,
-      .stop = context.stop};
-  return open_repository(other, KeyUse::kReading, WhenChanged::kRefuse, own ? nullptr : &given);
-}
+  OtherWorld(const OtherWorld&) = delete;
+  OtherWorld& operator=(const OtherWorld&) = delete;
+
+  // `given` is what was read for the first.
+  Result<std::unique_ptr<repo::Repository>> open(const GivenCredential& given) {
+    return open_repository(*context_, KeyUse::kReading, WhenChanged::kRefuse,
+                           own_secret_ ? nullptr : &given);
+  }
+
+ private:
+  const OtherEnvironment environment_;
+  GlobalOptions options_;
+  bool own_secret_ = false;
+  std::optional<Context> context_;
+};
 
 // What the run is told of as it goes.
 template <typename Line, typename Text>
@@ -139,22 +155,63 @@ Result<Chosen> choose(const Context& context, repo::Repository& repository,
   return Chosen{.snapshots = std::move(named), .damaged = 0};
 }
 
-Result<ExitCode> run_copy(Context& context, const CopyArguments& arguments) {
-  if (arguments.to.empty()) {
-    return std::unexpected(Error(ErrorCode::kInvalidArgument, "where to copy to is not said")
-                               .with_hint("Name the other repository with --to."));
-  }
-  const GivenCredential given = TRY(read_given_credential(context));
-  const auto from = TRY(open_repository(context, KeyUse::kReading, WhenChanged::kTell, &given));
-  const auto to = TRY(open_other(context, arguments, given));
-  const bool dry_run = arguments.engine.dry_run;
-  if (arguments.move && !dry_run) TRY(engine::require_removals(*from, "copy --move"));
-  const Chosen chosen = TRY(choose(context, *from, arguments));
-  TRY(load_index(context, *from));
+engine::CopyOptions engine_options(const Context& context, const CopyArguments& arguments) {
   engine::CopyOptions options = arguments.engine;
   options.threads = context.options.threads;
   options.memory_limit = context.options.memory_limit;
   options.wait = fence_wait(context);
+  return options;
+}
+
+// From the primary of a set to all its copies.
+Result<ExitCode> copy_in_set(Context& context, const CopyArguments& arguments) {
+  if (arguments.move) {
+    return fail(ErrorCode::kInvalidArgument,
+                "--move takes originals away, and a set is there to keep them");
+  }
+  const GivenCredential given = TRY(read_given_credential(context));
+  const auto primary = TRY(open_repository(context, KeyUse::kReading, WhenChanged::kTell, &given));
+  const Chosen chosen = TRY(choose(context, *primary, arguments));
+  TRY(load_index(context, *primary));
+  Running running(context);
+  CopyToPlaces copying({.context = context,
+                        .primary = *primary,
+                        .given = given,
+                        .options = engine_options(context, arguments),
+                        .running = running,
+                        .on_copied = [&](const engine::CopiedSnapshot& one) {
+                          tell(
+                              context, [&] { return copied_line(one); },
+                              [&] { return copied_text(one); },
+                              one.outcome == engine::CopyOutcome::kFailed);
+                        }});
+  for (const policy::Place& copy : context.in_set->set.copies)
+    TRY(copying.copy_all(copy, chosen.snapshots));
+  running.finish();
+  engine::CopyReport report = copying.total();
+  report.failed += chosen.damaged;
+  if (context.console.json())
+    context.console.print_json(copy_summary(report, std::nullopt, running.seconds()));
+  if (report.failed > 0) return ExitCode::kDamage;
+  return copying.complete() ? ExitCode::kDone : ExitCode::kPartial;
+}
+
+Result<ExitCode> run_copy(Context& context, const CopyArguments& arguments) {
+  if (arguments.to.empty() && whole_set(context) != nullptr) return copy_in_set(context, arguments);
+  if (arguments.to.empty()) {
+    return std::unexpected(Error(ErrorCode::kInvalidArgument, "where to copy to is not said")
+                               .with_hint("Name the other repository with --to, or give a set of "
+                                          "repositories as --repo set:FILE."));
+  }
+  const GivenCredential given = TRY(read_given_credential(context));
+  const auto from = TRY(open_repository(context, KeyUse::kReading, WhenChanged::kTell, &given));
+  OtherWorld other(context, arguments);
+  const auto to = TRY(other.open(given));
+  const bool dry_run = arguments.engine.dry_run;
+  if (arguments.move && !dry_run) TRY(engine::require_removals(*from, "copy --move"));
+  const Chosen chosen = TRY(choose(context, *from, arguments));
+  TRY(load_index(context, *from));
+  const engine::CopyOptions options = engine_options(context, arguments);
   Running running(context);
   std::vector<engine::CopiedPair> pairs;
   const auto on_copied = [&](const engine::CopiedSnapshot& one) {
@@ -181,7 +238,7 @@ Result<ExitCode> run_copy(Context& context, const CopyArguments& arguments) {
 
 std::vector<Option> copy_options(CopyArguments& to) {
   std::vector<Option> options{
-      place("--to", "URL", to.to, "the repository to copy to; it must exist"),
+      place("--to", "URL", to.to, "the repository to copy to; it must exist. Not for a set"),
       text("--to-password-file", "FILE", to.to_password_file,
            "its passphrase, when it is another than that of the first"),
       text("--to-password-command", "COMMAND", to.to_password_command,
@@ -225,11 +282,16 @@ Command copy_command() {
           "after its copy was read back and compared with it byte for byte. What is held, and the "
           "newest good snapshot of a source, stays and is named. 'backstay prune' then frees the "
           "space. It can be interrupted at any time: at no moment is a snapshot in neither.\n\n"
+          "Of a set of repositories (--repo set:FILE, docs/copies.md) it copies from the primary "
+          "to "
+          "all copies, without --to. A copy that is away is named, the others are made, and the "
+          "exit code is 3.\n\n"
           "The other repository's passphrase: --to-password-file, --to-password-command, "
           "--to-recovery-key-file, or BACKSTAY_TO_PASSWORD and its like; without any of them it "
           "is taken to be the same.",
       .examples = {{"backstay copy --to /mnt/second", "Copy all snapshots that are not there yet"},
                    {"backstay copy --to /mnt/second --host web latest", "Copy one"},
+                   {"backstay -r set:places.yaml copy", "Bring all copies of a set up to date"},
                    {"backstay copy --to /mnt/archive --move --tag yearly",
                     "Move what has a tag to an archive"}},
       .arguments = {{.name = "SNAP",

@@ -3,6 +3,7 @@
 #include "base/try.h"
 #include "cli/commands.h"
 #include "cli/console.h"
+#include "cli/place_set.h"
 #include "cli/session.h"
 #include "cli/snapshot_choice.h"
 #include "engine/activity.h"
@@ -19,7 +20,7 @@ struct DumpArguments {
   SnapshotChoice choice;
 };
 
-Result<ExitCode> run_dump(Context& context, const DumpArguments& arguments) {
+Result<ExitCode> dump_from_place(Context& context, const DumpArguments& arguments) {
   const auto repository = TRY(open_repository(context));
   const engine::SnapshotArgument argument = engine::parse_snapshot_argument(arguments.snapshot);
   // A pipe hides warnings.
@@ -43,6 +44,12 @@ Result<ExitCode> run_dump(Context& context, const DumpArguments& arguments) {
       },
       activity));
   return found.done();
+}
+
+Result<ExitCode> run_dump(Context& context, const DumpArguments& arguments) {
+  return read_from_places(
+      context, [&](Context& place) { return dump_from_place(place, arguments); },
+      ResultsAre::kBytes);
 }
 
 }  // namespace

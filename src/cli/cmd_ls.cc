@@ -7,6 +7,7 @@
 #include "cli/console.h"
 #include "cli/output_json.h"
 #include "cli/output_text.h"
+#include "cli/place_set.h"
 #include "cli/session.h"
 #include "cli/snapshot_choice.h"
 #include "cli/text_layout.h"
@@ -70,7 +71,7 @@ class Listing {
   const snapshot::Snapshot& snapshot_;
 };
 
-Result<ExitCode> run_ls(Context& context, const LsArguments& arguments) {
+Result<ExitCode> list_from_place(Context& context, const LsArguments& arguments) {
   const auto repository = TRY(open_repository(context));
   const engine::SnapshotArgument argument = engine::parse_snapshot_argument(arguments.snapshot);
   const FoundSnapshot found =
@@ -106,6 +107,11 @@ Result<ExitCode> run_ls(Context& context, const LsArguments& arguments) {
     TRY(listing.print_folder(key));
   }
   return found.done();
+}
+
+Result<ExitCode> run_ls(Context& context, const LsArguments& arguments) {
+  return read_from_places(context,
+                          [&](Context& place) { return list_from_place(place, arguments); });
 }
 
 }  // namespace

@@ -8,6 +8,8 @@
 #include "cli/console.h"
 #include "cli/output_json.h"
 #include "cli/output_text.h"
+#include "cli/place_set.h"
+#include "cli/restore_from_copies.h"
 #include "cli/running.h"
 #include "cli/session.h"
 #include "cli/snapshot_choice.h"
@@ -54,13 +56,25 @@ std::function<void(const std::string&, snapshot::EntryType)> tell_deleted(Consol
   };
 }
 
-void print_result(Context& context, const engine::RestoreReport& report, bool dry_run,
-                  double seconds) {
+struct Restored {
+  const engine::RestoreReport& report;
+  bool dry_run = false;
+  std::uint64_t from_copies = 0;
+};
+
+void print_result(Context& context, const Restored& restored, double seconds) {
   Console& console = context.console;
-  if (console.json())
-    console.print_json(restore_summary(report, seconds));
-  else if (!context.options.quiet)
-    console.print(restore_text(report, dry_run, seconds));
+  const engine::RestoreReport& report = restored.report;
+  if (console.json()) {
+    json::Json line = restore_summary(report, seconds);
+    if (context.in_set != nullptr) {
+      line["place"] = context.in_set->place.name;
+      line["paths_from_copies"] = restored.from_copies;
+    }
+    console.print_json(line);
+  } else if (!context.options.quiet) {
+    console.print(restore_text(report, restored.dry_run, seconds));
+  }
   if (report.attributes_not_set > 0) {
     console.warning(
         fmt::format("{} could not get all of their attributes back; the files are whole",
@@ -97,17 +111,13 @@ Result<void> require_whole(const Stage& stage, repo::Repository& repository,
           .with_hint("Send it with 'backstay stage send', and restore it from there."));
 }
 
-Result<ExitCode> run_restore(Context& context, const RestoreArguments& arguments) {
-  if (arguments.safety_snapshot) {
-    return std::unexpected(
-        Error(ErrorCode::kUnsupported, "--safety-snapshot comes with a later version")
-            .with_hint("Restore into an empty folder, or back up the target first."));
-  }
+Result<ExitCode> restore_from_place(Context& context, const RestoreArguments& arguments) {
   engine::RestoreOptions options = complete(context, arguments);
   options.on_delete = tell_deleted(context.console, options.dry_run);
   const Stage stage(context, arguments.stage);
   const auto repository = TRY(open_to_restore(context, stage));
   options.keep = backend::placement::folders_behind(repository->store().describe());
+  for (std::string& folder : folders_of_places(context)) options.keep.push_back(std::move(folder));
   const std::string cache = cache_folder(context.options, context.environment);
   if (!cache.empty()) options.keep.push_back(cache);
   const std::string which = engine::parse_snapshot_argument(arguments.snapshot).which;
@@ -117,13 +127,31 @@ Result<ExitCode> run_restore(Context& context, const RestoreArguments& arguments
   TRY(load_index(context, *repository));
   TRY(require_whole(stage, *repository, found.stored));
   Running running(context);
-  const engine::RestoreReport report =
-      TRY(engine::restore(*repository, found.stored.snapshot, options, running.activity()));
+  DamageWatch watch(running.activity());
+  engine::RestoreReport report =
+      TRY(engine::restore(*repository, found.stored.snapshot, options, watch.activity()));
+  std::uint64_t from_copies = 0;
+  if (whole_set(context) != nullptr && !options.dry_run) {
+    const RestoredInPart done{
+        .primary = *repository, .stored = found.stored, .options = options, .watch = watch};
+    from_copies = TRY(restore_from_copies(context, done, running, report));
+  }
   running.finish();
   for (const std::string& pattern : report.unmatched)
     context.console.warning(fmt::format("--include '{}' selects nothing in the snapshot", pattern));
-  print_result(context, report, options.dry_run, running.seconds());
+  print_result(context, {.report = report, .dry_run = options.dry_run, .from_copies = from_copies},
+               running.seconds());
   return report.errors > 0 ? ExitCode::kPartial : found.done();
+}
+
+Result<ExitCode> run_restore(Context& context, const RestoreArguments& arguments) {
+  if (arguments.safety_snapshot) {
+    return std::unexpected(
+        Error(ErrorCode::kUnsupported, "--safety-snapshot comes with a later version")
+            .with_hint("Restore into an empty folder, or back up the target first."));
+  }
+  return read_from_places(context,
+                          [&](Context& place) { return restore_from_place(place, arguments); });
 }
 
 // Given in words, always means symbolic links to folders, too.
@@ -193,7 +221,11 @@ Command restore_command() {
           "repository are named and not written; all others are restored, and the exit code is 3. "
           "It is 3, too, when latest or a time had to pass over a damaged snapshot: the newest "
           "whole one is restored then, but only into a folder that is empty or missing, and not "
-          "with --delete.",
+          "with --delete.\n\n"
+          "From a set of repositories (--repo set:FILE, docs/copies.md) files come from the "
+          "primary, "
+          "from a copy where the primary is away, and those alone that are damaged in the primary "
+          "from the first copy that has them whole.",
       .examples = {{"backstay restore latest --target /tmp/back",
                     "Everything of the newest snapshot"},
                    {"backstay restore latest:/home/ann --target /home/ann",

@@ -10,6 +10,7 @@
 #include "cli/console.h"
 #include "cli/output_json.h"
 #include "cli/output_text.h"
+#include "cli/place_set.h"
 #include "cli/session.h"
 #include "cli/snapshot_choice.h"
 #include "cli/stage.h"
@@ -62,7 +63,7 @@ void print_snapshots_json(Console& console, const PlacedSnapshots& placed,
   }
 }
 
-Result<ExitCode> run_snapshots(Context& context, const SnapshotsArguments& arguments) {
+Result<ExitCode> snapshots_of_place(Context& context, const SnapshotsArguments& arguments) {
   const Stage stage(context, arguments.stage);
   GivenCredential given;
   if (!stage.folder().empty()) given = TRY(read_given_credential(context));
@@ -87,6 +88,11 @@ Result<ExitCode> run_snapshots(Context& context, const SnapshotsArguments& argum
   }
   const bool damaged = !list.damaged.empty() || !tags_known;
   return damaged ? ExitCode::kDamage : ExitCode::kDone;
+}
+
+Result<ExitCode> run_snapshots(Context& context, const SnapshotsArguments& arguments) {
+  return read_from_places(context,
+                          [&](Context& place) { return snapshots_of_place(place, arguments); });
 }
 
 }  // namespace

@@ -8,6 +8,8 @@
 #include "cli/running.h"
 #include "cli/session.h"
 #include "cli/snapshot_choice.h"
+#include "cli/stats_of_copies.h"
+#include "cli/stats_of_growth.h"
 #include "engine/stats.h"
 #include "json/json.h"
 
@@ -17,6 +19,9 @@ namespace {
 struct StatsArguments {
   std::string snapshot;
   SnapshotChoice choice;
+  bool copies = false;
+  bool growth = false;
+  std::uint64_t capacity = 0;  // bytes; 0: as the store says
 };
 
 // Nothing where everything may go.
@@ -25,7 +30,23 @@ std::string keeping_text(const backend::Backend& store) {
   return "append-only: nothing is removed ('backstay append-only status' says who sees to it)\n";
 }
 
+Result<void> refuse_mixture(const StatsArguments& arguments) {
+  const int questions = static_cast<int>(!arguments.snapshot.empty()) +
+                        static_cast<int>(arguments.copies) + static_cast<int>(arguments.growth);
+  if (questions > 1)
+    return fail(ErrorCode::kInvalidArgument, "SNAP, --copies and --growth are asked one at a time");
+  if (arguments.capacity > 0 && !arguments.growth)
+    return fail(ErrorCode::kInvalidArgument, "--capacity is about --growth");
+  return {};
+}
+
 Result<ExitCode> run_stats(Context& context, const StatsArguments& arguments) {
+  TRY(refuse_mixture(arguments));
+  if (arguments.copies) return show_copies(context);
+  if (arguments.growth) {
+    return show_growth(context,
+                       arguments.capacity > 0 ? std::optional(arguments.capacity) : std::nullopt);
+  }
   const auto repository = TRY(open_repository(context));
   std::optional<FoundSnapshot> of;
   std::optional<snapshot::Snapshot> snapshot;
@@ -51,14 +72,29 @@ Command stats_command() {
   const auto arguments = std::make_shared<StatsArguments>();
   std::vector<Option> options;
   append_choice_options(options, arguments->choice);
+  options.push_back(
+      flag("--copies", arguments->copies, "the places of a set (--repo set:FILE), and 3-2-1-1-0"));
+  options.push_back(
+      flag("--growth", arguments->growth, "how fast it grows, and when its store is full"));
+  options.push_back(size("--capacity", arguments->capacity,
+                         "for --growth: what the repository may take, where the store cannot say"));
   SetValue set_snapshot = [arguments](std::string_view which) -> Result<void> {
     arguments->snapshot = which;
     return {};
   };
   return {.name = "stats",
           .summary = "Show how much there is and what it costs",
-          .description = "Of all snapshots together, or of one.",
-          .examples = {{"backstay stats latest", "The size of the newest snapshot"}},
+          .description =
+              "Of all snapshots together, or of one.\n\n"
+              "With --copies of a set of repositories (docs/copies.md): each place, what it lacks, "
+              "how it is kept and when it was verified, and whether there are 3 copies on 2 media, "
+              "1 off site, 1 offline or immutable, with 0 errors. What is not known counts as not "
+              "good.\n\n"
+              "With --growth what backups stored a day, by the median of all slopes, and the days "
+              "until the store is full if nothing is pruned.",
+          .examples = {{"backstay stats latest", "The size of the newest snapshot"},
+                       {"backstay -r set:places.yaml stats --copies", "Is 3-2-1-1-0 kept to?"},
+                       {"backstay stats --growth --capacity 2TiB", "When will it be full?"}},
           .arguments = {{.name = "SNAP",
                          .help = "id or at least 8 digits of it, latest, latest~N, or @TIME",
                          .arity = Arity::kOptional,

@@ -19,6 +19,7 @@ namespace backstay::cli {
 class Console;
 struct Context;
 struct GlobalOptions;
+struct InSet;
 
 struct Example {
   std::string line;  // "backstay backup /home --tag daily"
@@ -66,6 +67,8 @@ struct Context {
   const Clock& clock;
   Rng& rng;
   std::stop_source stop;
+  // Where the repository is a place of a set (cli/place_set.h); null otherwise.
+  const InSet* in_set = nullptr;
 };
 
 }  // namespace backstay::cli

@@ -20,6 +20,11 @@ constexpr std::string_view kPlain = "\x1b[0m";
 }  // namespace
 
 void Console::print(std::string_view text) {
+  ++printed_;
+  add(text);
+}
+
+void Console::add(std::string_view text) {
   const MutexLock lock(mutex_);
   pending_ += text;
   if (pending_.size() >= kPieceBytes || streams_.out_is_terminal) {
@@ -34,16 +39,21 @@ void Console::print_bytes(ByteView bytes) {
 }
 
 void Console::print_json(const json::Json& line) {
+  ++printed_;
+  add_json(line);
+}
+
+void Console::add_json(const json::Json& line) {
   const std::string text = json::to_line(line) + "\n";
   if (out_is_bytes_.load()) {
     write_message(text);
   } else {
-    print(text);
+    add(text);
   }
 }
 
 void Console::print_json_now(const json::Json& line) {
-  print_json(line);
+  add_json(line);
   // A failure is kept and comes back from the flush at the end.
   static_cast<void>(flush());
 }

@@ -53,6 +53,8 @@ class Console {
   void print_json(const json::Json& line) EXCLUDES(mutex_);
   // For lines that somebody waits for while the command goes on.
   void print_json_now(const json::Json& line) EXCLUDES(mutex_);
+  // So many results were printed so far, lines about what goes on aside.
+  [[nodiscard]] std::uint64_t printed() const { return printed_.load(); }
   // Fails when standard output could not take all of it: no_space, or cancelled when its reader
   // went away.
   Result<void> flush() EXCLUDES(mutex_);
@@ -78,6 +80,8 @@ class Console {
 
  private:
   enum class Level : std::uint8_t { kError, kWarning, kInfo, kDetail };
+  void add(std::string_view text) EXCLUDES(mutex_);
+  void add_json(const json::Json& line) EXCLUDES(mutex_);
   void say(Level level, std::string_view message, std::string_view hint);
   [[nodiscard]] std::string json_message(Level level, std::string_view message,
                                          std::string_view hint) const;
@@ -92,6 +96,7 @@ class Console {
   Style style_;
   std::atomic<bool> progress_drawn_{false};
   std::atomic<bool> out_is_bytes_{false};
+  std::atomic<std::uint64_t> printed_{0};
   // Held over the writing of a line: those of two threads must not mix.
   Mutex mutex_;
   std::string pending_ GUARDED_BY(mutex_);

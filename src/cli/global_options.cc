@@ -81,7 +81,8 @@ std::vector<Option> global_option_table(GlobalOptions& to) {
                              "repository: a folder, s3://BUCKET/PREFIX, azure://CONTAINER/PREFIX, "
                              "sftp://USER@HOST/PATH, "
                              "ftps://USER@HOST/PATH, webdavs://USER@HOST/PATH, "
-                             "backstays://HOST/NAME or placement:FILE"),
+                             "backstays://HOST/NAME or placement:FILE; set:FILE means a "
+                             "primary and its copies (docs/copies.md)"),
                        "BACKSTAY_REPO"),
       from_environment(
           text("--password-file", "FILE", to.password_file, "read the passphrase from this file"),

@@ -13,6 +13,7 @@
 #include "cli/help_text.h"
 #include "cli/output_json.h"
 #include "cli/parser.h"
+#include "cli/place_set.h"
 #include "crypto/random.h"
 #include "io/machine.h"
 #include "io/memory_dumps.h"
@@ -101,7 +102,9 @@ ExitCode run(Context& context, const Parsed& parsed) {
   if (parsed.error) return report_ended(console, parsed, *parsed.error);
   const Command version = version_command();
   const Command& command = parsed.wish == Wish::kVersion ? version : *parsed.command();
-  const Result<ExitCode> ended = command.run(context);
+  const Result<ExitCode> ended = names_set(context.options.repository)
+                                     ? run_in_set(context, command.run)
+                                     : command.run(context);
   if (ended) return *ended;
   return report_ended(console, parsed, ended.error());
 }

@@ -16,6 +16,7 @@
 #include "cli/known_repository.h"
 #include "cli/output_text.h"
 #include "cli/passphrase.h"
+#include "cli/place_set.h"
 #include "cli/store_world.h"
 #include "io/file.h"
 
@@ -125,7 +126,11 @@ Result<std::unique_ptr<repo::Repository>> with_key_hint(
 }  // namespace
 
 Result<std::string> repository_url(const Context& context) {
-  if (!context.options.repository.empty()) return context.options.repository;
+  const std::string& url = context.options.repository;
+  // A set that can be read was replaced by one of its places before the command began.
+  if (names_set(url)) TRY(read_place_set(url));
+  if (context.in_set != nullptr) TRY(check_place_secret(*context.in_set));
+  if (!url.empty()) return url;
   return std::unexpected(Error(ErrorCode::kInvalidArgument, "no repository is given")
                              .with_hint("Give it with --repo or in BACKSTAY_REPO."));
 }

@@ -100,6 +100,10 @@ Result<FoundSnapshot> find_snapshot(const Context& context, repo::Repository& re
   }
   FoundSnapshot found;
   found.stored = TRY(std::move(selected));
+  if (!by_time && !found.stored.id.hex().starts_with(which)) {
+    context.console.note(fmt::format("snapshot {} has its copy here as {}", which.substr(0, 8),
+                                     found.stored.id.short_hex()));
+  }
   found.certain = list.damaged.empty() || !by_time;
   if (!found.certain && damaged == PassOver::kRefuse) {
     return std::unexpected(

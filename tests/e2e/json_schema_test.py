@@ -114,6 +114,32 @@ class JsonLines(program.ProgramTest):
         self.lines_of(0, "copy", "--to", self.folder / "second", "--move")
         self.assert_seen(("copy", "snapshot"), ("copy", "moved"), ("copy", "summary"))
 
+    def test_lines_of_sets(self):
+        self.fill(3)
+        places = [self.folder / "first", self.folder / "second"]
+        for self.repository in places:
+            self.lines_of(0, "init", "--encryption", "none")
+        file = self.folder / "places.yaml"
+        file.write_text("primary: {name: first, url: first}\n"
+                        "copies: [{name: second, url: second}]\n")
+        self.repository = f"set:{file}"
+        self.lines_of(0, "backup", self.source)
+        self.lines_of(0, "copy")
+        self.lines_of(0, "stats", "--copies")
+        self.lines_of(0, "stats", "--growth")
+        for pack in (places[0] / "data").rglob("*/*"):
+            os.chmod(pack, 0o600)
+            pack.write_bytes(bytes(pack.stat().st_size))
+        self.lines_of(0, "restore", "latest", "--target", self.target)
+        places[0].rename(self.folder / "away")
+        for command in (["snapshots"], ["ls", "latest"],
+                        ["restore", "latest", "--target", self.target]):
+            self.lines_of(0, *command)
+        self.lines_of(0, "stats", "--copies")
+        self.assert_seen(("backup", "copied_to"), ("copy", "copied_to"), ("stats", "place"),
+                         ("stats", "copies"), ("stats", "growth"), ("restore", "from_copy"),
+                         ("restore", "place"), ("ls", "place"), ("snapshots", "place"))
+
     def test_lines_of_imports(self):
         self.fill(3)
         restic = self.folder / "restic"
