@@ -17,6 +17,12 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     for (const s3::ListedKey& key : page->keys) ASSERT(!key.key.empty());
   }
   if (const auto id = s3::parse_upload_id(xml)) ASSERT(!id->empty());
+  if (const auto page = s3::parse_parts(xml)) {
+    for (const s3::ListedPart& part : page->parts) ASSERT(part.number > 0 && !part.etag.empty());
+  }
+  if (const auto uploads = s3::parse_uploads(xml)) {
+    for (const s3::ListedUpload& one : *uploads) ASSERT(!one.key.empty() && !one.id.empty());
+  }
   static_cast<void>(s3::parse_completed(xml).has_value());
   static_cast<void>(s3::parse_retention(xml).has_value());
   static_cast<void>(s3::parse_lock_enabled(xml));

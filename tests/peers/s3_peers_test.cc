@@ -10,6 +10,8 @@
 #include "backend/open.h"
 #include "backend/s3/s3_backend.h"
 #include "backend/testing/backend_contract.h"
+#include "base/hex.h"
+#include "crypto/md5.h"
 #include "crypto/random.h"
 #include "io/process.h"
 #include "io/testing/temporary_folder.h"
@@ -121,6 +123,59 @@ INSTANTIATE_TEST_SUITE_P(
                                     [] { return store_of(ceph(), Lock::kOn, false); }},
                       ContractParam{"OpenStack Swift",
                                     [] { return store_of(swift(), Lock::kOff, false); }}));
+
+// What the store says of a part is what decides whether it is sent again.
+void go_on_with_an_upload(const Peer& peer) {
+  SystemClock clock;
+  crypto::SystemRng rng;
+  auto opened = s3::S3Backend::open(s3::parse_address(peer.url("uploads")).value(),
+                                    {peer.environment(), clock, rng, {}}, OpenKind::kCreate);
+  ASSERT_TRUE(opened.has_value()) << opened.error().describe();
+  s3::Bucket& bucket = (*opened)->bucket();
+  const std::string key = "data/3f/cut";
+  Bytes whole(11 << 20);
+  rng.fill(whole);
+  constexpr std::size_t kPart = 5 << 20;
+  const auto begun = bucket.call({.method = "POST", .key = key, .query = {{"uploads", ""}}}, {});
+  ASSERT_TRUE(begun.has_value()) << begun.error().describe();
+  const std::string id = s3::parse_upload_id(begun->body).value();
+  const ByteView first = ByteView(whole).first(kPart);
+  ASSERT_TRUE(
+      bucket
+          .call({.method = "PUT", .key = key, .query = {{"partNumber", "1"}, {"uploadId", id}}},
+                first)
+          .has_value());
+  const auto listed = bucket.call({.key = key, .query = {{"uploadId", id}}});
+  ASSERT_TRUE(listed.has_value()) << listed.error().describe();
+  const auto page = s3::parse_parts(listed->body).value();
+  ASSERT_EQ(page.parts.size(), 1U);
+  EXPECT_EQ(page.parts[0].size_bytes, kPart);
+  EXPECT_NE(page.parts[0].etag.find(to_hex(crypto::md5(first))), std::string::npos);
+  const auto left = bucket.call({.query = {{"prefix", bucket.address().prefix}, {"uploads", ""}}});
+  ASSERT_TRUE(left.has_value()) << left.error().describe();
+  const auto uploads = s3::parse_uploads(left->body).value();
+  ASSERT_EQ(uploads.size(), 1U);
+  EXPECT_EQ(uploads[0].key, bucket.address().prefix + key);
+  EXPECT_LT(std::abs(uploads[0].begun.seconds - bucket.last_answered()->seconds), 60);
+  s3::end_orphaned_uploads(bucket);  // it is not old
+
+  s3::UnfinishedUploads unfinished;
+  unfinished.keep(key, {.id = id, .part_bytes = kPart});
+  const ByteView view(whole);
+  const auto sent = s3::upload_in_parts({bucket, key, unfinished}, {&view, 1}, {}, {});
+  ASSERT_TRUE(sent.has_value()) << sent.error().describe();
+  EXPECT_TRUE((*opened)->get(key, whole.size()).value() == whole);
+}
+
+TEST(S3Uploads, GoOnWhereCephHasThem) {
+  if (!ceph().runs()) GTEST_SKIP() << "Ceph RGW is not installed";
+  go_on_with_an_upload(ceph());
+}
+
+TEST(S3Uploads, GoOnWhereSwiftHasThem) {
+  if (!swift().runs()) GTEST_SKIP() << "OpenStack Swift is not installed";
+  go_on_with_an_upload(swift());
+}
 
 }  // namespace
 }  // namespace backstay::backend

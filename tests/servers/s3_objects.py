@@ -67,6 +67,8 @@ def on_bucket(store, bucket, method, query):
         return 200, b"", []
     if method != "GET":
         raise Refusal(405, "MethodNotAllowed")
+    if "uploads" in query:
+        return list_uploads(store, query.get("prefix", ""))
     if "object-lock" in query:
         if store.has("swift"):
             return 200, f"<ObjectLockConfiguration{NAMESPACE}/>", []
@@ -192,13 +194,15 @@ def on_upload(request, store, bucket, key):
     method, query = request.command, request.parameters
     if method == "POST" and "uploads" in query:
         upload = uuid.uuid4().hex
-        store.uploads[upload] = (key, {})
+        store.uploads[upload] = (key, {}, store.now())
         return 200, (f"<InitiateMultipartUploadResult{NAMESPACE}><UploadId>{upload}</UploadId>"
                      "</InitiateMultipartUploadResult>"), []
     upload = query["uploadId"]
     if store.uploads.get(upload, (None,))[0] != key:
         raise Refusal(404, "NoSuchUpload", "no such upload")
     parts = store.uploads[upload][1]
+    if method == "GET":
+        return list_parts(store, parts, int(query.get("part-number-marker", 0)))
     if method == "PUT":
         etag = hashlib.md5(request.body).hexdigest()
         parts[int(query["partNumber"])] = (etag, request.body)
@@ -207,6 +211,27 @@ def on_upload(request, store, bucket, key):
         del store.uploads[upload]
         return 204, b"", []
     return complete(request, store, bucket, key, upload)
+
+
+def list_parts(store, parts, after):
+    most = 2 if store.has("small-pages") else 1000
+    numbers = sorted(number for number in parts if number > after)
+    text = f"<ListPartsResult{NAMESPACE}>" + "".join(
+        f"<Part><PartNumber>{number}</PartNumber><ETag>&quot;{parts[number][0]}&quot;</ETag>"
+        f"<Size>{len(parts[number][1])}</Size></Part>" for number in numbers[:most])
+    text += f"<IsTruncated>{str(len(numbers) > most).lower()}</IsTruncated>"
+    if len(numbers) > most:
+        text += f"<NextPartNumberMarker>{numbers[most - 1]}</NextPartNumberMarker>"
+    return 200, text + "</ListPartsResult>", []
+
+
+def list_uploads(store, prefix):
+    listed = "".join(
+        f"<Upload><Key>{escape(key)}</Key><UploadId>{upload}</UploadId><Initiated>{iso(begun)}"
+        "</Initiated></Upload>" for upload, (key, _, begun) in store.uploads.items()
+        if key.startswith(prefix))
+    return 200, (f"<ListMultipartUploadsResult{NAMESPACE}>{listed}"
+                 "<IsTruncated>false</IsTruncated></ListMultipartUploadsResult>"), []
 
 
 def complete(request, store, bucket, key, upload):

@@ -71,12 +71,19 @@ std::string escaped(std::string_view value) {
   return out;
 }
 
+template <typename Number>
+Result<Number> number(const pugi::xml_node& node, std::string_view name) {
+  const std::string written = text(node, name);
+  Number value = 0;
+  const auto [end, error] = std::from_chars(written.data(), written.data() + written.size(), value);
+  if (error != std::errc{} || end != written.data() + written.size()) return broken(name);
+  return value;
+}
+
 Result<ListedKey> parse_key(const pugi::xml_node& node) {
-  ListedKey listed{.key = text(node, "Key"), .size_bytes = 0, .modified = {}};
-  const std::string size = text(node, "Size");
-  const auto [end, error] =
-      std::from_chars(size.data(), size.data() + size.size(), listed.size_bytes);
-  if (error != std::errc{} || end != size.data() + size.size()) return broken("size");
+  ListedKey listed{.key = text(node, "Key"),
+                   .size_bytes = TRY(number<std::uint64_t>(node, "Size")),
+                   .modified = {}};
   if (listed.key.empty()) return broken("key");
   listed.modified = TRY(parse_moment(text(node, "LastModified")));
   return listed;
@@ -117,6 +124,41 @@ Result<std::string> parse_upload_id(ByteView xml) {
   std::string id = text(root_of(document, xml, "InitiateMultipartUploadResult"), "UploadId");
   if (id.empty()) return broken("id of the upload");
   return id;
+}
+
+Result<PartsPage> parse_parts(ByteView xml) {
+  pugi::xml_document document;
+  const pugi::xml_node root = root_of(document, xml, "ListPartsResult");
+  if (!root) return broken("list of parts");
+  PartsPage page;
+  for (const pugi::xml_node node : root.children()) {
+    if (local_name(node) != "Part") continue;
+    ListedPart part{.number = TRY(number<int>(node, "PartNumber")),
+                    .size_bytes = TRY(number<std::uint64_t>(node, "Size")),
+                    .etag = text(node, "ETag")};
+    if (part.number < 1 || part.etag.empty()) return broken("part");
+    page.parts.push_back(std::move(part));
+  }
+  if (text(root, "IsTruncated") == "true") {
+    page.next = text(root, "NextPartNumberMarker");
+    if (page.next.empty()) return broken("number of the next page");
+  }
+  return page;
+}
+
+Result<std::vector<ListedUpload>> parse_uploads(ByteView xml) {
+  pugi::xml_document document;
+  const pugi::xml_node root = root_of(document, xml, "ListMultipartUploadsResult");
+  if (!root) return broken("list of uploads");
+  std::vector<ListedUpload> uploads;
+  for (const pugi::xml_node node : root.children()) {
+    if (local_name(node) != "Upload") continue;
+    ListedUpload upload{.key = text(node, "Key"), .id = text(node, "UploadId"), .begun = {}};
+    upload.begun = TRY(parse_moment(text(node, "Initiated")));
+    if (upload.key.empty() || upload.id.empty()) return broken("upload");
+    uploads.push_back(std::move(upload));
+  }
+  return uploads;
 }
 
 Result<void> parse_completed(ByteView xml) {

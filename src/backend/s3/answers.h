@@ -36,6 +36,26 @@ Result<ListPage> parse_list(ByteView xml);
 // <InitiateMultipartUploadResult>
 Result<std::string> parse_upload_id(ByteView xml);
 
+// <ListPartsResult>: what is there of an upload.
+struct ListedPart {
+  int number = 0;
+  std::uint64_t size_bytes = 0;
+  std::string etag;
+};
+struct PartsPage {
+  std::vector<ListedPart> parts;
+  std::string next;  // the number after which the next page begins; empty at the end
+};
+Result<PartsPage> parse_parts(ByteView xml);
+
+// <ListMultipartUploadsResult>: uploads that nobody has ended. Only a first page is ever asked for.
+struct ListedUpload {
+  std::string key;
+  std::string id;
+  Timestamp begun;
+};
+Result<std::vector<ListedUpload>> parse_uploads(ByteView xml);
+
 // Whether <CompleteMultipartUploadResult> is what it says: stores answer 200 before they know, and
 // put an <Error> into it. unavailable then.
 Result<void> parse_completed(ByteView xml);

@@ -63,6 +63,39 @@ TEST(S3Answers, AreCorruptionWhereSomethingIsMissing) {
   EXPECT_FALSE(parse_retention(as_bytes("<Other/>")).has_value());
 }
 
+TEST(S3Answers, HavePartsAndUploadsThatWereLeft) {
+  const auto page =
+      parse_parts(as_bytes("<ListPartsResult xmlns='x'><Part><PartNumber>2</PartNumber><ETag>"
+                           "&quot;ab&quot;</ETag><Size>70</Size></Part><IsTruncated>true"
+                           "</IsTruncated><NextPartNumberMarker>2</NextPartNumberMarker>"
+                           "</ListPartsResult>"))
+          .value();
+  ASSERT_EQ(page.parts.size(), 1U);
+  EXPECT_EQ(page.parts[0].number, 2);
+  EXPECT_EQ(page.parts[0].size_bytes, 70U);
+  EXPECT_EQ(page.parts[0].etag, "\"ab\"");
+  EXPECT_EQ(page.next, "2");
+  for (const char* const text :
+       {"", "<Other/>", "<ListPartsResult><IsTruncated>true</IsTruncated></ListPartsResult>",
+        "<ListPartsResult><Part><PartNumber>0</PartNumber><ETag>a</ETag><Size>1</Size></Part>"
+        "</ListPartsResult>",
+        "<ListPartsResult><Part><PartNumber>1</PartNumber><ETag>a</ETag></Part>"
+        "</ListPartsResult>"}) {
+    EXPECT_EQ(parse_parts(as_bytes(text)).error().code(), ErrorCode::kCorruption) << text;
+  }
+  const auto uploads =
+      parse_uploads(as_bytes("<ListMultipartUploadsResult><Upload><Key>a/b</Key><UploadId>7"
+                             "</UploadId><Initiated>2026-11-22T10:30:00.000Z</Initiated></Upload>"
+                             "</ListMultipartUploadsResult>"))
+          .value();
+  ASSERT_EQ(uploads.size(), 1U);
+  EXPECT_EQ(uploads[0].key, "a/b");
+  EXPECT_EQ(uploads[0].begun, (Timestamp{1795343400, 0}));
+  EXPECT_FALSE(parse_uploads(as_bytes("<ListMultipartUploadsResult><Upload/>"
+                                      "</ListMultipartUploadsResult>"))
+                   .has_value());
+}
+
 TEST(S3Answers, FindTheFailureInACompletionThatSucceeded) {
   EXPECT_TRUE(parse_completed(as_bytes("  <CompleteMultipartUploadResult/>")).has_value());
   const auto failed = parse_completed(

@@ -54,6 +54,7 @@ Result<http::Response> Bucket::call(const Call& call) {
   for (;;) {
     const Signed with{region(), store_now(), TRY(options_.credentials.current())};
     http::Response response = TRY_DOING("asking " + options_.address.describe(), send(call, with));
+    if (call.answered != nullptr) *call.answered = true;
     learn(response);
     if (response.succeeded()) return response;
     if (!correct(response, with, done)) return failure(call, response);

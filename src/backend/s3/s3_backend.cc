@@ -154,20 +154,39 @@ UploadHeaders S3Backend::headers_of(Creation creation) const {
   return headers;
 }
 
+S3Backend::~S3Backend() {
+  unfinished_.take_back(bucket_);
+}
+
 Result<void> S3Backend::put(std::string_view name, std::span<const ByteView> pieces) {
   const StreamedBytes bytes = streamed(pieces);
+  const std::string key(name);
   return create(name, bytes, [&](const UploadHeaders& headers) {
-    return upload_in_parts(bucket_, std::string(name), pieces, headers, limits_.parts);
+    return upload_in_parts({bucket_, key, unfinished_}, pieces, headers,
+                           options_for(key, limits_.parts.part_bytes));
   });
 }
 
 Result<void> S3Backend::put_streamed(std::string_view name, const StreamedBytes& bytes) {
+  const std::string key(name);
   return create(name, bytes, [&](const UploadHeaders& headers) {
-    UploadOptions options = limits_.parts;
-    options.part_bytes = limits_.streamed_part_bytes;
+    UploadOptions options = options_for(key, limits_.streamed_part_bytes);
     options.at_once = std::min<std::size_t>(options.at_once, 2);
-    return upload_in_parts(bucket_, std::string(name), bytes, headers, options);
+    return upload_in_parts({bucket_, key, unfinished_}, bytes, headers, options);
   });
+}
+
+bool S3Backend::line_broke(const std::string& key) {
+  const MutexLock lock(mutex_);
+  return line_broke_.contains(key);
+}
+
+// Over a line that breaks, less is sent again.
+UploadOptions S3Backend::options_for(const std::string& key, std::uint64_t part_bytes) {
+  UploadOptions options = limits_.parts;
+  options.part_bytes = part_bytes;
+  if (line_broke(key)) options.part_bytes = std::min(part_bytes, limits_.broken_line_part_bytes);
+  return options;
 }
 
 Result<void> S3Backend::create(std::string_view name, const StreamedBytes& bytes,
@@ -177,7 +196,8 @@ Result<void> S3Backend::create(std::string_view name, const StreamedBytes& bytes
   Creation how = TRY(creation_of(name));
   for (;;) {
     const UploadHeaders headers = headers_of(how);
-    const bool large = bytes.size > limits_.single_max;
+    const bool large = bytes.size > limits_.single_max ||
+                       (bytes.size > limits_.broken_line_part_bytes && line_broke(key));
     if (how == Creation::kLookFirst) {
       const Result<ObjectInfo> there = head(name);
       if (there) return taken(describe(), name);
@@ -204,20 +224,26 @@ Result<void> S3Backend::create_at_once(const std::string& key, const StreamedByt
     return {};
   }));
   const crypto::Sha256 digest = hash.finish();
+  bool answered = false;
   Call call{.method = "PUT",
             .key = key,
             .headers = headers.object,
             .body = &bytes,
-            .payload_hash = to_hex(digest)};
+            .payload_hash = to_hex(digest),
+            .answered = &answered};
   std::ranges::copy(headers.condition, std::back_inserter(call.headers));
   // Kept beside the object where the store can; buckets with a default retention ask for it.
   if (bucket_.vendor().checksums) {
     call.headers.push_back({"x-amz-checksum-sha256", to_base64(digest)});
   }
   const Result<http::Response> stored = bucket_.call(call);
-  if (!stored && stored.error().code() == ErrorCode::kAlreadyExists) return taken(describe(), key);
-  if (!stored) return std::unexpected(stored.error().clone());
-  return {};
+  if (stored) return {};
+  if (!answered && stored.error().retryable()) {
+    const MutexLock lock(mutex_);
+    line_broke_.insert(key);
+  }
+  if (stored.error().code() == ErrorCode::kAlreadyExists) return taken(describe(), key);
+  return std::unexpected(stored.error().clone());
 }
 
 // Parts that would be in vain are not sent, and what came out is looked at: the sum of the parts is
@@ -226,6 +252,7 @@ Result<void> S3Backend::create_in_parts(
     const std::string& key, const StreamedBytes& bytes, const UploadHeaders& headers,
     const std::function<Result<void>(const UploadHeaders&)>& in_parts) {
   const Result<ObjectInfo> before = head(key);
+  // Perhaps by our own attempt before, whose answer was lost: then its upload has ended, too.
   if (before) return taken(describe(), key);
   if (before.error().code() != ErrorCode::kNotFound) {
     return std::unexpected(before.error().clone());
@@ -237,7 +264,11 @@ Result<void> S3Backend::create_in_parts(
   if (!sent && sent.error().code() == ErrorCode::kAlreadyExists) return taken(describe(), key);
   TRY(std::move(sent));
   const ObjectInfo after = TRY(head(key));
-  if (after.size_bytes == bytes.size) return {};
+  if (after.size_bytes == bytes.size) {
+    const MutexLock lock(mutex_);
+    line_broke_.erase(key);
+    return {};
+  }
   TRY(remove(key));
   return fail(ErrorCode::kUnavailable, fmt::format("of {} the store made {} bytes of {}", key,
                                                    after.size_bytes, bytes.size));
@@ -390,6 +421,8 @@ Result<Timestamp> S3Backend::store_time() {
 
 Result<void> S3Backend::remove(std::string_view name) {
   TRY(ready(name));
+  // Who tidies up does it thoroughly. Leases go after every operation, also of others.
+  if (!name.starts_with("leases/") && !orphans_ended_.exchange(true)) end_orphaned_uploads(bucket_);
   if (lock_) return remove_version(name);
   const Result<http::Response> removed =
       bucket_.call({.method = "DELETE", .key = std::string(name)});

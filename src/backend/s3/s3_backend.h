@@ -8,6 +8,7 @@
 #include <atomic>
 #include <memory>
 #include <optional>
+#include <set>
 #include <stop_token>
 #include <string>
 
@@ -39,6 +40,8 @@ struct Limits {
   std::uint64_t single_max = 32 << 20;  // what is larger goes in parts
   UploadOptions parts = {};
   std::uint64_t streamed_part_bytes = 8 << 20;
+  // Of an object on whose way the line broke: the least that S3 takes.
+  std::uint64_t broken_line_part_bytes = 5 << 20;
   std::size_t connections_max = 16;
 };
 
@@ -49,6 +52,9 @@ class S3Backend final : public Backend {
   // at by the first call that it answers.
   static Result<std::unique_ptr<S3Backend>> open(const Address& address, World world, OpenKind kind,
                                                  Limits limits = {});
+
+  // Uploads that were cut, and that nobody goes on with, are taken back.
+  ~S3Backend() override;
 
   using Backend::put;
   Result<void> put(std::string_view name, std::span<const ByteView> pieces) override;
@@ -87,6 +93,9 @@ class S3Backend final : public Backend {
   Result<void> create(std::string_view name, const StreamedBytes& bytes,
                       const std::function<Result<void>(const UploadHeaders&)>& in_parts)
       EXCLUDES(mutex_);
+  [[nodiscard]] bool line_broke(const std::string& key) EXCLUDES(mutex_);
+  [[nodiscard]] UploadOptions options_for(const std::string& key, std::uint64_t part_bytes)
+      EXCLUDES(mutex_);
   Result<void> create_at_once(const std::string& key, const StreamedBytes& bytes,
                               const UploadHeaders& headers);
   Result<void> create_in_parts(const std::string& key, const StreamedBytes& bytes,
@@ -108,7 +117,11 @@ class S3Backend final : public Backend {
   Bucket bucket_;
   std::atomic<bool> lock_ = false;
   std::atomic<bool> looked_ = false;  // lock_ and creation_ are as the store says
+  std::atomic<bool> orphans_ended_ = false;
+  UnfinishedUploads unfinished_;
   mutable Mutex mutex_;
+  // Objects that did not get through as a whole; those that came since are taken out.
+  std::set<std::string, std::less<>> line_broke_ GUARDED_BY(mutex_);
   Creation creation_ GUARDED_BY(mutex_) = Creation::kUnasked;
 };
 

@@ -9,6 +9,7 @@
 #include "base/hex.h"
 #include "base/mutex.h"
 #include "base/try.h"
+#include "crypto/md5.h"
 #include "crypto/sha256.h"
 
 namespace backstay::backend::s3 {
@@ -17,6 +18,9 @@ namespace {
 constexpr std::uint64_t kPartsMax = 10'000;
 // Stores put many parts together before they answer.
 constexpr std::chrono::seconds kCompletionSilence{300};
+// A writer gives an object up after minutes. He who slept for days finds his upload gone, and
+// begins it anew.
+constexpr std::int64_t kOrphanSeconds = std::int64_t{3} * 24 * 3600;
 
 struct Part {
   int number = 0;
@@ -24,10 +28,41 @@ struct Part {
   Bytes owned;  // where the pieces are of a stream
 };
 
+// A store that cannot be reached keeps the parts, until somebody ends orphans.
+void end_upload(Bucket& bucket, const std::string& key, const std::string& id) {
+  static_cast<void>(
+      bucket.call({.method = "DELETE", .key = key, .query = {{"uploadId", id}}}).has_value());
+}
+
 // The upload of one object: begun, parts from several threads, completed or taken back.
 class Upload {
  public:
   Upload(Bucket& bucket, std::string key) : bucket_(bucket), key_(std::move(key)) {}
+
+  [[nodiscard]] const std::string& id() const { return id_; }
+
+  // Goes on with one that was begun. False when the store has it no more.
+  Result<bool> go_on(const std::string& id) {
+    id_ = id;
+    http::Parameters query{{"uploadId", id_}};
+    for (;;) {
+      const auto said = bucket_.call({.key = key_, .query = query});
+      // The store's own word, which elsewhere means that all is to be tried again.
+      if (!said && said.error().describe().contains("NoSuchUpload")) {
+        id_.clear();
+        return false;
+      }
+      if (!said) return std::unexpected(said.error().clone());
+      PartsPage page = TRY(parse_parts(said->body));
+      for (ListedPart& part : page.parts) there_.insert_or_assign(part.number, std::move(part));
+      if (page.next.empty()) return true;
+      if (query.size() > 1 && query.back().second == page.next) {
+        return fail(ErrorCode::kUnavailable, "the store's list of parts does not end");
+      }
+      query.resize(1);
+      query.emplace_back("part-number-marker", page.next);
+    }
+  }
 
   Result<void> begin(const std::vector<http::Header>& headers) {
     const http::Response response = TRY(bucket_.call(
@@ -37,6 +72,11 @@ class Upload {
   }
 
   Result<void> send(const Part& part) EXCLUDES(mutex_) {
+    if (const auto etag = etag_of_the_same(part)) {
+      const MutexLock lock(mutex_);
+      parts_.push_back({part.number, *etag});
+      return {};
+    }
     crypto::Sha256Stream hash;
     for (const ByteView piece : part.pieces) hash.update(piece);
     const StreamedBytes body = streamed(part.pieces);
@@ -70,17 +110,27 @@ class Upload {
     return parse_completed(response.body);
   }
 
-  // A store that cannot be reached keeps the parts: docs/backends/s3.md has a rule for them.
-  void take_back() {
-    if (id_.empty()) return;
-    static_cast<void>(
-        bucket_.call({.method = "DELETE", .key = key_, .query = {{"uploadId", id_}}}).has_value());
-  }
+  void take_back() { end_upload(bucket_, key_, id_); }
 
  private:
+  // The store has this part, and the MD5 that it tells (which it does of parts that it encrypts by
+  // no key of its own) is that of these bytes.
+  [[nodiscard]] std::optional<std::string> etag_of_the_same(const Part& part) const {
+    const auto found = there_.find(part.number);
+    if (found == there_.end()) return std::nullopt;
+    std::string etag = found->second.etag;
+    std::erase(etag, '"');
+    Bytes whole;
+    for (const ByteView piece : part.pieces) append(whole, piece);
+    if (whole.size() != found->second.size_bytes) return std::nullopt;
+    if (etag != to_hex(crypto::md5(whole))) return std::nullopt;
+    return found->second.etag;
+  }
+
   Bucket& bucket_;
   const std::string key_;
   std::string id_;
+  std::map<int, ListedPart> there_;  // of an attempt before; not changed once parts are sent
   Mutex mutex_;
   std::vector<UploadedPart> parts_ GUARDED_BY(mutex_);
 };
@@ -131,21 +181,38 @@ std::uint64_t part_bytes(std::uint64_t size, const UploadOptions& options) {
   return std::max(options.part_bytes, (size + kPartsMax - 1) / kPartsMax);
 }
 
-// `feed` gives all parts to the senders.
+// `feed` gives all parts, of so many bytes each, to the senders.
 template <typename Feed>
-Result<void> run(Upload& upload, const UploadHeaders& headers, const UploadOptions& options,
-                 const Feed& feed) {
-  TRY(upload.begin(headers.object));
+Result<void> run(const UploadTarget& target, std::uint64_t size, const UploadHeaders& headers,
+                 const UploadOptions& options, const Feed& feed) {
+  Upload upload(target.bucket, target.key);
+  std::uint64_t each = part_bytes(size, options);
+  bool begun = false;
+  if (auto before = target.unfinished.take(target.key)) {
+    Result<bool> there = upload.go_on(before->id);
+    if (!there) {
+      target.unfinished.keep(target.key, *std::move(before));
+      return std::unexpected(std::move(there).error());
+    }
+    begun = *there;
+    if (begun) each = before->part_bytes;
+  }
+  if (!begun) TRY(upload.begin(headers.object));
   const auto work = [&]() -> Result<void> {
     Senders senders(upload, options.at_once);
-    Result<void> fed = feed(senders);
+    Result<void> fed = feed(senders, each);
     Result<void> sent = senders.finish();
     TRY(std::move(fed));
     TRY(std::move(sent));
     return upload.complete(headers.condition);
   };
   Result<void> done = work();
-  if (!done) upload.take_back();
+  if (done) return done;
+  if (done.error().retryable()) {
+    target.unfinished.keep(target.key, {.id = upload.id(), .part_bytes = each});
+  } else {
+    upload.take_back();
+  }
   return done;
 }
 
@@ -170,24 +237,20 @@ std::vector<Part> cut(std::span<const ByteView> pieces, std::uint64_t bytes_each
 
 }  // namespace
 
-Result<void> upload_in_parts(Bucket& bucket, const std::string& key,
-                             std::span<const ByteView> pieces, const UploadHeaders& headers,
-                             const UploadOptions& options) {
-  Upload upload(bucket, key);
-  const std::uint64_t each = part_bytes(streamed(pieces).size, options);
-  return run(upload, headers, options, [&](Senders& senders) -> Result<void> {
+Result<void> upload_in_parts(const UploadTarget& target, std::span<const ByteView> pieces,
+                             const UploadHeaders& headers, const UploadOptions& options) {
+  const auto feed = [&](Senders& senders, std::uint64_t each) -> Result<void> {
     for (Part& part : cut(pieces, each)) {
       if (!senders.give(std::move(part))) break;
     }
     return {};
-  });
+  };
+  return run(target, streamed(pieces).size, headers, options, feed);
 }
 
-Result<void> upload_in_parts(Bucket& bucket, const std::string& key, const StreamedBytes& bytes,
+Result<void> upload_in_parts(const UploadTarget& target, const StreamedBytes& bytes,
                              const UploadHeaders& headers, const UploadOptions& options) {
-  Upload upload(bucket, key);
-  const std::uint64_t each = part_bytes(bytes.size, options);
-  return run(upload, headers, options, [&](Senders& senders) -> Result<void> {
+  const auto feed = [&](Senders& senders, std::uint64_t each) -> Result<void> {
     Part part{.number = 1, .pieces = {}, .owned = {}};
     bool wanted = true;
     const auto give = [&] {
@@ -209,7 +272,42 @@ Result<void> upload_in_parts(Bucket& bucket, const std::string& key, const Strea
     }));
     if (!part.owned.empty() && wanted) give();
     return {};
-  });
+  };
+  return run(target, bytes.size, headers, options, feed);
+}
+
+void UnfinishedUploads::keep(const std::string& key, One upload) {
+  const MutexLock lock(mutex_);
+  uploads_.insert_or_assign(key, std::move(upload));
+}
+
+std::optional<UnfinishedUploads::One> UnfinishedUploads::take(const std::string& key) {
+  const MutexLock lock(mutex_);
+  auto found = uploads_.extract(key);
+  if (found.empty()) return std::nullopt;
+  return std::move(found.mapped());
+}
+
+void UnfinishedUploads::take_back(Bucket& bucket) {
+  std::map<std::string, One> all;
+  {
+    const MutexLock lock(mutex_);
+    all.swap(uploads_);
+  }
+  for (const auto& [key, upload] : all) end_upload(bucket, key, upload.id);
+}
+
+void end_orphaned_uploads(Bucket& bucket) {
+  const std::string& ours = bucket.address().prefix;
+  const auto said = bucket.call({.query = {{"prefix", ours}, {"uploads", ""}}});
+  if (!said) return;
+  const auto uploads = parse_uploads(said->body);
+  const auto now = bucket.last_answered();
+  if (!uploads || !now) return;
+  for (const ListedUpload& one : *uploads) {
+    if (!one.key.starts_with(ours) || now->seconds - one.begun.seconds < kOrphanSeconds) continue;
+    end_upload(bucket, one.key.substr(ours.size()), one.id);
+  }
 }
 
 }  // namespace backstay::backend::s3

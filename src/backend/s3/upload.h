@@ -2,10 +2,13 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "backend/s3/bucket.h"
+#include "base/mutex.h"
 #include "base/streamed_bytes.h"
 
 namespace backstay::backend::s3 {
@@ -22,13 +25,45 @@ struct UploadHeaders {
   std::vector<http::Header> condition;
 };
 
-// Creates `key` of the pieces, which stay where they are. After a failure the parts are removed
-// again, as far as the store can be reached.
-Result<void> upload_in_parts(Bucket& bucket, const std::string& key,
-                             std::span<const ByteView> pieces, const UploadHeaders& headers,
-                             const UploadOptions& options);
-// The same of a stream: at_once + 2 parts of it are in memory.
-Result<void> upload_in_parts(Bucket& bucket, const std::string& key, const StreamedBytes& bytes,
+// Uploads of this process that failed for now, so that the next attempt sends only what is missing.
+// Thread-safe.
+class UnfinishedUploads {
+ public:
+  struct One {
+    std::string id;
+    std::uint64_t part_bytes = 0;
+  };
+  void keep(const std::string& key, One upload) EXCLUDES(mutex_);
+  // It is the caller's from then on.
+  std::optional<One> take(const std::string& key) EXCLUDES(mutex_);
+  // Removes their parts, as far as the store can be reached.
+  void take_back(Bucket& bucket) EXCLUDES(mutex_);
+
+ private:
+  Mutex mutex_;
+  std::map<std::string, One> uploads_ GUARDED_BY(mutex_);
+};
+
+// Where an object goes to.
+struct UploadTarget {
+  Bucket& bucket;
+  const std::string& key;
+  UnfinishedUploads& unfinished;
+};
+
+// Creates the object of the pieces, which stay where they are. After a failure that may be tried
+// again the upload is among the unfinished ones, where the next call for the same key finds it: of
+// parts that the store lists with the right length and MD5 nothing is sent again. After any other
+// failure the parts are removed, as far as the store can be reached.
+Result<void> upload_in_parts(const UploadTarget& target, std::span<const ByteView> pieces,
                              const UploadHeaders& headers, const UploadOptions& options);
+// The same of a stream: at_once + 2 parts of it are in memory.
+Result<void> upload_in_parts(const UploadTarget& target, const StreamedBytes& bytes,
+                             const UploadHeaders& headers, const UploadOptions& options);
+
+// Ends uploads in parts below the repository's prefix that nobody goes on with: begun longer ago
+// than any writer tries, by the store's clock. Looks at no more than the first thousand, which the
+// next call continues. A store that does not list them, or not to us, keeps them.
+void end_orphaned_uploads(Bucket& bucket);
 
 }  // namespace backstay::backend::s3
