@@ -8,8 +8,9 @@ endpoints gave out. Every signature and every hash of a body is checked; parts a
 
 Quirks: ignore-conditions (as old stores), no-conditions (501), ignore-complete (the condition on
 the completion is ignored), racy-conditions (four who create a probe all win), no-lock (no object
-lock), swift (no-conditions, no-lock, its header and its rounding of times), lying-lock (says 200 to
-a retention and keeps none), small-pages (10 keys or 2 parts a page), no-range.
+lock), swift (no-conditions, no-lock, its header and its rounding of times), ceph (its header, and
+times of locks in 32 bits), lying-lock (says 200 to a retention and keeps none), small-pages (10
+keys or 2 parts a page), no-range.
 
 POST /_fault {"times": N, "skip": N, "method": M, "key": PART, "do": WHAT} makes the next requests
 go wrong: "500", "503", "slow-down", "lose" (does it, and closes the connection), "drop" (closes it
@@ -116,6 +117,8 @@ class Answers(http.server.BaseHTTPRequestHandler):
         self.send_response(status)
         if self.store.has("swift"):
             self.send_header("X-Openstack-Request-Id", "tx1")
+        if self.store.has("ceph"):
+            self.send_header("x-amz-request-id", "tx01")
         names = {name.lower() for name, _ in headers}
         for name, value in headers:
             self.send_header(name, value)

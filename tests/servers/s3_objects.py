@@ -181,6 +181,7 @@ def on_retention(request, store, bucket, key):
         if version.retention and until < version.retention[1]:
             raise Refusal(403, "AccessDenied", "a lock is not shortened")
         if not store.has("lying-lock"):
+            until = until % 2**32 if store.has("ceph") else until
             version.retention = (text["Mode"], until)
         return 200, b"", []
     if version.retention is None:

@@ -22,6 +22,7 @@ namespace {
 constexpr std::uint64_t kObjectBytesMax = std::uint64_t{5} << 40;
 // So many who create one name at once show whether a store lets more than one win.
 constexpr std::size_t kRacers = 4;
+constexpr std::int64_t kSecondsMax32 = 0xffff'ffff;
 
 http::ClientOptions client_options(const World& world, const Limits& limits) {
   return {.connections_max = limits.connections_max,
@@ -452,6 +453,12 @@ Result<void> S3Backend::retain(std::string_view name, Timestamp until) {
   if (until.nanos > 0) until = {.seconds = until.seconds + 1, .nanos = 0};
   const std::optional<Timestamp> before = TRY(retention(name));
   if ((before && until <= *before) || until <= bucket_.store_now()) return {};
+  if (bucket_.vendor().seconds_of_32_bits && until.seconds > kSecondsMax32) {
+    return std::unexpected(
+        Error(ErrorCode::kInvalidArgument,
+              fmt::format("{} cannot lock until {}", describe(), format_rfc3339(until)))
+            .with_hint("It counts seconds in 32 bits: choose a time before 2106-02-07."));
+  }
   const std::string body = retention_body(bucket_.address().lock_mode, until);
   TRY_DOING(fmt::format("locking {}", name),
             bucket_.call({.method = "PUT",
@@ -462,7 +469,9 @@ Result<void> S3Backend::retain(std::string_view name, Timestamp until) {
   const std::optional<Timestamp> after = TRY(retention(name));
   if (after && until <= *after) return {};
   return fail(ErrorCode::kUnsupported,
-              fmt::format("{} says that it locks {}, and does not", describe(), name));
+              fmt::format("{} was asked to lock {} until {}, and keeps it {}", describe(), name,
+                          format_rfc3339(until),
+                          after ? "until " + format_rfc3339(*after) : "for no time"));
 }
 
 Result<std::optional<Timestamp>> S3Backend::retention(std::string_view name) {

@@ -401,6 +401,21 @@ TEST(S3Backend, DoesNotBelieveALockThatItCannotReadBack) {
   EXPECT_EQ(backend->retain("config", later).error().code(), ErrorCode::kUnsupported);
 }
 
+TEST(S3Backend, LocksNothingUntilATimeThatTheStoreCannotKeep) {
+  Fake fake({"ceph"});
+  make_locked_bucket(fake);
+  Store store(fake);
+  const auto backend = store.open().value();
+  ASSERT_TRUE(backend->put("config", as_bytes("x")).has_value());
+  const auto refused = backend->retain("config", {.seconds = 0x1'0000'0000, .nanos = 0});
+  EXPECT_EQ(refused.error().code(), ErrorCode::kInvalidArgument);
+  EXPECT_NE(refused.error().hint().find("2106"), std::string::npos);
+  EXPECT_FALSE(backend->retention("config").value().has_value());
+  const Timestamp last{.seconds = 0xffff'ffff, .nanos = 0};
+  ASSERT_TRUE(backend->retain("config", last).has_value());
+  EXPECT_EQ(backend->retention("config").value(), last);
+}
+
 TEST(S3Backend, NeverAsksAStoreToLockThatWouldOverwriteTheObject) {
   Fake fake({"swift"});
   make_locked_bucket(fake);  // it says 200 to that, too

@@ -18,6 +18,7 @@ constexpr std::array<Vendor, 8> kVendors{{
      .object_lock = kAsk,
      .checksums = true,
      .lists_at_once = true,
+     .seconds_of_32_bits = false,
      .rounds_up = false},
     // Retention there is a matter of the bucket, not of objects.
     {.name = "Cloudflare R2",
@@ -30,6 +31,7 @@ constexpr std::array<Vendor, 8> kVendors{{
      .object_lock = kNo,
      .checksums = true,
      .lists_at_once = true,
+     .seconds_of_32_bits = false,
      .rounds_up = false},
     // Has preconditions of its own, which cannot be mixed with the headers of Amazon.
     {.name = "Google Cloud Storage",
@@ -42,6 +44,7 @@ constexpr std::array<Vendor, 8> kVendors{{
      .object_lock = kNo,
      .checksums = false,
      .lists_at_once = true,
+     .seconds_of_32_bits = false,
      .rounds_up = false},
     {.name = "MinIO",
      .host_ending = "",
@@ -53,6 +56,7 @@ constexpr std::array<Vendor, 8> kVendors{{
      .object_lock = kAsk,
      .checksums = true,
      .lists_at_once = true,
+     .seconds_of_32_bits = false,
      .rounds_up = false},
     {.name = "Garage",
      .host_ending = "",
@@ -64,6 +68,7 @@ constexpr std::array<Vendor, 8> kVendors{{
      .object_lock = kNo,
      .checksums = true,
      .lists_at_once = true,
+     .seconds_of_32_bits = false,
      .rounds_up = false},
     // Lists of a container follow some time after. Answers 501 to conditions. To a retention it
     // answers 200, and overwrites the object with it.
@@ -77,9 +82,11 @@ constexpr std::array<Vendor, 8> kVendors{{
      .object_lock = kNo,
      .checksums = false,
      .lists_at_once = false,
+     .seconds_of_32_bits = false,
      .rounds_up = true},
     // 16 ignores the condition on the completion, 20 heeds it. In buckets with versions, which
-    // those with object lock are, 16 lets all win who create a name at the same moment.
+    // those with object lock are, 16 lets all win who create a name at the same moment. It answers
+    // 200 to a lock until 2999 and keeps another time.
     {.name = "Ceph RGW",
      .host_ending = "",
      .header = "x-amz-request-id",
@@ -90,6 +97,7 @@ constexpr std::array<Vendor, 8> kVendors{{
      .object_lock = kAsk,
      .checksums = true,
      .lists_at_once = true,
+     .seconds_of_32_bits = true,
      .rounds_up = false},
     {.name = "unknown",
      .host_ending = "",
@@ -101,6 +109,7 @@ constexpr std::array<Vendor, 8> kVendors{{
      .object_lock = kAsk,
      .checksums = true,
      .lists_at_once = true,
+     .seconds_of_32_bits = false,
      .rounds_up = false},
 }};
 

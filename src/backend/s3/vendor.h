@@ -27,6 +27,7 @@ struct Vendor {
   Support object_lock;
   bool checksums;  // keeps x-amz-checksum-sha256, or at least does not mind it
   bool lists_at_once;  // what came or went before a list is in it, or is not
+  bool seconds_of_32_bits;  // of locks: what ends later would end at another time, early or late
   bool rounds_up;  // says of an object that it is from the second after the one it is from
 };
 
