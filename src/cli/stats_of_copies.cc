@@ -98,6 +98,11 @@ void compare_with_whole(std::vector<Seen>& all) {
   }
 }
 
+std::uint64_t damages_of(const engine::Holdings& holdings) {
+  return holdings.unreadable + holdings.packs_damaged + holdings.packs_lost +
+         holdings.index_damages;
+}
+
 policy::PlaceFacts facts_of(const Seen& seen) {
   policy::PlaceFacts facts = policy::facts_of(*seen.place);
   facts.reachable = seen.repository.has_value();
@@ -105,7 +110,7 @@ policy::PlaceFacts facts_of(const Seen& seen) {
   facts.immutable = seen.holdings.immutable;
   facts.packs = seen.holdings.packs;
   facts.packs_verified = seen.holdings.packs_verified;
-  facts.damages = seen.holdings.unreadable + seen.holdings.packs_damaged;
+  facts.damages = damages_of(seen.holdings);
   return facts;
 }
 
@@ -143,6 +148,8 @@ json::Json place_line(const Seen& seen, bool primary) {
   line["packs_verified"] = holdings.packs_verified;
   line["verified_since"] = time_or_null_of(holdings.verified_since);
   line["packs_damaged"] = holdings.packs_damaged;
+  line["packs_lost"] = holdings.packs_lost;
+  line["index_damages"] = holdings.index_damages;
   line["snapshots_unreadable"] = holdings.unreadable;
   return line;
 }
@@ -181,7 +188,8 @@ std::string kept_text(const Seen& seen) {
 }
 
 std::string verified_text(const engine::Holdings& holdings, Timestamp now) {
-  if (holdings.packs_damaged + holdings.unreadable > 0) return "DAMAGED";
+  if (holdings.packs_lost > 0) return counted(holdings.packs_lost, "pack") + " LOST";
+  if (damages_of(holdings) > 0) return "DAMAGED";
   if (holdings.packs_verified < holdings.packs)
     return fmt::format("{} of {} packs", holdings.packs_verified, holdings.packs);
   if (!holdings.verified_since) return "nothing to verify";

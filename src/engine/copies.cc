@@ -5,10 +5,9 @@
 #include <utility>
 
 #include "base/try.h"
-#include "engine/check/object_check.h"
 #include "engine/check/verified_packs.h"
 #include "engine/copy.h"
-#include "repo/damage_mark.h"
+#include "repo/pack_survey.h"
 
 namespace backstay::engine {
 namespace {
@@ -35,21 +34,39 @@ std::map<SourceKey, const StoredSnapshot*> newest_of(const std::vector<StoredSna
 
 Result<void> look_at_packs(repo::Repository& repository, std::chrono::seconds max_age,
                            Holdings& found) {
-  using repo::ObjectKind;
   const std::string& cache = repository.cache_directory();
   const Timestamp now = repository.world().clock.now();
   const auto verified =
       check_stages::VerifiedPacks::load(cache.empty() ? std::string() : cache + "/verified", now);
-  for (const auto& object : TRY(check_stages::list_objects(repository.store()))) {
-    if (object.kind != ObjectKind::kDataPack && object.kind != ObjectKind::kMetaPack) continue;
-    ++found.packs;
-    const auto id = repo::parse_object_name(object.kind, object.name);
-    if (!id || !verified.is_fresh(*id, max_age, now)) continue;
+  auto listed = TRY(repo::list_packs(repository.store()));
+  found.packs = listed.size();
+  for (const auto& [id, pack] : listed) {
+    if (!verified.is_fresh(id, max_age, now)) continue;
     ++found.packs_verified;
-    const Timestamp at{.seconds = *verified.verified_at(*id)};
+    const Timestamp at{.seconds = *verified.verified_at(id)};
     found.verified_since = std::min(found.verified_since.value_or(at), at);
   }
-  found.packs_damaged = TRY(repo::marked_packs(repository.store())).size();
+  const auto survey =
+      TRY(repo::survey_packs(repository.store(), repository.index(), std::move(listed)));
+  found.packs_damaged = survey.marked.size();
+  found.packs_lost = survey.lost.size();
+  return {};
+}
+
+// Before packs are listed: what the index names was durable by then.
+Result<void> look_at_index(repo::Repository& repository, Holdings& found, Activity& activity) {
+  TRY(repository.load_index([&](const repo::ObjectId& id, const Error& e) {
+    ++found.index_damages;
+    activity.report("index run " + id.short_hex(), e);
+  }));
+  // Every snapshot has at least a page of its tree in some pack.
+  if (found.index_damages > 0 || found.snapshots.empty() || !repository.index().packs().empty())
+    return {};
+  ++found.index_damages;
+  activity.report("index",
+                  Error(ErrorCode::kNotFound, "it names no pack, though there are snapshots")
+                      .with_hint("'backstay repair' makes it anew from packs that are "
+                                 "there (docs/repair.md)."));
   return {};
 }
 
@@ -114,6 +131,7 @@ Result<Holdings> holdings_of(repo::Repository& repository, std::chrono::seconds 
     activity.report("snapshot " + id.short_hex(), e);
   }));
   found.origins = origins_of(repository.config().id, found.snapshots);
+  TRY(look_at_index(repository, found, activity));
   TRY(look_at_packs(repository, max_age, found));
   found.append_only = repository.store().capabilities().append_only;
   found.immutable = TRY(is_immutable(repository, found));

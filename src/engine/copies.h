@@ -35,12 +35,15 @@ struct Holdings {
   std::uint64_t unreadable = 0;  // snapshots
   std::uint64_t packs = 0;
   std::uint64_t packs_damaged = 0;          // by the marks of checks
+  std::uint64_t packs_lost = 0;             // the index names them; gone, or of another length
+  std::uint64_t index_damages = 0;          // runs; 1 where snapshots are there and no run is
   std::uint64_t packs_verified = 0;         // by the memory of this machine's checks (check.h)
   std::optional<Timestamp> verified_since;  // when the one was that was not for longest
   bool append_only = false;
   // The store itself sees to it that no client's program removes the newest snapshot of any source.
   bool immutable = false;
 };
+// Loads the index: every pack that it names is to be there, and snapshots without any are damage.
 // A pack that was not verified within `max_age` counts as not verified.
 Result<Holdings> holdings_of(repo::Repository& repository, std::chrono::seconds max_age,
                              Activity& activity);

@@ -12,9 +12,10 @@ namespace {
 
 using Places = std::vector<PlaceFacts>;
 
-// A copy is a place that has what there is to have, as far as anybody can tell at this moment.
+// A copy is a place that has what there is to have, as far as anybody can tell at this moment. What
+// is damaged may be just that.
 bool counts(const PlaceFacts& place) {
-  return place.reachable && place.current;
+  return place.reachable && place.current && place.damages == 0;
 }
 
 template <typename Test>
@@ -51,12 +52,14 @@ Digit copies(const Places& places) {
   const auto away = names_of(places, [](const auto& place) { return !place.reachable; });
   const auto behind =
       names_of(places, [](const auto& place) { return place.reachable && !place.current; });
+  const auto damaged = names_of(places, [](const auto& place) { return place.damages > 0; });
   Digit digit{.name = "copies", .wanted = 3, .found = 1 + there.size()};
-  digit.reason =
-      fmt::format("the source, {}", listed(there, "and no place that is known to be up to date"));
-  return finished(std::move(digit),
-                  next_of({{"Make reachable", away}, {"Run 'backstay copy' for", behind}},
-                          "Add a copy to the set"));
+  digit.reason = fmt::format(
+      "the source, {}", listed(there, "and no place that is known to be up to date and whole"));
+  return finished(std::move(digit), next_of({{"Make reachable", away},
+                                             {"Repair (docs/repair.md)", damaged},
+                                             {"Run 'backstay copy' for", behind}},
+                                            "Add a copy to the set"));
 }
 
 Digit media(const PlaceSet& set, const Places& places) {

@@ -27,7 +27,8 @@ struct PlaceFacts {
   bool immutable = false;
   std::uint64_t packs = 0;
   std::uint64_t packs_verified = 0;  // read and found whole, not too long ago
-  std::uint64_t damages = 0;         // snapshots that cannot be read, packs that are damaged
+  // Snapshots that cannot be read, packs and parts of the index that are damaged or lost.
+  std::uint64_t damages = 0;
 };
 [[nodiscard]] PlaceFacts facts_of(const Place& place);  // what the set says
 

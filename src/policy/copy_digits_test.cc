@@ -69,6 +69,13 @@ TEST_F(CopyDigits, CallNoErrorsOnlyWhatWasVerified) {
   EXPECT_THAT(digit(4).next, HasSubstr("Repair (docs/repair.md) cloud"));
 }
 
+TEST_F(CopyDigits, CountNoPlaceThatIsDamaged) {
+  places_[1].immutable = true;
+  places_[1].damages = 1;
+  EXPECT_EQ(shown(), "2- 1- 0- 0- 1- ");
+  EXPECT_EQ(digit(0).next, "Repair (docs/repair.md) cloud.");
+}
+
 TEST_F(CopyDigits, TakeAMediumThatIsTakenAwayForOneThatIsKept) {
   EXPECT_FALSE(digit(3).met);
   places_[0].offline = true;

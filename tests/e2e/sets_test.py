@@ -233,6 +233,30 @@ class Statistics(SetTest):
         self.assertIn("DAMAGED", text)
         self.assertIn("Repair (docs/repair.md) attic", text)
 
+    def verify(self):
+        for name in self.places:
+            self.run_for(0, "-r", f"set:{self.file}#{name}", "check", "--read-data")
+
+    def test_see_that_packs_of_a_copy_are_gone(self):
+        self.lines(0, "backup", self.source)
+        self.verify()
+        good = {name: one["met"] for name, one in self.digits()[1].items()}
+        self.assertTrue(good["errors"] and good["copies"] and good["off_site"], good)
+        pack = sorted((self.places["garden"] / "data").rglob("*/*"))[0]
+        pack.rename(self.folder / "pack")
+        places, digits = self.digits()
+        self.assertEqual(places["garden"]["packs_lost"], 1)
+        self.assertEqual((digits["copies"]["found"], digits["errors"]["found"]), (3, 1))
+        self.assertFalse(digits["errors"]["met"] or digits["off_site"]["met"], digits)
+        self.assertIn("1 pack LOST", self.run_for(0, "stats", "--copies").out.decode())
+        (self.folder / "pack").rename(pack)
+        self.assertTrue(self.digits()[1]["errors"]["met"])
+        for kinds in ("data", "meta"), ("index",):
+            for kind in kinds:
+                shutil.rmtree(self.places["garden"] / kind)
+            digits = self.digits()[1]
+            self.assertFalse(digits["errors"]["met"] or digits["off_site"]["met"], digits)
+
     def test_of_growth_are_unknown_with_few_backups_and_know_the_capacity(self):
         self.lines(0, "backup", self.source)
         line = self.lines(0, "stats", "--growth")[-1]
