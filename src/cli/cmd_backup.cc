@@ -294,7 +294,7 @@ Result<ExitCode> run_backup(Context& context, BackupArguments& arguments) {
   // For people in the order in which it happened; programs find the summary at the end.
   if (!context.console.json()) code = tell_backup(context, arguments, made);
   if (whole_set(context) != nullptr && !arguments.engine.dry_run)
-    copied = copy_after_backup(context, *repository, given);
+    copied = copy_after_backup(context, *repository, given, made.report.id);
   if (context.console.json()) code = tell_backup(context, arguments, made);
   TRY_DOING("locking the snapshot, which is stored", std::move(locked));
   const bool all_copied = TRY_DOING("copying the snapshot, which is stored", std::move(copied));

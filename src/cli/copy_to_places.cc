@@ -76,8 +76,9 @@ Result<CopyToPlaces::Copied> CopyToPlaces::copy_to(const Place& place, const Sna
   engine::CatchUp chosen{.wanted = snapshots};
   if (amount == Amount::kMissed) {
     const Snapshots known = TRY(copy->snapshots([](const auto&, const Error&) {}));
-    chosen = engine::catch_up(world_.primary.config().id, snapshots,
-                              engine::origins_of(copy->config().id, known), kCatchUpMax);
+    chosen = engine::catch_up(
+        world_.primary.config().id, snapshots, engine::origins_of(copy->config().id, known),
+        {.max = kCatchUpMax, .now = world_.context.clock.now(), .made_now = world_.made_now});
     copied.left_out = chosen.left_out;
     if (chosen.wanted.empty()) return copied;
   }
@@ -133,7 +134,8 @@ void CopyToPlaces::tell_failure(const Place& place, const Error& error) const {
 }
 
 Result<bool> copy_after_backup(Context& context, repo::Repository& primary,
-                               const GivenCredential& given) {
+                               const GivenCredential& given,
+                               const std::optional<snapshot::SnapshotId>& made_now) {
   const auto& copies = context.in_set->set.copies;
   const auto waits = [](const Place& one) { return one.copied == policy::CopyWhen::kLater; };
   if (std::ranges::all_of(copies, waits)) return true;
@@ -155,7 +157,8 @@ Result<bool> copy_after_backup(Context& context, repo::Repository& primary,
                         .given = given,
                         .options = std::move(options),
                         .running = running,
-                        .on_copied = [](const auto&) {}});
+                        .on_copied = [](const auto&) {},
+                        .made_now = made_now});
   for (const Place& copy : copies) {
     if (!waits(copy)) TRY(copying.catch_up(copy, list.snapshots));
   }

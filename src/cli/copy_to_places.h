@@ -29,13 +29,14 @@ class CopyToPlaces {
     engine::CopyOptions options;
     Running& running;
     std::function<void(const engine::CopiedSnapshot&)> on_copied;
+    std::optional<snapshot::SnapshotId> made_now = {};  // by the backup that this comes after
   };
   explicit CopyToPlaces(World world) : world_(std::move(world)) {}
 
   // `snapshots` is what the primary had before its index was loaded, oldest first.
   Result<void> copy_all(const policy::Place& place,
                         const std::vector<repo::StoredSnapshot>& snapshots);
-  // Only what it missed (engine::catch_up).
+  // Only what it missed (engine::catch_up), and World::made_now.
   Result<void> catch_up(const policy::Place& place,
                         const std::vector<repo::StoredSnapshot>& snapshots);
 
@@ -62,8 +63,9 @@ class CopyToPlaces {
 };
 
 // Backs the newest state up to every copy of the set that gets it after each backup. True when all
-// have it.
+// have it. `made_now` is the snapshot that the backup made, if any.
 Result<bool> copy_after_backup(Context& context, repo::Repository& primary,
-                               const GivenCredential& given);
+                               const GivenCredential& given,
+                               const std::optional<snapshot::SnapshotId>& made_now);
 
 }  // namespace backstay::cli

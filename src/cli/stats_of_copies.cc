@@ -87,14 +87,15 @@ WholeSet whole_of(const std::vector<Seen>& all) {
   return whole;
 }
 
-void compare_with_whole(std::vector<Seen>& all) {
+void compare_with_whole(std::vector<Seen>& all, Timestamp now) {
   const WholeSet whole = whole_of(all);
   for (Seen& seen : all) {
     if (!seen.repository) continue;
     seen.has = static_cast<std::uint64_t>(std::ranges::count_if(
         whole.origins, [&](const auto& origin) { return seen.holdings.origins.contains(origin); }));
     seen.lacks = whole.origins.size() - seen.has;
-    seen.currency = engine::currency_of(whole.repository, whole.snapshots, seen.holdings.origins);
+    seen.currency =
+        engine::currency_of(whole.repository, whole.snapshots, seen.holdings.origins, now);
   }
 }
 
@@ -243,7 +244,7 @@ Result<ExitCode> show_copies(Context& context) {
   Running running(context);
   std::vector<Seen> all = TRY(look_at_all(context, running));
   running.finish();
-  compare_with_whole(all);
+  compare_with_whole(all, context.clock.now());
   std::vector<policy::PlaceFacts> facts;
   for (const Seen& seen : all) facts.push_back(facts_of(seen));
   const auto digits = policy::copy_digits(context.in_set->set, facts);

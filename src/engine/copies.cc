@@ -19,15 +19,24 @@ SourceKey source_of(const StoredSnapshot& stored) {
   return {stored.snapshot.host, stored.snapshot.paths};
 }
 
-// Of each source the newest that passes.
-template <typename Test>
-std::map<SourceKey, const StoredSnapshot*> newest_of(const std::vector<StoredSnapshot>& all,
-                                                     const Test& test) {
-  std::map<SourceKey, const StoredSnapshot*> newest;
+// Clocks differ by less than a day (as for choose_parent()): what began later than that was dated
+// by a clock that was wrong, and else nothing would ever be newer.
+bool is_of_the_future(const StoredSnapshot& one, Timestamp now) {
+  constexpr std::int64_t kClocksDifferBySeconds = 24 * 60 * 60;
+  return one.snapshot.started.seconds > now.seconds + kClocksDifferBySeconds;
+}
+
+using Newest = std::map<SourceKey, const StoredSnapshot*>;
+
+// Of each source the newest; one of the future only where the source has no other.
+Newest newest_of(const std::vector<StoredSnapshot>& all, Timestamp now) {
+  const auto rank = [&](const StoredSnapshot& one) {
+    return std::pair(!is_of_the_future(one, now), one.snapshot.started);
+  };
+  Newest newest;
   for (const StoredSnapshot& one : all) {
-    if (!test(one)) continue;
     const StoredSnapshot*& known = newest[source_of(one)];
-    if (known == nullptr || known->snapshot.started <= one.snapshot.started) known = &one;
+    if (known == nullptr || rank(*known) <= rank(one)) known = &one;
   }
   return newest;
 }
@@ -86,8 +95,7 @@ Result<bool> is_immutable(repo::Repository& repository, const Holdings& found) {
   }
   if (!can.object_lock || !can.lock_by_store || found.snapshots.empty()) return false;
   const Timestamp now = TRY(store.store_time());
-  const auto newest = newest_of(found.snapshots, [](const auto&) { return true; });
-  for (const auto& [source, stored] : newest) {
+  for (const auto& [source, stored] : newest_of(found.snapshots, repository.world().clock.now())) {
     if (!TRY(is_locked(store, *stored, now))) return false;
   }
   return true;
@@ -103,21 +111,27 @@ std::set<std::string> origins_of(const repo::RepositoryId& repository,
 }
 
 CatchUp catch_up(const repo::RepositoryId& from, const std::vector<StoredSnapshot>& originals,
-                 const std::set<std::string>& there, std::size_t max) {
+                 const std::set<std::string>& there, const CatchUpOptions& options) {
   const auto is_there = [&](const StoredSnapshot& one) {
     return there.contains(origin_of(from, one));
   };
-  const auto newest = newest_of(originals, is_there);
+  std::map<SourceKey, Timestamp> newest;
+  for (const StoredSnapshot& one : originals) {
+    if (is_of_the_future(one, options.now) || !is_there(one)) continue;
+    const auto [known, first] = newest.emplace(source_of(one), one.snapshot.started);
+    if (!first) known->second = std::max(known->second, one.snapshot.started);
+  }
   CatchUp result;
   for (const StoredSnapshot& one : originals) {
     const auto known = newest.find(source_of(one));
-    const bool missed =
-        known == newest.end() || known->second->snapshot.started < one.snapshot.started;
-    if (missed && !is_there(one)) result.wanted.push_back(one);
+    const bool missed = known == newest.end() || known->second < one.snapshot.started;
+    if ((missed || one.id == options.made_now) && !is_there(one)) result.wanted.push_back(one);
   }
-  std::ranges::sort(result.wanted, {}, [](const auto& one) { return one.snapshot.started; });
-  if (result.wanted.size() <= max) return result;
-  result.left_out = result.wanted.size() - max;
+  std::ranges::sort(result.wanted, {}, [&](const StoredSnapshot& one) {
+    return std::pair(one.id == options.made_now, one.snapshot.started);
+  });
+  if (result.wanted.size() <= options.max) return result;
+  result.left_out = result.wanted.size() - options.max;
   result.wanted.erase(result.wanted.begin(),
                       result.wanted.begin() + static_cast<std::ptrdiff_t>(result.left_out));
   return result;
@@ -139,9 +153,9 @@ Result<Holdings> holdings_of(repo::Repository& repository, std::chrono::seconds 
 }
 
 Currency currency_of(const repo::RepositoryId& repository, const std::vector<StoredSnapshot>& all,
-                     const std::set<std::string>& origins) {
+                     const std::set<std::string>& origins, Timestamp now) {
   Currency currency;
-  for (const auto& [source, stored] : newest_of(all, [](const auto&) { return true; })) {
+  for (const auto& [source, stored] : newest_of(all, now)) {
     ++currency.sources;
     if (origins.contains(origin_of(repository, *stored))) ++currency.current;
   }

@@ -18,15 +18,21 @@ namespace backstay::engine {
                                                const std::vector<repo::StoredSnapshot>& snapshots);
 
 // What a copy gets after a backup: of each source (a host and its paths) those that are newer than
-// the newest that it has, so that what was forgotten there does not come back; no more than `max`,
-// the newest of them.
+// the newest that it has, so that what was forgotten there does not come back. What is dated more
+// than a day after `now` is no measure for others; what was `made_now` is always among them,
+// because the clock may have been set back.
+struct CatchUpOptions {
+  std::size_t max = 100;  // the newest of them
+  Timestamp now;
+  std::optional<snapshot::SnapshotId> made_now = {};
+};
 struct CatchUp {
-  std::vector<repo::StoredSnapshot> wanted;  // oldest first
+  std::vector<repo::StoredSnapshot> wanted;  // oldest first, and at last what was made now
   std::uint64_t left_out = 0;
 };
 [[nodiscard]] CatchUp catch_up(const repo::RepositoryId& from,
                                const std::vector<repo::StoredSnapshot>& originals,
-                               const std::set<std::string>& there, std::size_t max);
+                               const std::set<std::string>& there, const CatchUpOptions& options);
 
 // What is known of one place.
 struct Holdings {
@@ -49,13 +55,13 @@ Result<Holdings> holdings_of(repo::Repository& repository, std::chrono::seconds 
                              Activity& activity);
 
 // How many of the sources have their newest snapshot (of `all`) among `origins`, and how many there
-// are.
+// are. As above, what is dated after `now` is the newest only of a source that has nothing else.
 struct Currency {
   std::uint64_t current = 0;
   std::uint64_t sources = 0;
 };
 [[nodiscard]] Currency currency_of(const repo::RepositoryId& repository,
                                    const std::vector<repo::StoredSnapshot>& all,
-                                   const std::set<std::string>& origins);
+                                   const std::set<std::string>& origins, Timestamp now);
 
 }  // namespace backstay::engine

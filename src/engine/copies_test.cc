@@ -24,17 +24,22 @@ class CatchUpTest : public testing::Test {
     all_.push_back(std::move(one));
   }
   void has(std::size_t number) { there_.insert(origin_of(id_, all_[number])); }
+  [[nodiscard]] CatchUp caught_up(std::size_t max) const {
+    return catch_up(id_, all_, there_, {.max = max, .now = kNow, .made_now = made_now_});
+  }
   [[nodiscard]] std::vector<std::int64_t> wanted(std::size_t max = 100) const {
     std::vector<std::int64_t> seconds;
-    for (const auto& one : catch_up(id_, all_, there_, max).wanted)
-      seconds.push_back(one.snapshot.started.seconds);
+    for (const auto& one : caught_up(max).wanted) seconds.push_back(one.snapshot.started.seconds);
     return seconds;
   }
   using Seconds = std::vector<std::int64_t>;
 
+  static constexpr Timestamp kNow{.seconds = 1000};
+  static constexpr std::int64_t kDay = 24 * 60 * 60;
   const repo::RepositoryId id_ = repository_named(7);
   std::vector<repo::StoredSnapshot> all_;
   std::set<std::string> there_;
+  std::optional<snapshot::SnapshotId> made_now_;
 };
 
 TEST_F(CatchUpTest, BringsAllToANewPlaceOldestFirst) {
@@ -62,7 +67,7 @@ TEST_F(CatchUpTest, LooksAtEachSourceByItself) {
 TEST_F(CatchUpTest, BringsTheNewestWhenTheyAreTooMany) {
   for (std::int64_t i = 1; i <= 9; ++i) add("web", i);
   EXPECT_EQ(wanted(2), (Seconds{8, 9}));
-  EXPECT_EQ(catch_up(id_, all_, there_, 2).left_out, 7U);
+  EXPECT_EQ(caught_up(2).left_out, 7U);
 }
 
 TEST_F(CatchUpTest, KnowsACopyByItsOrigin) {
@@ -72,11 +77,51 @@ TEST_F(CatchUpTest, KnowsACopyByItsOrigin) {
   copy.snapshot.origin = origin_of(id_, all_[0]);
   const auto origins = origins_of(repository_named(9), {copy});
   EXPECT_EQ(origins, there_);
-  const Currency currency = currency_of(id_, all_, origins);
+  const Currency currency = currency_of(id_, all_, origins, kNow);
   EXPECT_EQ(currency.current, 1U);
   EXPECT_EQ(currency.sources, 1U);
   add("web", 2);
-  EXPECT_EQ(currency_of(id_, all_, origins).current, 0U);
+  EXPECT_EQ(currency_of(id_, all_, origins, kNow).current, 0U);
+}
+
+TEST_F(CatchUpTest, GoesOnAfterABackupThatAWrongClockDated) {
+  const std::int64_t later = kNow.seconds + kDay;
+  add("web", 1);
+  add("web", 2 * later);
+  has(0);
+  has(1);
+  add("web", 2);
+  EXPECT_EQ(wanted(), (Seconds{2}));
+  EXPECT_EQ(currency_of(id_, all_, there_, kNow).current, 0U);
+  has(2);
+  EXPECT_TRUE(wanted().empty());
+  EXPECT_EQ(currency_of(id_, all_, there_, kNow).current, 1U);
+  // Clocks differ a little.
+  add("web", later);
+  EXPECT_EQ(wanted(), (Seconds{later}));
+  EXPECT_EQ(currency_of(id_, all_, there_, kNow).current, 0U);
+}
+
+TEST_F(CatchUpTest, TakesADateOfTheFutureWhereASourceHasNothingElse) {
+  add("web", kNow.seconds + 9 * kDay);
+  EXPECT_EQ(wanted().size(), 1U);
+  EXPECT_EQ(currency_of(id_, all_, there_, kNow).current, 0U);
+  has(0);
+  EXPECT_TRUE(wanted().empty());
+  EXPECT_EQ(currency_of(id_, all_, there_, kNow).current, 1U);
+}
+
+TEST_F(CatchUpTest, BringsWhatWasJustMadeAlsoWhereTheClockWasSetBack) {
+  add("web", 5);
+  has(0);
+  add("web", 2);
+  EXPECT_TRUE(wanted().empty());
+  made_now_ = all_[1].id;
+  EXPECT_EQ(wanted(), (Seconds{2}));
+  for (std::int64_t i = 6; i <= 9; ++i) add("web", i);
+  EXPECT_EQ(wanted(2), (Seconds{9, 2}));
+  has(1);
+  EXPECT_EQ(wanted(2), (Seconds{8, 9}));
 }
 
 }  // namespace
