@@ -93,9 +93,11 @@ class FromCopies {
   }
 
   void take_over(const Place& place, const engine::RestoreReport& again, const DamageWatch& watch) {
-    std::set<std::string> failed = watch.paths();
+    std::set<std::string> damaged = watch.paths();
     std::vector<std::string> came;
-    std::ranges::set_difference(left_, failed, std::back_inserter(came));
+    for (const std::string& path : left_) {
+      if (!watch.heard_of(path)) came.push_back(path);
+    }
     came_ += came.size();
     tell(place, came);
     report_.errors = report_.errors - std::min(report_.errors, damages_) + again.errors;
@@ -112,7 +114,7 @@ class FromCopies {
     if (stretches_ > 0) report_.bytes_total = again.bytes_total;
     report_.stretches_lost = stretches_ = again.stretches_lost;
     damages_ = watch.count();
-    left_ = std::move(failed);
+    left_ = std::move(damaged);
   }
 
   void tell(const Place& place, const std::vector<std::string>& came) {
@@ -151,8 +153,9 @@ DamageWatch::DamageWatch(const engine::Activity& inner)
                 .report =
                     [this, tell = inner.report](const std::string& path, const Error& error) {
                       tell(path, error);
-                      if (!is_damage(error)) return;
                       const MutexLock lock(mutex_);
+                      troubled_.insert(path);
+                      if (!is_damage(error)) return;
                       paths_.insert(path);
                       ++count_;
                     },
@@ -161,6 +164,15 @@ DamageWatch::DamageWatch(const engine::Activity& inner)
 std::set<std::string> DamageWatch::paths() const {
   const MutexLock lock(mutex_);
   return paths_;
+}
+
+bool DamageWatch::heard_of(const std::string& path) const {
+  const MutexLock lock(mutex_);
+  for (std::size_t end = path.size(); end != std::string::npos && end > 0;
+       end = path.rfind('/', end - 1)) {
+    if (troubled_.contains(path.substr(0, end))) return true;
+  }
+  return false;
 }
 
 std::uint64_t DamageWatch::count() const {

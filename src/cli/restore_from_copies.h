@@ -22,12 +22,15 @@ class DamageWatch {
 
   [[nodiscard]] engine::Activity& activity() { return activity_; }
   [[nodiscard]] std::set<std::string> paths() const EXCLUDES(mutex_);
+  // Whether there was trouble of any kind with it, or with a folder that it is in.
+  [[nodiscard]] bool heard_of(const std::string& path) const EXCLUDES(mutex_);
   [[nodiscard]] std::uint64_t count() const EXCLUDES(mutex_);
 
  private:
   engine::Activity activity_;
   mutable Mutex mutex_;
-  std::set<std::string> paths_ GUARDED_BY(mutex_);
+  std::set<std::string> paths_ GUARDED_BY(mutex_);     // with damage
+  std::set<std::string> troubled_ GUARDED_BY(mutex_);  // all
   std::uint64_t count_ GUARDED_BY(mutex_) = 0;
 };
 
