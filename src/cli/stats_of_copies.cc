@@ -36,6 +36,7 @@ struct Seen {
   std::uint64_t has = 0;  // snapshots of the set
   std::uint64_t lacks = 0;
   engine::Currency currency = {};
+  std::string same_as = {};  // the place before it that is the same repository
 };
 
 Result<void> look(Context& context, Running& running, Seen& seen) {
@@ -87,7 +88,17 @@ WholeSet whole_of(const std::vector<Seen>& all) {
   return whole;
 }
 
+// Addresses do not tell: a link, another name of the same machine.
+void find_twins(std::vector<Seen>& all) {
+  for (auto one = all.begin(); one != all.end(); ++one) {
+    if (!one->repository) continue;
+    const auto twin = std::ranges::find(all.begin(), one, one->repository, &Seen::repository);
+    if (twin != one) one->same_as = twin->place->name;
+  }
+}
+
 void compare_with_whole(std::vector<Seen>& all, Timestamp now) {
+  find_twins(all);
   const WholeSet whole = whole_of(all);
   for (Seen& seen : all) {
     if (!seen.repository) continue;
@@ -112,6 +123,7 @@ policy::PlaceFacts facts_of(const Seen& seen) {
   facts.packs = seen.holdings.packs;
   facts.packs_verified = seen.holdings.packs_verified;
   facts.damages = damages_of(seen.holdings);
+  facts.same_as = seen.same_as;
   return facts;
 }
 
@@ -151,6 +163,7 @@ json::Json place_line(const Seen& seen, bool primary) {
   line["packs_damaged"] = holdings.packs_damaged;
   line["packs_lost"] = holdings.packs_lost;
   line["index_damages"] = holdings.index_damages;
+  if (!seen.same_as.empty()) line["same_repository_as"] = seen.same_as;
   line["snapshots_unreadable"] = holdings.unreadable;
   return line;
 }

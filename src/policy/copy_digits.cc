@@ -15,7 +15,7 @@ using Places = std::vector<PlaceFacts>;
 // A copy is a place that has what there is to have, as far as anybody can tell at this moment. What
 // is damaged may be just that.
 bool counts(const PlaceFacts& place) {
-  return place.reachable && place.current && place.damages == 0;
+  return place.reachable && place.current && place.damages == 0 && place.same_as.empty();
 }
 
 template <typename Test>
@@ -52,13 +52,19 @@ Digit copies(const Places& places) {
   const auto away = names_of(places, [](const auto& place) { return !place.reachable; });
   const auto behind =
       names_of(places, [](const auto& place) { return place.reachable && !place.current; });
+  const auto twice = names_of(places, [](const auto& place) { return !place.same_as.empty(); });
   const auto damaged = names_of(places, [](const auto& place) { return place.damages > 0; });
   Digit digit{.name = "copies", .wanted = 3, .found = 1 + there.size()};
   digit.reason = fmt::format(
       "the source, {}", listed(there, "and no place that is known to be up to date and whole"));
+  for (const PlaceFacts& place : places) {
+    if (!place.same_as.empty())
+      digit.reason += fmt::format("; {} is the repository {}", place.name, place.same_as);
+  }
   return finished(std::move(digit), next_of({{"Make reachable", away},
                                              {"Repair (docs/repair.md)", damaged},
-                                             {"Run 'backstay copy' for", behind}},
+                                             {"Run 'backstay copy' for", behind},
+                                             {"Give a repository of its own to", twice}},
                                             "Add a copy to the set"));
 }
 
@@ -106,7 +112,8 @@ Digit kept(const Places& places) {
                   "'offline: true'.");
 }
 
-Digit errors(const Places& places) {
+Digit errors(Places places) {
+  std::erase_if(places, [](const auto& place) { return !place.same_as.empty(); });
   Digit digit{.name = "errors", .wanted = 0};
   std::uint64_t unverified = 0;
   for (const PlaceFacts& place : places) {

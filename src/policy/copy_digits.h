@@ -29,6 +29,8 @@ struct PlaceFacts {
   std::uint64_t packs_verified = 0;  // read and found whole, not too long ago
   // Snapshots that cannot be read, packs and parts of the index that are damaged or lost.
   std::uint64_t damages = 0;
+  // The place before it that is the same repository by another address: it is counted there.
+  std::string same_as = {};
 };
 [[nodiscard]] PlaceFacts facts_of(const Place& place);  // what the set says
 

@@ -76,6 +76,17 @@ TEST_F(CopyDigits, CountNoPlaceThatIsDamaged) {
   EXPECT_EQ(digit(0).next, "Repair (docs/repair.md) cloud.");
 }
 
+TEST_F(CopyDigits, CountARepositoryOfTwoAddressesOnce) {
+  places_.push_back(good("again", "tape", "moon"));
+  places_.back().same_as = "cloud";
+  places_.back().offline = true;
+  places_.back().damages = 3;
+  EXPECT_EQ(shown(), "3+ 2+ 1+ 0- 0+ ");
+  EXPECT_EQ(digit(0).reason, "the source, cellar, cloud; again is the repository cloud");
+  places_[1].reachable = false;
+  EXPECT_THAT(digit(0).next, HasSubstr("Give a repository of its own to again"));
+}
+
 TEST_F(CopyDigits, TakeAMediumThatIsTakenAwayForOneThatIsKept) {
   EXPECT_FALSE(digit(3).met);
   places_[0].offline = true;

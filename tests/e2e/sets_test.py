@@ -257,6 +257,19 @@ class Statistics(SetTest):
             digits = self.digits()[1]
             self.assertFalse(digits["errors"]["met"] or digits["off_site"]["met"], digits)
 
+    def test_count_a_repository_once_by_whatever_addresses(self):
+        self.lines(0, "backup", self.source)
+        (self.folder / "link").symlink_to(self.places["garden"])
+        with open(self.file, "a") as file:
+            file.write("  - {name: again, url: link, passphrase: 'env:GARDEN', site: moon,"
+                       " medium: film, copy: later}\n")
+        places, digits = self.digits()
+        self.assertEqual(places["again"]["same_repository_as"], "garden")
+        self.assertNotIn("same_repository_as", places["garden"])
+        self.assertEqual([digits[name]["found"] for name in ("copies", "media", "off_site")],
+                         [4, 2, 1])
+        self.assertIn("again is the repository garden", digits["copies"]["reason"])
+
     def test_of_growth_are_unknown_with_few_backups_and_know_the_capacity(self):
         self.lines(0, "backup", self.source)
         line = self.lines(0, "stats", "--growth")[-1]
