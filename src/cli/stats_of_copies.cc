@@ -30,12 +30,14 @@ constexpr std::chrono::hours kVerifiedFor{35 * 24};
 
 struct Seen {
   const policy::Place* place = nullptr;
+  bool primary = false;
   std::optional<repo::RepositoryId> repository = {};  // what else there is is known only with it
   engine::Holdings holdings = {};
   std::optional<Error> failure = {};
   std::uint64_t has = 0;  // snapshots of the set
   std::uint64_t lacks = 0;
   engine::Currency currency = {};
+  std::uint64_t gone = 0;    // of the primary: that copies have from it, and it has not any more
   std::string same_as = {};  // the place before it that is the same repository
 };
 
@@ -49,7 +51,7 @@ Result<void> look(Context& context, Running& running, Seen& seen) {
 Result<std::vector<Seen>> look_at_all(Context& context, Running& running) {
   const InSet& in_set = *context.in_set;
   std::vector<Seen> all;
-  all.push_back({.place = &in_set.set.primary});
+  all.push_back({.place = &in_set.set.primary, .primary = true});
   for (const policy::Place& copy : in_set.set.copies) all.push_back({.place = &copy});
   for (Seen& seen : all) {
     PlaceContext there({.set = in_set.set,
@@ -88,6 +90,35 @@ WholeSet whole_of(const std::vector<Seen>& all) {
   return whole;
 }
 
+// What copies have from the primary, and it has not any more.
+std::vector<repo::StoredSnapshot> gone_from(const Seen& primary, const std::vector<Seen>& all) {
+  const std::string from_it = fmt::format("backstay:{}/", primary.repository->hex());
+  std::set<std::string> known = primary.holdings.origins;
+  std::vector<repo::StoredSnapshot> gone;
+  for (const Seen& seen : all) {
+    for (const repo::StoredSnapshot& one : seen.holdings.snapshots) {
+      const std::string& origin = one.snapshot.origin;
+      if (origin.starts_with(from_it) && known.insert(origin).second) gone.push_back(one);
+    }
+  }
+  return gone;
+}
+
+// By what the places are to be current: what is gone from the primary may have been lost there, if
+// it was not all of a source, which is rather a machine that is no more.
+std::vector<repo::StoredSnapshot> with_gone(std::vector<repo::StoredSnapshot> snapshots,
+                                            const std::vector<repo::StoredSnapshot>& gone) {
+  const auto source_of = [](const repo::StoredSnapshot& one) {
+    return std::pair(one.snapshot.host, one.snapshot.paths);
+  };
+  std::set<std::pair<std::string, std::vector<std::string>>> sources;
+  for (const repo::StoredSnapshot& one : snapshots) sources.insert(source_of(one));
+  for (const repo::StoredSnapshot& one : gone) {
+    if (sources.empty() || sources.contains(source_of(one))) snapshots.push_back(one);
+  }
+  return snapshots;
+}
+
 // Addresses do not tell: a link, another name of the same machine.
 void find_twins(std::vector<Seen>& all) {
   for (auto one = all.begin(); one != all.end(); ++one) {
@@ -99,7 +130,13 @@ void find_twins(std::vector<Seen>& all) {
 
 void compare_with_whole(std::vector<Seen>& all, Timestamp now) {
   find_twins(all);
-  const WholeSet whole = whole_of(all);
+  WholeSet whole = whole_of(all);
+  Seen& primary = all.front();
+  if (primary.repository) {
+    const auto gone = gone_from(primary, all);
+    primary.gone = gone.size();
+    whole.snapshots = with_gone(std::move(whole.snapshots), gone);
+  }
   for (Seen& seen : all) {
     if (!seen.repository) continue;
     seen.has = static_cast<std::uint64_t>(std::ranges::count_if(
@@ -117,6 +154,7 @@ std::uint64_t damages_of(const engine::Holdings& holdings) {
 
 policy::PlaceFacts facts_of(const Seen& seen) {
   policy::PlaceFacts facts = policy::facts_of(*seen.place);
+  facts.primary = seen.primary;
   facts.reachable = seen.repository.has_value();
   facts.current = seen.currency.sources > 0 && seen.currency.current == seen.currency.sources;
   facts.immutable = seen.holdings.immutable;
@@ -138,11 +176,11 @@ json::Json time_or_null_of(const std::optional<Timestamp>& time) {
   return time ? json::Json(format_rfc3339(*time)) : json::Json(nullptr);
 }
 
-json::Json place_line(const Seen& seen, bool primary) {
+json::Json place_line(const Seen& seen) {
   const engine::Holdings& holdings = seen.holdings;
   json::Json line = json::line_of("place");
   line["place"] = seen.place->name;
-  line["primary"] = primary;
+  line["primary"] = seen.primary;
   line["medium"] = seen.place->medium;
   line["site"] = seen.place->site;
   line["offline"] = seen.place->offline;
@@ -153,6 +191,7 @@ json::Json place_line(const Seen& seen, bool primary) {
   }
   line["snapshots"] = seen.has;
   line["snapshots_lacking"] = seen.lacks;
+  if (seen.primary) line["snapshots_gone"] = seen.gone;
   line["up_to_date"] = facts_of(seen).current;
   line["newest"] = time_or_null_of(newest_of(seen));
   line["append_only"] = holdings.append_only;
@@ -231,7 +270,12 @@ std::string places_text(const std::vector<Seen>& all, Timestamp now) {
                newest ? age_text(*newest, now) + " old" : "none", place.medium, place.site,
                kept_text(seen), verified_text(seen.holdings, now)});
   }
-  return table.render();
+  std::string text = table.render();
+  if (const Seen& primary = all.front(); primary.gone > 0) {
+    text += fmt::format("{} of copies not in {} any more: forgotten there or lost\n",
+                        counted(primary.gone, "snapshot"), primary.place->name);
+  }
+  return text;
 }
 
 std::string digits_text(const std::array<policy::Digit, 5>& digits) {
@@ -266,7 +310,7 @@ Result<ExitCode> show_copies(Context& context) {
     if (seen.failure)
       console.warning(fmt::format("{}: {}", seen.place->name, seen.failure->describe()),
                       seen.failure->hint());
-    if (console.json()) console.print_json(place_line(seen, &seen == &all.front()));
+    if (console.json()) console.print_json(place_line(seen));
   }
   if (console.json())
     console.print_json(digits_line(digits));

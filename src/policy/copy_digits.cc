@@ -50,8 +50,11 @@ Digit finished(Digit digit, std::string next) {
 Digit copies(const Places& places) {
   const auto there = names_of(places, counts);
   const auto away = names_of(places, [](const auto& place) { return !place.reachable; });
-  const auto behind =
-      names_of(places, [](const auto& place) { return place.reachable && !place.current; });
+  const auto behind = names_of(places, [](const auto& place) {
+    return place.reachable && !place.current && !place.primary;
+  });
+  const auto set_back = names_of(
+      places, [](const auto& place) { return place.reachable && !place.current && place.primary; });
   const auto twice = names_of(places, [](const auto& place) { return !place.same_as.empty(); });
   const auto damaged = names_of(places, [](const auto& place) { return place.damages > 0; });
   Digit digit{.name = "copies", .wanted = 3, .found = 1 + there.size()};
@@ -64,6 +67,9 @@ Digit copies(const Places& places) {
   return finished(std::move(digit), next_of({{"Make reachable", away},
                                              {"Repair (docs/repair.md)", damaged},
                                              {"Run 'backstay copy' for", behind},
+                                             {"Run 'backstay backup', and find out what became of "
+                                              "the newest snapshots of",
+                                              set_back},
                                              {"Give a repository of its own to", twice}},
                                             "Add a copy to the set"));
 }

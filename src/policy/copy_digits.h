@@ -20,6 +20,7 @@ struct PlaceFacts {
   std::string medium = {};
   std::string site = {};
   bool offline = false;
+  bool primary = false;
   bool reachable = false;
   // Of every source it has the newest snapshot that any place has.
   bool current = false;

@@ -76,6 +76,14 @@ TEST_F(CopyDigits, CountNoPlaceThatIsDamaged) {
   EXPECT_EQ(digit(0).next, "Repair (docs/repair.md) cloud.");
 }
 
+TEST_F(CopyDigits, OfAPrimaryThatWasSetBackDoNotAskForACopy) {
+  places_[0].primary = true;
+  places_[0].current = false;
+  EXPECT_EQ(shown(), "2- 2+ 1+ 0- 0+ ");
+  EXPECT_EQ(digit(0).next,
+            "Run 'backstay backup', and find out what became of the newest snapshots of cellar.");
+}
+
 TEST_F(CopyDigits, CountARepositoryOfTwoAddressesOnce) {
   places_.push_back(good("again", "tape", "moon"));
   places_.back().same_as = "cloud";

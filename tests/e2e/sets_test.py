@@ -257,6 +257,25 @@ class Statistics(SetTest):
             digits = self.digits()[1]
             self.assertFalse(digits["errors"]["met"] or digits["off_site"]["met"], digits)
 
+    def test_see_that_the_primary_was_set_back(self):
+        self.lines(0, "backup", self.source)
+        (self.source / "more").write_bytes(os.urandom(1000))
+        self.lines(0, "backup", self.source)
+        places, digits = self.digits()
+        self.assertEqual((places["cellar"]["snapshots_gone"], digits["copies"]["found"]), (0, 4))
+        newest = self.snapshots_at("cellar")[-1]["id"]
+        self.run_for(0, "-r", f"set:{self.file}#cellar", "forget", newest)
+        places, digits = self.digits()
+        self.assertEqual((places["cellar"]["snapshots_gone"], digits["copies"]["found"]), (1, 3))
+        self.assertFalse(places["cellar"]["up_to_date"])
+        self.assertTrue(places["garden"]["up_to_date"])
+        self.assertIn("1 snapshot of copies not in cellar any more: forgotten there or lost",
+                      self.run_for(0, "stats", "--copies").out.decode())
+        self.lines(0, "backup", self.source)
+        places, digits = self.digits()
+        self.assertTrue(places["cellar"]["up_to_date"])
+        self.assertEqual(digits["copies"]["found"], 4)
+
     def test_count_a_repository_once_by_whatever_addresses(self):
         self.lines(0, "backup", self.source)
         (self.folder / "link").symlink_to(self.places["garden"])
