@@ -1,6 +1,7 @@
 #include "cli/stats_of_growth.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cmath>
@@ -43,6 +44,10 @@ Result<backend::Space> space_of(backend::Backend& store, std::uint64_t stored,
                         .free_bytes = *capacity - std::min(*capacity, stored)};
 }
 
+std::string source_of(const snapshot::Snapshot& snapshot) {
+  return fmt::format("{}\n{}", snapshot.host, fmt::join(snapshot.paths, "\n"));
+}
+
 void foresee(GrowthFacts& facts) {
   if (!facts.growth.bytes_per_day) {
     facts.unknown_because = facts.growth.unknown_because;
@@ -50,7 +55,10 @@ void foresee(GrowthFacts& facts) {
     facts.unknown_because = "the store does not say how much fits; --capacity does";
   } else {
     facts.days_to_full = policy::days_to_full(*facts.growth.bytes_per_day, *facts.space.free_bytes);
-    if (!facts.days_to_full) facts.unknown_because = "it does not grow";
+    if (!facts.days_to_full)
+      facts.unknown_because = facts.growth.lower_bound ? "by what is left of the backups it does "
+                                                         "not grow, and some were forgotten"
+                                                       : "it does not grow";
   }
 }
 
@@ -67,6 +75,7 @@ json::Json growth_line(const GrowthFacts& facts) {
   line["bytes_per_day"] = facts.growth.bytes_per_day
                               ? json::Json(std::llround(*facts.growth.bytes_per_day))
                               : json::Json(nullptr);
+  line["lower_bound"] = facts.growth.lower_bound;
   line["capacity_bytes"] = value_or_null(facts.space.total_bytes);
   line["free_bytes"] = value_or_null(facts.space.free_bytes);
   line["days_to_full"] =
@@ -82,18 +91,27 @@ std::string growth_text(const GrowthFacts& facts) {
   const policy::Growth& growth = facts.growth;
   std::string per_day = "unknown";
   if (growth.bytes_per_day) {
-    per_day = fmt::format("{} a day, by {} over {:.0f} days",
-                          format_byte_size(static_cast<std::uint64_t>(*growth.bytes_per_day)),
-                          counted(growth.backups, "backup"), growth.days);
+    per_day =
+        fmt::format("{}{} a day, by {} over {:.0f} days", growth.lower_bound ? "at least " : "",
+                    format_byte_size(static_cast<std::uint64_t>(*growth.bytes_per_day)),
+                    counted(growth.backups, "backup"), growth.days);
   }
   std::string full = "unknown: " + facts.unknown_because;
-  if (facts.days_to_full)
-    full = fmt::format("in {:.0f} days, when nothing is pruned", std::floor(*facts.days_to_full));
-  return render_facts({{"repository", format_byte_size(facts.stored_bytes)},
-                       {"growth", per_day},
-                       {"capacity", size(facts.space.total_bytes)},
-                       {"free", size(facts.space.free_bytes)},
-                       {"full", full}});
+  if (facts.days_to_full) {
+    full = fmt::format("in {}{:.0f} days, when nothing is pruned",
+                       growth.lower_bound ? "at most " : "", std::floor(*facts.days_to_full));
+  }
+  std::string text = render_facts({{"repository", format_byte_size(facts.stored_bytes)},
+                                   {"growth", per_day},
+                                   {"capacity", size(facts.space.total_bytes)},
+                                   {"free", size(facts.space.free_bytes)},
+                                   {"full", full}});
+  if (growth.lower_bound) {
+    text +=
+        "The growth is a lower bound: snapshots were forgotten in between, and what they stored is "
+        "not counted.\n";
+  }
+  return text;
 }
 
 }  // namespace
@@ -103,8 +121,11 @@ Result<ExitCode> show_growth(Context& context, std::optional<std::uint64_t> capa
   const SnapshotList list = TRY(list_snapshots(context, *repository));
   std::vector<policy::StoredPoint> points;
   for (const repo::StoredSnapshot& one : list.snapshots) {
-    points.push_back(
-        {.time = one.snapshot.finished, .bytes_stored = one.snapshot.stats.bytes_stored});
+    points.push_back({.time = one.snapshot.finished,
+                      .bytes_stored = one.snapshot.stats.bytes_stored,
+                      .id = one.id.hex(),
+                      .parent = one.snapshot.parent ? one.snapshot.parent->hex() : "",
+                      .source = source_of(one.snapshot)});
   }
   backend::Backend& store = repository->store();
   GrowthFacts facts{.growth = policy::growth_of(std::move(points))};

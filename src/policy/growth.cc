@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
+#include <string_view>
 
 namespace backstay::policy {
 namespace {
@@ -54,12 +56,25 @@ double median_slope(const std::vector<SumAt>& moments) {
   return median(slopes);
 }
 
+// Whether any but the oldest of a source was compared with one that is not there any more. `points`
+// are in the order of time.
+bool lacks_some(const std::vector<StoredPoint>& points) {
+  std::set<std::string_view> ids;
+  for (const StoredPoint& point : points) ids.insert(point.id);
+  std::set<std::string_view> sources;
+  return std::ranges::any_of(points, [&](const StoredPoint& point) {
+    const bool oldest = sources.insert(point.source).second;
+    return !oldest && !point.parent.empty() && !ids.contains(point.parent);
+  });
+}
+
 }  // namespace
 
 Growth growth_of(std::vector<StoredPoint> points) {
   Growth growth;
   growth.backups = points.size();
   std::ranges::sort(points, {}, &StoredPoint::time);
+  growth.lower_bound = lacks_some(points);
   if (!points.empty()) {
     growth.days = static_cast<double>(points.back().time.seconds - points.front().time.seconds) /
                   kSecondsPerDay;

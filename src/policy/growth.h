@@ -14,6 +14,9 @@ namespace backstay::policy {
 struct StoredPoint {
   Timestamp time;
   std::uint64_t bytes_stored = 0;  // by this backup
+  std::string id = {};
+  std::string parent = {};  // the id of the backup that it was compared with; empty for none
+  std::string source = {};  // what was backed up
 };
 
 struct Growth {
@@ -21,6 +24,9 @@ struct Growth {
   double days = 0;                      // from the first to the last of them
   std::optional<double> bytes_per_day;  // nothing where it cannot be told, and then:
   std::string unknown_because;          // a clause: "there are only 2 backups"
+  // Backups between others were forgotten: what they stored is not counted, though some of it may
+  // still be there.
+  bool lower_bound = false;
 };
 inline constexpr std::size_t kGrowthPointsMin = 4;
 inline constexpr double kGrowthDaysMin = 2;

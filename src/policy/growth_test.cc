@@ -30,6 +30,22 @@ TEST(Growth, IsNotMovedByOneLargeBackupNorByTheOrderOfThePoints) {
   EXPECT_NEAR(*growth_of(points).bytes_per_day, 500, 1);
 }
 
+TEST(Growth, IsALowerBoundWhereBackupsBetweenOthersWereForgotten) {
+  std::vector<StoredPoint> points = daily(10, 500);
+  for (std::size_t i = 0; i < points.size(); ++i) {
+    points[i].id = std::to_string(i);
+    if (i > 0) points[i].parent = std::to_string(i - 1);
+    points[i].source = "web";
+  }
+  EXPECT_FALSE(growth_of(points).lower_bound);
+  points.erase(points.begin());  // the oldest of all
+  EXPECT_FALSE(growth_of(points).lower_bound);
+  points.push_back({.time = {.seconds = 5 * kDay}, .id = "x", .parent = "y", .source = "mail"});
+  EXPECT_FALSE(growth_of(points).lower_bound);
+  points.erase(points.begin() + 4);
+  EXPECT_TRUE(growth_of(points).lower_bound);
+}
+
 TEST(Growth, OfThousandsOfBackupsIsFoundFromSomeOfThem) {
   std::vector<StoredPoint> points;
   for (std::int64_t i = 0; i < 20'000; ++i)

@@ -301,6 +301,17 @@ class Statistics(SetTest):
         self.run_for(2, "-r", self.places["cellar"], "stats", "--copies")
 
 
+    def test_of_growth_are_a_lower_bound_where_snapshots_were_forgotten_in_between(self):
+        for text in ("first", "second", "third"):
+            (self.source / "more").write_text(text)
+            self.lines(0, "-r", self.places["cellar"], "backup", self.source)
+        self.assertFalse(self.lines(0, "stats", "--growth")[-1]["lower_bound"])
+        second = self.snapshots_at("cellar")[1]["id"]
+        self.run_for(0, "-r", self.places["cellar"], "forget", second)
+        self.assertTrue(self.lines(0, "stats", "--growth")[-1]["lower_bound"])
+        self.assertIn(b"The growth is a lower bound", self.run_for(0, "stats", "--growth").out)
+
+
 class Files(SetTest):
     def test_that_are_wrong_are_named_with_the_line(self):
         self.file.write_text("primary:\n  name: cellar\n  ulr: /a\n")
