@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <memory>
+#include <optional>
 
 #include "backend/placement.h"
 #include "base/try.h"
@@ -38,6 +39,7 @@ struct BackupArguments {
   std::vector<std::string> paths;
   std::vector<std::string> files_from;
   std::vector<std::string> files_from_raw;
+  std::optional<std::vector<std::string>> listed;  // what these name, once they were read
   bool from_stdin = false;
   bool from_command = false;
   std::string stdin_filename = "stdin";
@@ -79,20 +81,30 @@ Result<void> refuse_contradictions(const BackupArguments& arguments) {
   return {};
 }
 
-// The paths of the command line and of all lists, absolute, clean, sorted and unique.
-Result<std::vector<std::string>> all_paths(const BackupArguments& arguments,
-                                           const std::stop_token& stop) {
-  std::vector<std::string> given = arguments.paths;
+// What the lists name. They may be pipes: they are read once, also where a run begins anew.
+Result<void> read_lists(BackupArguments& arguments, const std::stop_token& stop) {
+  if (arguments.listed) return {};
+  std::vector<std::string> listed;
   for (const std::string& list : arguments.files_from) {
     const std::string text = TRY(read_list(list, stop));
     for (const std::string& line : lines_of_list(text)) {
-      for (std::string& path : expand_glob(line)) given.push_back(std::move(path));
+      for (std::string& path : expand_glob(line)) listed.push_back(std::move(path));
     }
   }
   for (const std::string& list : arguments.files_from_raw) {
     const std::string bytes = TRY(read_list(list, stop));
-    for (std::string& path : names_of_raw_list(bytes)) given.push_back(std::move(path));
+    for (std::string& path : names_of_raw_list(bytes)) listed.push_back(std::move(path));
   }
+  arguments.listed = std::move(listed);
+  return {};
+}
+
+// The paths of the command line and of all lists, absolute, clean, sorted and unique.
+Result<std::vector<std::string>> all_paths(BackupArguments& arguments,
+                                           const std::stop_token& stop) {
+  TRY(read_lists(arguments, stop));
+  std::vector<std::string> given = arguments.paths;
+  given.insert(given.end(), arguments.listed->begin(), arguments.listed->end());
   if (given.empty()) return fail(ErrorCode::kInvalidArgument, "the lists name nothing to back up");
   const std::string current = TRY(io::current_directory());
   for (std::string& path : given) path = snapshot::clean_path(path, current);
@@ -227,7 +239,8 @@ ExitCode tell_backup(const Context& context, const BackupArguments& arguments,
   const bool staged = made.durable == Durable::kStage && made.report.id;
   if (context.console.json()) {
     json::Json line = backup_summary(made.report, made.seconds);
-    if (!arguments.stage.folder.empty()) line["durable"] = to_string(made.durable);
+    if (!arguments.stage.folder.empty() && made.report.id)
+      line["durable"] = to_string(made.durable);
     context.console.print_json(line);
   } else if (!context.options.quiet) {
     context.console.print(backup_text(made.report, arguments.engine.dry_run, made.seconds));
@@ -236,7 +249,7 @@ ExitCode tell_backup(const Context& context, const BackupArguments& arguments,
                                         context.options.repository));
     }
   }
-  const bool partial = made.report.snapshot.stats.errors > 0 || made.reported > 0;
+  const bool partial = made.report.snapshot.stats.errors > 0 || made.reported > 0 || !made.all_sent;
   return partial ? ExitCode::kPartial : ExitCode::kDone;
 }
 

@@ -20,6 +20,7 @@
 #include "io/node.h"
 #include "json/json.h"
 #include "repo/remote_knowledge.h"
+#include "snapshot/tree_key.h"
 
 namespace backstay::cli {
 namespace {
@@ -35,6 +36,13 @@ constexpr backend::RetryPolicy kAskShortly{.attempts_max = 5,
 bool is_folder_of_this_machine(std::string_view url) {
   return url.starts_with("file://") ||
          (url.find("://") == std::string_view::npos && !url.starts_with("placement:"));
+}
+
+// The same place by the same text, wherever the command is run.
+Result<std::string> remote_url(const Context& context) {
+  std::string url = TRY(repository_url(context));
+  if (url.find("://") != std::string::npos || url.starts_with("placement:")) return url;
+  return snapshot::clean_path(url, TRY(io::current_directory()));
 }
 
 }  // namespace
@@ -68,7 +76,7 @@ std::string Stage::remote() const {
 }
 
 Result<void> Stage::require_remote() const {
-  const std::string url = TRY(repository_url(context_));
+  const std::string url = TRY(remote_url(context_));
   const std::string known = remote();
   if (known.empty() || known == url) return {};
   return std::unexpected(
@@ -90,7 +98,7 @@ Result<std::optional<io::Fd>> Stage::try_lock(io::FileLock lock) const {
 
 // The URL comes first: what is learnt without it could be taken for that of any repository.
 Result<void> Stage::learn(backend::Backend& remote) const {
-  const std::string url = TRY(repository_url(context_));
+  const std::string url = TRY(remote_url(context_));
   const auto known = TRY(backend::LocalBackend::create(folder() + "/known"));
   if (this->remote() != url)
     TRY(io::replace_file(folder() + "/remote", as_bytes(std::string_view(url))));

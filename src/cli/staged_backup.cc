@@ -21,33 +21,34 @@ Result<void> require_full_key(const repo::Repository& repository) {
 }
 
 // A stage that cannot be kept up to date must not keep anything from being backed up; that the
-// repository has gone away meanwhile must be known.
-Result<void> go_on_after(const Context& context, Result<void> done, const std::string& what) {
+// repository has gone away meanwhile must be known. False when something was wrong.
+Result<bool> go_on_after(const Context& context, Result<bool> done, const std::string& what) {
   const bool ends = !done && (done.error().code() == ErrorCode::kUnavailable ||
                               done.error().code() == ErrorCode::kCancelled);
   if (done || ends) return done;
   context.console.warning(fmt::format("{}: {}", what, done.error().describe()),
                           done.error().hint());
-  return {};
+  return false;
 }
 
-Result<void> send_what_waits(Context& context, const Stage& stage, repo::Repository& repository,
+// False when something stays that could not be sent.
+Result<bool> send_what_waits(Context& context, const Stage& stage, repo::Repository& repository,
                              const GivenCredential& given) {
   const auto sent = TRY(send_stage(context, stage, repository, given));
   if (!sent)
     context.console.note("another run uses the stage: what waits in it is sent by a later one");
-  return {};
+  return !sent || sent->kept == 0;
 }
 
-Result<void> learn(const Context& context, const Stage& stage, const repo::Repository& repository) {
+Result<bool> learn(const Context& context, const Stage& stage, const repo::Repository& repository) {
   const auto lock = TRY(stage.try_lock(io::FileLock::kExclusive));
   if (!lock) {
     context.console.detail("another run uses the stage: it is not brought up to date");
-    return {};
+    return true;
   }
   TRY_DOING("keeping what is needed to go on without the repository",
             stage.learn(repository.store()));
-  return {};
+  return true;
 }
 
 Result<MadeBackup> back_up_there(Context& context, const Stage& stage, const GivenCredential& given,
@@ -55,14 +56,22 @@ Result<MadeBackup> back_up_there(Context& context, const Stage& stage, const Giv
   const auto repository = TRY(
       open_repository(context, KeyUse::kWriting, WhenChanged::kRefuse, given ? &given : nullptr));
   TRY(require_full_key(*repository));
+  constexpr const char* kNotSent = "what waits in the stage could not be sent";
+  bool all_sent = true;
   if (storing == Storing::kYes) {
-    TRY(go_on_after(context, send_what_waits(context, stage, *repository, given),
-                    "what waits in the stage could not be sent"));
+    all_sent =
+        TRY(go_on_after(context, send_what_waits(context, stage, *repository, given), kNotSent));
     TRY(go_on_after(context, learn(context, stage, *repository),
                     "the stage could not be prepared"));
   }
   MadeBackup made = TRY(make(*repository, 0));
   if (storing == Storing::kNo) return made;
+  // What was lacking for it may have come with this backup.
+  if (!all_sent) {
+    auto again =
+        go_on_after(context, send_what_waits(context, stage, *repository, given), kNotSent);
+    made.all_sent = again && *again;
+  }
   // The snapshot is there, whatever comes of this.
   const auto learnt = learn(context, stage, *repository);
   if (!learnt)
@@ -92,8 +101,7 @@ Result<MadeBackup> back_up_in_stage(const Stage& stage, const GivenCredential& g
   const GivenCredential key = TRY(stage.key_or_ask(given));
   const auto known = TRY(stage.open_known(key));
   TRY(require_full_key(*known));
-  // Of what cannot be read of it, more is stored than would have to be.
-  TRY(known->load_index([](const repo::ObjectId&, const Error&) {}));
+  TRY(engine::load_known(*known));
   const auto staged = TRY(stage.open_staged(key, Stage::Bounds::kBounded));
   staged->index().rely_elsewhere(engine::data_known_to(*known));
   MadeBackup made = TRY(make(*staged, known->index().totals().filter_bytes));

@@ -15,6 +15,7 @@ struct MadeBackup {
   double seconds = 0;
   std::uint64_t reported = 0;  // trouble with single files
   Durable durable = Durable::kRemote;
+  bool all_sent = true;  // false: something waits in the stage that could not be sent
 };
 
 // Whether a second attempt would find the source as the first did: standard input is gone then.

@@ -58,6 +58,10 @@ struct SendReport {
   std::uint64_t bytes_stored = 0;
 };
 
+// Loads what is known of the repository, without what a check found damaged in it: that is stored
+// again, as it would be there. Of runs that cannot be read more is stored than would have to be.
+Result<void> load_known(repo::Repository& known);
+
 // Sends all snapshots of the stage, oldest first, and calls `done` after each. Each is a commit of
 // its own; chunks that the repository has are not read. A snapshot goes from the stage only after
 // it was read back, and every pack that holds what the stage has of it was found there. One that

@@ -8,6 +8,8 @@
 #include <vector>
 
 #include "engine/testing/stage_fixture.h"
+#include "repo/damage_mark.h"
+#include "repo/pack_survey.h"
 
 namespace backstay::engine {
 namespace {
@@ -217,6 +219,51 @@ TEST_F(Stage, KeepsWhatIsDamagedInItAndSendsTheRest) {
   EXPECT_GE(report->kept, 1U);
   EXPECT_EQ(names_in(memory_, "snapshots/").size(), before + report->sent);
   EXPECT_EQ(problems_of_remote(), "");
+}
+
+TEST_F(Stage, WithADamagedIndexRunLosesNothing) {
+  stage_two();
+  const auto before = std::pair(memory_.objects(), staged_.objects());
+  const auto runs = names_in(staged_, "index/");
+  ASSERT_GE(runs.size(), 2U);
+  for (const std::string& run : runs) {
+    SCOPED_TRACE(run);
+    memory_.set_objects(before.first);
+    auto objects = before.second;
+    objects.at(run)[objects.at(run).size() / 2] ^= 1;
+    staged_.set_objects(objects);
+    const auto stage = open_by(staged_);
+    ASSERT_EQ(problem(free_stage(**stage)), "");
+    for (const auto& [name, bytes] : objects) {
+      if (!name.starts_with("data/") && !name.starts_with("meta/")) continue;
+      EXPECT_TRUE(staged_.objects().contains(name)) << name;
+    }
+    EXPECT_EQ(send_well().kept, 0U);
+    EXPECT_TRUE(all_contents() == contents_);
+    EXPECT_TRUE(names_in(staged_, "data/").empty());
+  }
+}
+
+TEST_F(Stage, HoldsAnewWhatACheckFoundDamagedInTheRepository) {
+  backup_well();
+  const auto packs = names_in(memory_, "data/");
+  {
+    const auto remote = open_by(memory_);
+    const auto listed = repo::list_packs(memory_);
+    ASSERT_EQ(problem(listed), "");
+    for (const auto& [id, pack] : *listed) {
+      if (pack.kind != repo::PackKind::kData) continue;
+      ASSERT_EQ(
+          problem(repo::mark_damaged(memory_, (*remote)->config().id, id, pack.kind, clock_.now())),
+          "");
+    }
+  }
+  learn();
+  stage_well();
+  EXPECT_GE(bytes_in(staged_, "data/"), bytes_in(memory_, "data/") / 2);
+  EXPECT_EQ(send_well().kept, 0U);
+  for (const std::string& pack : packs) remove(pack);
+  EXPECT_TRUE(all_contents().back() == contents_of(tree_));
 }
 
 // ---- cut at every call

@@ -20,8 +20,9 @@ constexpr std::size_t kFetchBytes = 4 * kMiB;
 using Kinds = std::initializer_list<ObjectKind>;
 constexpr Kinds kKeys = {ObjectKind::kKeySlot, ObjectKind::kKeyEpoch};
 // Snapshots before what they refer to; what is said about them after them.
-constexpr Kinds kKnowledge = {ObjectKind::kGeneration, ObjectKind::kSnapshot, ObjectKind::kHold,
-                              ObjectKind::kTagChange, ObjectKind::kIndexRun};
+constexpr Kinds kKnowledge = {ObjectKind::kGeneration, ObjectKind::kSnapshot,
+                              ObjectKind::kHold,       ObjectKind::kTagChange,
+                              ObjectKind::kDamageMark, ObjectKind::kIndexRun};
 
 using Listed = std::unordered_map<std::string, std::uint64_t>;  // sizes by name
 

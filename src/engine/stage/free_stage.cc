@@ -5,6 +5,7 @@
 #include "base/try.h"
 #include "engine/stage.h"
 #include "engine/stage/tree_references.h"
+#include "repo/damage_mark.h"
 #include "repo/pack_survey.h"
 
 namespace backstay::engine {
@@ -63,6 +64,12 @@ Result<std::vector<repo::StoredSnapshot>> all_snapshots(repo::Repository& stage)
   return found;
 }
 
+Result<void> recover_unnamed(repo::Repository& stage) {
+  const auto survey = TRY(repo::survey_packs(stage.store(), stage.index()));
+  TRY(stage.recover_now(survey));
+  return {};
+}
+
 }  // namespace
 
 repo::Index::KnownElsewhere data_known_to(const repo::Repository& known) {
@@ -75,11 +82,20 @@ repo::Index::KnownElsewhere data_known_to(const repo::Repository& known) {
   };
 }
 
+Result<void> load_known(repo::Repository& known) {
+  TRY(known.load_index([](const repo::ObjectId&, const Error&) {}));
+  known.index().distrust(TRY(repo::marked_packs(known.store())));
+  return {};
+}
+
 Result<std::uint64_t> free_stage(repo::Repository& stage) {
   const auto snapshots = TRY_DOING("finding out what the stage needs", all_snapshots(stage));
   TRY_DOING("loading the stage's index", stage.load_index([](const auto&, const Error&) {}));
+  // What is in packs whose run is damaged or was never written is needed as well.
+  TRY_DOING("looking into packs of the stage that its index does not name", recover_unnamed(stage));
   const auto needed = TRY_DOING("finding out what the stage needs", needed_packs(stage, snapshots));
   const auto listed = TRY(repo::list_packs(stage.store()));
+  TRY_DOING("loading the stage's index", stage.load_index([](const auto&, const Error&) {}));
   TRY(drop_from_index(stage, needed));
   std::uint64_t freed = 0;
   for (const auto& [id, pack] : listed) {

@@ -52,6 +52,7 @@ class SendRun {
     if (!*transferred) return result;
     if (result.sent) {
       result.outcome = SendOutcome::kThereAlready;
+      TRY_DOING("making durable what was sent before", make_durable(*result.sent));
     } else {
       TRY(commit(staged, result, *lease));
     }
@@ -134,6 +135,8 @@ class SendRun {
         [&](const std::string& key, const chunk::ChunkRef& ref) -> Result<void> {
           if (activity_.stop.stop_requested()) return fail(ErrorCode::kCancelled, "interrupted");
           if (remote_.index().contains(ref.id) || stage_.index().contains(ref.id)) return {};
+          // Its run may be damaged, and its pack whole.
+          if (TRY(stage_.locate(ref.id))) return {};
           if (count == 0) first = key;
           if (count == 0 || key != last) ++count;
           last = key;
@@ -200,6 +203,13 @@ class SendRun {
         TRY_DOING("reading back the snapshot that was sent", remote_.read_snapshot(*result.sent));
     if (again == record) return {};
     return fail(ErrorCode::kCorruption, "the snapshot that was sent is not read back as it was");
+  }
+
+  // Who put it may have been killed before it was.
+  Result<void> make_durable(const SnapshotId& sent) {
+    TRY(remote_.store().adopt(
+        repo::object_name(repo::ObjectKind::kSnapshot, repo::ObjectId{sent.bytes})));
+    return remote_.store().barrier();
   }
 
   Result<void> remove_staged(const SnapshotId& id) {

@@ -38,7 +38,7 @@ class StageFixture : public BackupFixture {
   Result<BackupReport> try_stage(const BackupOptions& options = backup_options()) {
     clock_.advance(std::chrono::seconds(60));
     const auto known = TRY(open_by(known_));
-    TRY(known->load_index([](const auto&, const Error&) {}));
+    TRY(load_known(*known));
     const auto stage = TRY(open_by(staged_));
     stage->index().rely_elsewhere(data_known_to(*known));
     watch_ = std::make_unique<Watch>();
