@@ -245,13 +245,13 @@ static Result<void> learn(const Context& context, const repo::Repository& reposi
 }
 
 static void warn_of_unusable_slots(const Context& context, const repo::Repository& repository) {
-  constexpr std::size_t kNamedMax = 5;
+  constexpr std::size_t kSlotsNamedMax = 5;
   const auto& slots = repository.unusable_key_slots();
   if (slots.empty()) return;
   std::string names;
-  for (std::size_t i = 0; i < std::min(slots.size(), kNamedMax); ++i)
+  for (std::size_t i = 0; i < std::min(slots.size(), kSlotsNamedMax); ++i)
     names += (i == 0 ? "" : ", ") + slots[i].short_hex();
-  if (slots.size() > kNamedMax) names += ", ...";
+  if (slots.size() > kSlotsNamedMax) names += ", ...";
   context.console.warning(
       fmt::format("{} of the repository {} not open it: {}", counted(slots.size(), "key slot"),
                   slots.size() == 1 ? "does" : "do", names),
