@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "backend/placement/burial.h"
 #include "backend/placement/map.h"
 #include "backend/placement/part.h"
 #include "backend/placement/ring.h"
@@ -34,6 +35,15 @@ void read_identity(ByteView bytes) {
     ASSERT(placement::decode_identity(placement::encode_identity(*identity)).value() == *identity);
 }
 
+void read_tombstone(ByteView bytes) {
+  const auto name = placement::name_of_tombstone(bytes);
+  if (!name) return;
+  const placement::Burial burial = placement::decode_tombstone(*name, bytes).value();
+  ASSERT(burial.stands && burial.all == burial.values.empty());
+  const Bytes again = placement::encode_tombstone(*name, burial.values);
+  ASSERT(placement::decode_tombstone(*name, again)->values == burial.values);
+}
+
 void read_part(ByteView bytes) {
   constexpr std::size_t kHashed = 96;
   Bytes part = to_owned(bytes);
@@ -52,7 +62,7 @@ void read_part(ByteView bytes) {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   if (size == 0) return 0;
   const ByteView input(data + 1, size - 1);
-  switch (data[0] % 5) {
+  switch (data[0] % 7) {
     case 0:
       read_map(input);
       break;
@@ -64,6 +74,12 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       break;
     case 3:
       read_identity(mended("BKSTPID1", input));
+      break;
+    case 5:
+      read_tombstone(input);
+      break;
+    case 6:
+      read_tombstone(mended("BKSTPRM1", input));
       break;
     default:
       read_part(input);

@@ -117,12 +117,12 @@ Result<void> Bulk::create(std::string_view name, const Made& made, std::uint64_t
     if (fresh && !*fresh) same = had_already(i, name, made, size_bytes);
     const MutexLock lock(mutex);
     if (fresh && *fresh) {
-      view_.store(i).touch();
+      view_.store(i).touch_put(name);
       puts.put |= mask_of(i);
     } else if (!fresh) {
       puts.troubles.add(view_.store(i), fresh.error());
     } else if (same && *same) {
-      view_.store(i).touch();
+      view_.store(i).touch_put(name);
       puts.had |= mask_of(i);
     } else {
       puts.other = true;
@@ -185,7 +185,7 @@ Result<T> Bulk::read_anywhere(std::string_view name, const Read& read) const {
 Result<void> Bulk::judge_absence(std::string_view name, const Tried& tried) const {
   StoreMask away = view_.all() & ~tried.answered;
   for (const unsigned i : members_of(tried.answered)) {
-    if (!view_.store(i).confirm()) away |= mask_of(i);
+    if (!view_.store(i).is_itself()) away |= mask_of(i);
   }
   if (!view_.covers_bulk_without(away))
     return tried.troubles.failure(fmt::format("too many stores are away to read {}", name));
@@ -247,20 +247,25 @@ Result<void> Bulk::remove(std::string_view name) const {
   Troubles troubles;
   Mutex mutex;
   at_once(members_of(view_.all()), [&](unsigned i) {
-    const auto take = [&]() -> Result<void> { return TRY(view_.store(i).reach())->remove(name); };
+    const auto take = [&]() -> Result<void> {
+      TRY(TRY(view_.store(i).reach())->remove(name));
+      return view_.store(i).is_itself();
+    };
     const Result<void> done = take();
     if (!done) {
       troubles.add(view_.store(i), done.error());
       return;
     }
-    view_.store(i).touch();
+    view_.store(i).forget_put(name);
     const MutexLock lock(mutex);
     gone |= mask_of(i);
   });
-  if (gone == view_.all()) return {};
+  // An index run that a store brought back would name packs that are gone.
+  if (gone == view_.all() && !name.starts_with("index/")) return {};
   if (troubles.any(ErrorCode::kPermissionDenied))
     return troubles.failure(fmt::format("{} is not removed", name));
-  return Registers(view_).entomb(name, 0);
+  static_cast<void>(TRY(Registers(view_).entomb(name, {}, 0)));
+  return {};
 }
 
 Result<unsigned> Bulk::complete(std::string_view name) const {

@@ -36,14 +36,23 @@ Result<void> Registers::secure_without(std::string_view name, StoreMask failed) 
   return fail(ErrorCode::kUnavailable, fmt::format("too few other stores take {}", name));
 }
 
-Result<void> Registers::entomb_without(std::string_view name, StoreMask failed) const {
+Result<void> Registers::entomb_without(std::string_view name, const Look& seen,
+                                       StoreMask failed) const {
+  // What any of the tombstones says that can be had; of bulk objects there may be none.
+  std::set<ValueId> values;
+  bool all = kind_of(name) == Kind::kBulk;
+  for (const Burial& burial : seen.burials) {
+    all = all || burial.all;
+    values.insert(burial.values.begin(), burial.values.end());
+  }
+  if (all) values.clear();
+  if (!all && values.empty()) values.insert(ValueId{});
   StoreMask standing = 0;
   Mutex mutex;
   at_once(members_of(view_.all() & ~failed), [&](unsigned i) {
     const Result<Backend*> store = view_.store(i).reach();
     if (!store) return;
-    const Result<void> put = (*store)->put(tombstone_name(name), encode_tombstone(name));
-    if (!put && put.error().code() != ErrorCode::kAlreadyExists) return;
+    if (!put_tombstone(**store, name, values)) return;
     view_.store(i).touch();
     const MutexLock lock(mutex);
     standing |= mask_of(i);
@@ -159,11 +168,11 @@ Result<void> PlacementBackend::secure_without(const View& view, StoreMask failed
     for (const std::string& name : window.removed) {
       Troubles unheard;
       const Look look = Registers(view).look(name, Registers::Depth::kHeader, 0, unheard);
-      const bool there = look.tombstones == 0 && look.there() != 0;
+      const bool there = !look.values().empty();
       if (there && look.answered != view.all())
         return unheard.failure(fmt::format("whether {} was stored anew cannot be said", name));
       if (there) continue;  // stored anew since
-      TRY(Registers(view).entomb_without(name, failed));
+      TRY(Registers(view).entomb_without(name, look, failed));
     }
     return {};
   };

@@ -54,8 +54,9 @@ void add_list(Listing& listing, unsigned store, const StoreList& list) {
   for (const ObjectInfo& info : list.tombstones) {
     Tombstone& tombstone = listing.tombstones[info.name];
     tombstone.stores |= mask_of(store);
-    if (list.now.seconds - info.modified.seconds > kTombstoneSeconds)
-      tombstone.old |= mask_of(store);
+    const bool of_lease = info.name.starts_with(tombstone_folder("leases/"));
+    const std::int64_t stands = of_lease ? kTombstoneOfLeaseSeconds : kTombstoneSeconds;
+    if (list.now.seconds - info.modified.seconds > stands) tombstone.old |= mask_of(store);
   }
 }
 

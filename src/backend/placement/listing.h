@@ -24,8 +24,10 @@ struct Tombstone {
   StoreMask old = 0;  // where it has stood for longer than any request is under way
 };
 
-// How long a tombstone stands at least: docs/placement-format.md section 4.3.
-inline constexpr std::int64_t kTombstoneSeconds = 7 * 24 * 60 * 60;
+// How long a tombstone stands at least: docs/placement-format.md section 4.3. Each run of a program
+// leaves that of its lease.
+inline constexpr std::int64_t kTombstoneOfLeaseSeconds = 7 * 24 * 60 * 60;
+inline constexpr std::int64_t kTombstoneSeconds = 100 * 24 * 60 * 60;
 
 struct Listing {
   StoreMask answered = 0;

@@ -75,8 +75,9 @@ Result<bool> PlacementBackend::is_current(const View& view) {
     const auto ask = [&]() -> Result<ObjectInfo> { return TRY(view.store(i).reach())->head(next); };
     const Result<ObjectInfo> info = ask();
     const bool missing = !info && info.error().code() == ErrorCode::kNotFound;
-    if (!info && !missing) {
-      troubles.add(view.store(i), info.error());
+    const Result<void> itself = missing ? view.store(i).is_itself() : Result<void>();
+    if (!itself || (!info && !missing)) {
+      troubles.add(view.store(i), itself ? info.error() : itself.error());
       return;
     }
     const MutexLock lock(mutex);
@@ -287,13 +288,16 @@ Result<void> PlacementBackend::list(std::string_view prefix,
 Result<void> PlacementBackend::emit(const View& view, const Listing& listing,
                                     std::vector<ObjectInfo>& out) {
   for (const auto& [name, listed] : listing.objects) {
-    if (const Tombstone* const tombstone = listing.tombstone_of(name)) {
-      if (!view.decides(tombstone->stores)) TRY(Registers(view).entomb(name, tombstone->stores));
+    const Tombstone* const tombstone = listing.tombstone_of(name);
+    if (tombstone != nullptr && kind_of(name) == Kind::kBulk) {
+      if (!view.decides(tombstone->stores))
+        static_cast<void>(TRY(Registers(view).entomb(name, {}, tombstone->stores)));
       continue;
     }
     ObjectInfo info{
         .name = name, .size_bytes = listed.size_bytes.value_or(0), .modified = listed.modified};
-    const bool settled = kind_of(name) == Kind::kBulk || view.decides(listed.stores);
+    const bool decided = tombstone == nullptr && view.decides(listed.stores);
+    const bool settled = kind_of(name) == Kind::kBulk || decided;
     if (!settled || listed.sizes_differ) {
       if (!TRY(settle_listed(view, name, listed, info))) continue;
     }

@@ -109,14 +109,8 @@ bool belongs(const View& view, unsigned store, const std::string& name) {
 Result<void> fill(const View& view, unsigned store, const Listing& listing, Backend& opened,
                   const UpkeepOptions& options, UpkeepReport& report) {
   for (const auto& [name, tombstone] : listing.tombstones) {
-    for (const unsigned from : members_of(tombstone.stores)) {
-      const Result<Backend*> backend = view.store(from).reach();
-      const Result<Bytes> bytes =
-          backend ? (*backend)->get(name, kMapBytesMax) : Result<Bytes>(Bytes());
-      if (!backend || !bytes) continue;
-      TRY(put_durably(opened, name, *bytes));
-      break;
-    }
+    const std::optional<NamedBurial> burial = gathered_burial(view, name, tombstone.stores);
+    if (burial) TRY(put_durably(opened, name, encode_tombstone(burial->name, burial->values)));
   }
   for (const auto& [name, listed] : listing.objects) {
     if (options.stopped && options.stopped())

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <map>
 
 #include "base/try.h"
 
@@ -15,20 +14,6 @@ constexpr int kRoundsMax = 12;
 
 bool is_answer(const Error& error) {
   return error.code() == ErrorCode::kNotFound || error.code() == ErrorCode::kCorruption;
-}
-
-Result<Look::Copy> look_at_header(Backend& store, std::string_view name) {
-  Look::Copy copy;
-  Bytes bytes(kHeaderBytes);
-  const Result<void> read = store.get_range(name, 0, bytes);
-  if (!read && !is_answer(read.error())) return std::unexpected(read.error().clone());
-  if (!read && read.error().code() == ErrorCode::kNotFound) return copy;
-  copy.there = true;
-  if (!read) return copy;
-  const Result<PartHeader> header = decode_header(name, bytes);
-  copy.whole = header.has_value();
-  if (header) copy.header = *header;
-  return copy;
 }
 
 Result<Look::Copy> look_at_whole(Backend& store, std::string_view name, std::uint64_t size_max) {
@@ -48,19 +33,29 @@ Result<Look::Copy> look_at_whole(Backend& store, std::string_view name, std::uin
   return copy;
 }
 
-Result<bool> has_tombstone(Backend& store, const std::string& tombstone) {
-  const Result<ObjectInfo> info = store.head(tombstone);
-  if (info) return true;
-  if (info.error().code() == ErrorCode::kNotFound) return false;
-  return std::unexpected(info.error().clone());
-}
-
-Result<void> unless_taken(Result<void> put) {
-  if (!put && put.error().code() == ErrorCode::kAlreadyExists) return {};
-  return put;
+Settled there_on(const ValueId& value, StoreMask holders) {
+  Settled found;
+  found.there = true;
+  found.holders = holders;
+  found.header.value = value;
+  return found;
 }
 
 }  // namespace
+
+Result<Look::Copy> look_at_header(Backend& store, std::string_view name) {
+  Look::Copy copy;
+  Bytes bytes(kHeaderBytes);
+  const Result<void> read = store.get_range(name, 0, bytes);
+  if (!read && !is_answer(read.error())) return std::unexpected(read.error().clone());
+  if (!read && read.error().code() == ErrorCode::kNotFound) return copy;
+  copy.there = true;
+  if (!read) return copy;
+  const Result<PartHeader> header = decode_header(name, bytes);
+  copy.whole = header.has_value();
+  if (header) copy.header = *header;
+  return copy;
+}
 
 StoreMask Look::there() const {
   StoreMask mask = 0;
@@ -82,31 +77,57 @@ StoreMask Look::holding(const ValueId& value) const {
   return mask;
 }
 
+std::map<ValueId, StoreMask> Look::values() const {
+  std::map<ValueId, StoreMask> values;
+  for (unsigned i = 0; i < copies.size(); ++i) {
+    const ValueId& value = copies[i].header.value;
+    if (copies[i].whole && hiding(value) == 0) values[value] |= mask_of(i);
+  }
+  return values;
+}
+
+std::set<ValueId> Look::found() const {
+  std::set<ValueId> found;
+  for (const Copy& copy : copies) {
+    if (copy.whole) found.insert(copy.header.value);
+  }
+  return found;
+}
+
+StoreMask Look::hiding(const ValueId& value) const {
+  StoreMask mask = 0;
+  for (unsigned i = 0; i < burials.size(); ++i) mask |= burials[i].hides(value) ? mask_of(i) : 0;
+  return mask;
+}
+
 // The copy is read before the tombstone: a tombstone is put before copies go, and goes only when
 // there are none, so what is seen of both at once was so at one moment.
 Look Registers::look(std::string_view name, Depth depth, std::uint64_t size_max,
                      Troubles& troubles) const {
   Look look;
+  look.begun.emplace(view_.store(0).clock());
   look.copies.resize(view_.stores().size());
-  const std::string tombstone = tombstone_name(name);
+  look.burials.resize(view_.stores().size());
   Mutex mutex;
   at_once(members_of(view_.all()), [&](unsigned i) {
-    const auto ask = [&]() -> Result<bool> {
+    const auto ask = [&]() -> Result<void> {
       Backend& store = *TRY(view_.store(i).reach());
       look.copies[i] = TRY(depth == Depth::kWhole ? look_at_whole(store, name, size_max)
                                                   : look_at_header(store, name));
-      if (!look.copies[i].there) TRY(view_.store(i).confirm());
-      return has_tombstone(store, tombstone);
+      if (!look.copies[i].there) TRY(view_.store(i).is_itself());
+      look.burials[i] = TRY(read_burial(store, name));
+      return {};
     };
-    const Result<bool> entombed = ask();
-    if (!entombed) {
+    const Result<void> asked = ask();
+    if (!asked) {
       look.copies[i] = {};
-      troubles.add(view_.store(i), entombed.error());
+      look.burials[i] = {};
+      troubles.add(view_.store(i), asked.error());
       return;
     }
     const MutexLock lock(mutex);
     look.answered |= mask_of(i);
-    if (*entombed) look.tombstones |= mask_of(i);
+    if (look.burials[i].stands) look.tombstones |= mask_of(i);
   });
   return look;
 }
@@ -137,25 +158,20 @@ Result<std::optional<Settled>> Registers::judge(std::string_view name, const Loo
                                                 const Troubles& troubles, Patience patience) const {
   if (!view_.sees(look.answered))
     return troubles.failure(fmt::format("too many stores are away to say anything of {}", name));
-  const StoreMask there = look.there();
-  if (look.tombstones != 0) {
-    // Without a copy the removal was decided, or nothing ever counted that it could take away.
-    if (there != 0 && !view_.decides(look.tombstones)) TRY(entomb(name, look.tombstones));
+  if (look.there() == 0) {
+    // The removal was decided, or nothing ever counted that it could take away.
     Settled gone;
-    gone.entombed = true;
+    gone.entombed = look.tombstones != 0;
     return gone;
   }
-  if (there == 0) return Settled{};
+  if (look.tombstones != 0) return judge_tomb(name, look, troubles, patience);
   return judge_values(name, look, troubles, patience);
 }
 
 Result<std::optional<Settled>> Registers::judge_values(std::string_view name, const Look& look,
                                                        const Troubles& troubles,
                                                        Patience patience) const {
-  std::map<ValueId, StoreMask> values;
-  for (unsigned i = 0; i < look.copies.size(); ++i) {
-    if (look.copies[i].whole) values[look.copies[i].header.value] |= mask_of(i);
-  }
+  const std::map<ValueId, StoreMask> values = look.values();
   if (values.empty() && look.answered != view_.all()) {
     return troubles.failure(
         fmt::format("the copies of {} that can be had are damaged, and stores are away", name));
@@ -164,21 +180,17 @@ Result<std::optional<Settled>> Registers::judge_values(std::string_view name, co
     return fail(ErrorCode::kCorruption,
                 fmt::format("all stored copies of {} that can be had are damaged", name));
   }
-  // The one on the most stores; of several the one on the first.
-  const auto most = std::ranges::max_element(values, [](const auto& a, const auto& b) {
+  // One that won; else the one on the most stores; of several the one on the first.
+  const auto most = std::ranges::max_element(values, [&](const auto& a, const auto& b) {
+    const bool wins = view_.wins(a.second);
+    if (wins != view_.wins(b.second)) return !wins;
     const unsigned n = count_of(a.second);
     const unsigned m = count_of(b.second);
     return n != m ? n < m : std::countr_zero(a.second) > std::countr_zero(b.second);
   });
   const auto& [value, holders] = *most;
-  const auto settled = [&](StoreMask on) {
-    Settled found;
-    found.there = true;
-    found.holders = on;
-    found.header.value = value;
-    return found;
-  };
-  if (view_.decides(holders)) return settled(holders);
+  if (view_.wins(holders)) return judge_winner(name, look, value, patience);
+  const auto settled = [&](StoreMask on) { return there_on(value, on); };
   const StoreMask free = look.answered & ~look.there();
   const StoreMask took = free == 0 ? 0 : spread(name, value, holders, free);
   if (view_.decides(holders | took)) return settled(holders | took);
@@ -199,8 +211,71 @@ Result<std::optional<Settled>> Registers::judge_values(std::string_view name, co
   }
   // All have something and nothing is on enough of them: nobody was told that his counts, and
   // nobody ever will be.
-  TRY(remove(name));
+  TRY(bury_undecided(name));
   return std::optional<Settled>();
+}
+
+// What others put beside it gives way: their values can never be decided (section 4.4), and would
+// only be in the way of this one on the stores of the next map.
+Result<std::optional<Settled>> Registers::judge_winner(std::string_view name, const Look& look,
+                                                       const ValueId& value,
+                                                       Patience patience) const {
+  StoreMask holders = look.holding(value);
+  const StoreMask rivals = look.there() & ~look.damaged() & ~holders;
+  if (rivals != 0) holders |= displace(name, value, look, rivals);
+  if (look.tombstones != 0) drop_stale_tombstones(name, look, value);
+  if (view_.decides(holders)) return there_on(value, holders);
+  const StoreMask free = look.answered & ~look.there();
+  holders |= free == 0 ? 0 : spread(name, value, holders, free);
+  if (view_.decides(holders)) return there_on(value, holders);
+  if (patience == Patience::kTryAgain) return std::optional<Settled>();
+  if (view_.sees(holders)) return there_on(value, holders);
+  return fail(ErrorCode::kUnavailable, fmt::format("too few stores take the {} that counts", name));
+}
+
+StoreMask Registers::displace(std::string_view name, const ValueId& winner, const Look& look,
+                              StoreMask rivals) const {
+  StoreMask cleared = 0;
+  for (const unsigned i : members_of(rivals)) {
+    const auto give_way = [&]() -> Result<void> {
+      Backend& store = *TRY(view_.store(i).reach());
+      if (TRY(read_burial(store, name)).hides(winner)) return fail(ErrorCode::kConflict, "removed");
+      const Look::Copy copy = TRY(look_at_header(store, name));
+      if (!copy.whole || copy.header.value == winner || !look.begun->is_fresh())
+        return fail(ErrorCode::kConflict, "something else by now");
+      TRY(store.remove(name));
+      view_.store(i).forget_put(name);
+      return {};
+    };
+    if (give_way()) cleared |= mask_of(i);
+  }
+  return cleared == 0 ? 0 : spread(name, winner, look.holding(winner), cleared);
+}
+
+Result<bool> Registers::is_newest_map() const {
+  const std::string next = map_name(view_.map().version + 1);
+  Troubles troubles;
+  const Look seen = look(next, Depth::kHeader, 0, troubles);
+  if (seen.there() != 0) return false;
+  if (view_.sees(seen.answered)) return true;
+  return troubles.failure("too many stores are away to know which map holds");
+}
+
+// The map is asked for after the look: under a newer one somebody's value may win.
+Result<void> Registers::bury_undecided(std::string_view name) const {
+  Troubles troubles;
+  const Look seen = look(name, Depth::kHeader, 0, troubles);
+  if (seen.there() != view_.all() || seen.damaged() != 0 || seen.tombstones != 0) return {};
+  for (const auto& [value, holders] : seen.values()) {
+    if (view_.wins(holders)) return {};
+  }
+  const bool is_map = name == map_name(view_.map().version + 1);
+  if (!is_map && !TRY(is_newest_map()))
+    return fail(ErrorCode::kUnavailable, "the map of the stores is being changed");
+  if (!seen.begun->is_fresh()) return {};
+  static_cast<void>(TRY(entomb(name, seen.found(), 0)));
+  clear_tomb(name, seen);
+  return {};
 }
 
 StoreMask Registers::spread(std::string_view name, const ValueId& value, StoreMask holders,
@@ -223,57 +298,13 @@ StoreMask Registers::spread(std::string_view name, const ValueId& value, StoreMa
       if (!store) return;
       // Who was faster may have put another value: then it is no holder.
       if (!(*store)->put(name, *part)) return;
-      view_.store(to).touch();
+      view_.store(to).touch_put(name);
       const MutexLock lock(mutex);
       took |= mask_of(to);
     });
     return took;
   }
   return 0;
-}
-
-Result<void> Registers::entomb(std::string_view name, StoreMask standing) const {
-  const std::string tombstone = tombstone_name(name);
-  const Bytes bytes = encode_tombstone(name);
-  Troubles troubles;
-  Mutex mutex;
-  at_once(members_of(view_.all() & ~standing), [&](unsigned i) {
-    const auto put = [&]() -> Result<void> {
-      return unless_taken(TRY(view_.store(i).reach())->put(tombstone, bytes));
-    };
-    const Result<void> done = put();
-    if (!done) {
-      troubles.add(view_.store(i), done.error());
-      return;
-    }
-    view_.store(i).touch();
-    const MutexLock lock(mutex);
-    standing |= mask_of(i);
-  });
-  if (view_.decides(standing)) return {};
-  return troubles.failure(fmt::format("too few stores take the removal of {}", name));
-}
-
-Result<void> Registers::open_tomb(std::string_view name) const {
-  Troubles troubles;
-  const Look seen = look(name, Depth::kHeader, 0, troubles);
-  if (seen.tombstones == 0 && view_.sees(seen.answered)) return {};
-  if (seen.answered != view_.all()) {
-    return troubles.failure(
-        fmt::format("{} was removed and can be stored again when all stores are there", name));
-  }
-  if (seen.there() != 0) {
-    return std::unexpected(
-        Error(ErrorCode::kUnavailable,
-              fmt::format("{} was removed, and a store that was away then still has it", name))
-            .with_hint("Run backstay placement repair first."));
-  }
-  const std::string tombstone = tombstone_name(name);
-  for (const unsigned i : members_of(seen.tombstones)) {
-    TRY(TRY(view_.store(i).reach())->remove(tombstone));
-    view_.store(i).touch();
-  }
-  return {};
 }
 
 Result<void> Registers::create(std::string_view name, const Made& made) const {
@@ -299,7 +330,7 @@ Result<void> Registers::claim(std::string_view name, const Made& made) const {
   StoreMask took = 0;
   const auto put = [&](unsigned i) -> Result<void> {
     TRY(made.put(*TRY(view_.store(i).reach())));
-    view_.store(i).touch();
+    view_.store(i).touch_put(name);
     return {};
   };
   const std::vector<unsigned> stores = members_of(view_.all());
@@ -334,40 +365,6 @@ Result<void> Registers::claim(std::string_view name, const Made& made) const {
   if (view_.decides(took)) return {};
   if (taken) return fail(ErrorCode::kConflict, "another value on some stores");
   return troubles.failure(fmt::format("too few stores take {}", name));
-}
-
-StoreMask Registers::remove_copies(std::string_view name) const {
-  StoreMask gone = 0;
-  Mutex mutex;
-  at_once(members_of(view_.all()), [&](unsigned i) {
-    const Result<Backend*> store = view_.store(i).reach();
-    if (!store || !(*store)->remove(name)) return;
-    view_.store(i).touch();
-    const MutexLock lock(mutex);
-    gone |= mask_of(i);
-  });
-  return gone;
-}
-
-Result<void> Registers::remove(std::string_view name) const {
-  Troubles troubles;
-  const Look seen = look(name, Depth::kHeader, 0, troubles);
-  if (!view_.sees(seen.answered))
-    return troubles.failure(fmt::format("too many stores are away to remove {}", name));
-  if (seen.there() == 0) return {};
-  Result<void> entombed = entomb(name, seen.tombstones);
-  if (!entombed && entombed.error().code() == ErrorCode::kNoSpace) {
-    // A full store must give before it takes. Where not even that makes room for a tombstone, no
-    // copy anywhere is as good; a store that is away might have one.
-    if (seen.answered != view_.all()) return entombed;
-    const StoreMask gone = remove_copies(name);
-    entombed = entomb(name, seen.tombstones);
-    if (!entombed && gone == view_.all()) return {};
-  }
-  TRY(std::move(entombed));
-  // That was the removal; copies that cannot be reached now go by a repair.
-  remove_copies(name);
-  return {};
 }
 
 }  // namespace backstay::backend::placement

@@ -2,11 +2,12 @@
 
 #include <fmt/format.h>
 
+#include "backend/placement/view.h"
+
 namespace backstay::backend::placement {
 namespace {
 
 constexpr std::chrono::seconds kTryAgainAfter{5};
-constexpr std::chrono::seconds kConfirmedFor{5};
 
 std::unexpected<Error> away(std::string_view name, const Error& why) {
   return std::unexpected(
@@ -45,6 +46,7 @@ Result<std::unique_ptr<Backend>> Store::open() const {
 Result<Backend*> Store::reach() {
   {
     const MutexLock lock(mutex_);
+    if (lost_) return std::unexpected(lost_->clone());
     while (opening_) opened_or_not_.wait(mutex_);
     if (opened_ != nullptr) return opened_.get();
     if (failure_ && clock_.monotonic() - failed_at_ < kTryAgainAfter)
@@ -71,27 +73,56 @@ Result<void> Store::is_itself() {
   return check_identity(*backend, identity_, name_);
 }
 
-Result<void> Store::confirm() {
-  const auto now = clock_.monotonic();
+void Store::touch_put(std::string_view name) {
   {
     const MutexLock lock(mutex_);
-    if (confirmed_at_ && now - *confirmed_at_ < kConfirmedFor) return {};
+    put_.emplace(name);
   }
-  TRY(is_itself());
+  touched_ = true;  // after it, so that no barrier that has it not to look after unsets this
+}
+
+void Store::forget_put(std::string_view name) {
+  touched_ = true;
   const MutexLock lock(mutex_);
-  confirmed_at_ = now;
+  const auto found = put_.find(name);
+  if (found != put_.end()) put_.erase(found);
+}
+
+Result<void> Store::barrier_of(const std::set<std::string, std::less<>>& put) {
+  Backend& backend = *TRY(reach());
+  TRY(backend.barrier());
+  TRY(is_itself());
+  for (const std::string& name : put) {
+    const Result<ObjectInfo> there = backend.head(name);
+    if (there) continue;
+    if (there.error().code() != ErrorCode::kNotFound) return std::unexpected(there.error().clone());
+    if (backend.head(tombstone_name(name))) continue;  // removed since
+    return fail(ErrorCode::kUnavailable,
+                fmt::format("{} was stored there and is not there any more", name));
+  }
   return {};
 }
 
 Result<void> Store::barrier() {
   if (!touched_.exchange(false)) return {};
-  const auto done = [&]() -> Result<void> {
-    TRY(TRY(reach())->barrier());
-    return is_itself();
-  };
-  Result<void> result = done();
-  if (!result) touched_ = true;
-  return result;
+  std::set<std::string, std::less<>> put;
+  {
+    const MutexLock lock(mutex_);
+    put.swap(put_);
+  }
+  const Result<void> done = barrier_of(put);
+  if (done) return {};
+  touched_ = true;
+  const MutexLock lock(mutex_);
+  if (!lost_) {
+    lost_ =
+        Error(ErrorCode::kUnavailable,
+              fmt::format("the store {} did not make durable what it was given, and is not used "
+                          "any more in this run: {}",
+                          name_, done.error().describe()))
+            .with_hint("Look whether its disk is well. The next run uses it again.");
+  }
+  return std::unexpected(lost_->clone());
 }
 
 }  // namespace backstay::backend::placement

@@ -8,7 +8,9 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <vector>
 
@@ -52,22 +54,28 @@ class Store {
 
   [[nodiscard]] const std::string& name() const { return name_; }
   [[nodiscard]] const Identity& identity() const { return identity_; }
+  [[nodiscard]] const Clock& clock() const { return clock_; }
 
   // The store, opened and known to be the one that it should be. unavailable while it cannot be
-  // had; it is tried again every few seconds.
+  // had; it is tried again every few seconds. Also once a barrier of it failed: what it was given
+  // may be lost, though it still shows it, and nothing that it says counts for this client.
   Result<Backend*> reach() EXCLUDES(mutex_);
-  // Whether it still is: a disk may have been unmounted since.
+  // Whether it still is: a disk may have been unmounted since. Asked after it said that something
+  // is not there, and before that counts.
   Result<void> is_itself() EXCLUDES(mutex_);
-  // The same, unless it was seen to be a few seconds ago. Before what is not there counts.
-  Result<void> confirm() EXCLUDES(mutex_);
 
-  // Something was put or removed that the next barrier is for.
+  // Something was removed, or is to be made durable, that the next barrier is for.
   void touch() { touched_ = true; }
-  // What was touched so far is durable, and it is the store that it should be.
+  // `name` was put; and it is no matter any more, because it was removed again.
+  void touch_put(std::string_view name) EXCLUDES(mutex_);
+  void forget_put(std::string_view name) EXCLUDES(mutex_);
+  // What was touched so far is durable, it is the store that it should be, and what was put is
+  // there: not in the folder below a mount point to which the disk has come back since.
   Result<void> barrier() EXCLUDES(mutex_);
 
  private:
   Result<std::unique_ptr<Backend>> open() const;
+  Result<void> barrier_of(const std::set<std::string, std::less<>>& put) EXCLUDES(mutex_);
 
   const std::string name_;
   const Identity identity_;
@@ -79,7 +87,8 @@ class Store {
   bool opening_ GUARDED_BY(mutex_) = false;
   std::unique_ptr<Backend> opened_ GUARDED_BY(mutex_);
   std::optional<Error> failure_ GUARDED_BY(mutex_);
-  std::optional<std::chrono::steady_clock::time_point> confirmed_at_ GUARDED_BY(mutex_);
+  std::optional<Error> lost_ GUARDED_BY(mutex_);  // why its barrier failed
+  std::set<std::string, std::less<>> put_ GUARDED_BY(mutex_);
   std::chrono::steady_clock::time_point failed_at_ GUARDED_BY(mutex_);
 };
 

@@ -59,16 +59,19 @@ class Pass {
   Result<void> look_after(const std::string& name, const Listed& listed);
   Result<void> look_after_control(const std::string& name, const Listed& listed);
   Result<void> look_after_bulk(const std::string& name, const Listed& listed);
-  Result<void> bury(const std::string& name, const Listed& listed, const Tombstone& tombstone);
+  Result<void> bury(const std::string& name, const Listed& listed);
   Result<void> spread_tombstones();
   struct ReadCopies {
     StoreMask whole = 0;
     StoreMask unread = 0;  // away, or gone meanwhile: nothing can be said of them
   };
   // Reads the copies on all of these stores, or believes the listing.
-  ReadCopies read_copies(const std::string& name, const Listed& listed);
+  ReadCopies read_copies(const std::string& name, const Listed& listed, Reading reading);
+  Result<void> replace_damaged(const std::string& name, const Settled& settled,
+                               const Listed& listed, const ReadCopies& copies);
   void remove_copies(const std::string& name, StoreMask stores);
   Result<void> drop_extras();
+  Result<void> put_back_under_a_later_map(std::size_t gone);
   StoreMask owners_of(const std::string& name) const;
   bool owners_keep(const std::string& name);
   // What the stores were given is durable; those of which it cannot be said are returned.
@@ -100,13 +103,12 @@ void Pass::remove_copies(const std::string& name, StoreMask stores) {
     if (!store || !gone)
       trouble(fmt::format("{} stays on {}", name, view_.store(i).name()));
     else
-      view_.store(i).touch();
+      view_.store(i).forget_put(name);
   }
 }
 
-Pass::ReadCopies Pass::read_copies(const std::string& name, const Listed& listed) {
-  if (options_.reading == Reading::kListings && !listed.sizes_differ)
-    return {.whole = listed.stores};
+Pass::ReadCopies Pass::read_copies(const std::string& name, const Listed& listed, Reading reading) {
+  if (reading == Reading::kListings && !listed.sizes_differ) return {.whole = listed.stores};
   ReadCopies copies;
   for (const unsigned i : members_of(listed.stores)) {
     const auto read = [&]() -> Result<bool> {
@@ -121,41 +123,71 @@ Pass::ReadCopies Pass::read_copies(const std::string& name, const Listed& listed
   return copies;
 }
 
-Result<void> Pass::bury(const std::string& name, const Listed& listed, const Tombstone& tombstone) {
+// The listing may be hours old: it may have been stored anew since.
+Result<void> Pass::bury(const std::string& name, const Listed& listed) {
   clean_ = false;
-  const bool decided = dry() || view_.decides(tombstone.stores);
-  const Result<void> entombed =
-      decided ? Result<void>() : Registers(view_).entomb(name, tombstone.stores);
-  if (entombed)
-    remove_copies(name, listed.stores);
-  else
+  report_.copies_removed += count_of(listed.stores);
+  if (dry()) return {};
+  const Registers registers(view_);
+  Troubles away;
+  const Look look = registers.look(name, Registers::Depth::kHeader, 0, away);
+  if (look.tombstones == 0 || look.there() == 0 || !look.begun->is_fresh()) return {};
+  const bool control = kind_of(name) == Kind::kControl;
+  if (control) {
+    const Result<Settled> found = registers.settle(name, Registers::Depth::kHeader, 0);
+    if (!found) trouble(found.error().describe());
+    if (!found || found->there) return {};  // stored anew: the next pass looks after it
+  }
+  const std::set<ValueId> values = control ? values_to_bury(look) : std::set<ValueId>();
+  const Result<StoreMask> entombed = registers.entomb(name, values, 0);
+  if (!entombed) {
     trouble(entombed.error().describe());
+    return {};
+  }
+  if ((listed.stores & ~registers.clear_tomb(name, look)) != 0)
+    trouble(fmt::format("copies of {}, which was removed, stay", name));
   return {};
 }
 
+// The headers are looked at, whatever the listing says: two that were put at one moment look the
+// same in it, and what lost must not be taken for what won by the next map.
 Result<void> Pass::look_after_control(const std::string& name, const Listed& listed) {
-  const auto [whole, unread] = read_copies(name, listed);
-  const StoreMask missing = listing_.answered & ~whole & ~unread;
-  if (missing == 0) return {};
-  clean_ = false;
+  const StoreMask missing = listing_.answered & ~listed.stores;
   report_.copies_put += count_of(missing);
   report_.bytes_put += listed.size_bytes.value_or(0) * count_of(missing);
-  if (dry()) return {};
-  const Registers registers(view_);
-  const Result<Settled> found = registers.settle(name, Registers::Depth::kHeader, 0);
+  if (missing != 0) clean_ = false;
+  if (dry()) {
+    read_copies(name, listed, options_.reading);
+    return {};
+  }
+  const Result<Settled> found = Registers(view_).settle(name, Registers::Depth::kHeader, 0);
   if (!found) {
     // One name must not keep all others from being looked after.
     if (found.error().code() == ErrorCode::kCorruption) report_.lost.push_back(name);
     trouble(found.error().describe());
     return {};
   }
-  const Settled& settled = *found;
-  if (!settled.there) return {};
-  const StoreMask good = settled.holders & whole;
+  if (!found->there) return {};
+  // What is on stores that answered, and is not that value as far as its header says, is damaged.
+  const bool odd = (listing_.answered & ~found->holders & ~missing) != 0;
+  const ReadCopies copies = read_copies(name, listed, odd ? Reading::kAllBytes : options_.reading);
+  return replace_damaged(name, *found, listed, copies);
+}
+
+Result<void> Pass::replace_damaged(const std::string& name, const Settled& settled,
+                                   const Listed& listed, const ReadCopies& copies) {
+  const auto [whole, unread] = copies;
+  StoreMask good = settled.holders & (whole | ~listed.stores);
   const StoreMask damaged = listed.stores & ~whole & ~unread;
   if (damaged != 0) {
-    // While R others are whole nobody else's value can take the place.
-    if (!view_.sees(good)) {
+    clean_ = false;
+    report_.copies_put += count_of(damaged);
+    // While R others are whole nobody else's value can take the place. Reading took its time.
+    Troubles troubles;
+    const Registers registers(view_);
+    const Look now = registers.look(name, Registers::Depth::kHeader, 0, troubles);
+    good &= now.holding(settled.header.value);
+    if (!view_.sees(good) || now.tombstones != 0) {
       if (good == 0 && unread == 0) report_.lost.push_back(name);
       trouble(fmt::format("too few copies of {} are whole to replace the damaged ones", name));
       return {};
@@ -163,21 +195,28 @@ Result<void> Pass::look_after_control(const std::string& name, const Listed& lis
     remove_copies(name, damaged);
   }
   const StoreMask wanted = listing_.answered & ~good & ~unread;
-  const StoreMask took = registers.spread(name, settled.header.value, good, wanted);
-  // What settle() brought to more stores than the listing had is no trouble.
-  if (((took | settled.holders) & wanted) != wanted)
-    trouble(fmt::format("not all stores take {}", name));
+  if (wanted == 0) return {};
+  clean_ = false;
+  const StoreMask took = Registers(view_).spread(name, settled.header.value, good, wanted);
+  if (took != wanted) trouble(fmt::format("not all stores take {}", name));
   return {};
 }
 
 Result<void> Pass::look_after_bulk(const std::string& name, const Listed& listed) {
   const StoreMask owners = owners_of(name);
-  const auto [whole, unread] = read_copies(name, listed);
+  const auto [whole, unread] = read_copies(name, listed, options_.reading);
   if (const StoreMask damaged = listed.stores & ~whole & ~unread; damaged != 0) {
     clean_ = false;
     // Blocks of a damaged copy may be all that is left.
     if (whole == 0) {
       if (unread == 0) report_.lost.push_back(name);
+      return {};
+    }
+    // Reading took its time.
+    Troubles troubles;
+    const Look now = Registers(view_).look(name, Registers::Depth::kHeader, 0, troubles);
+    if ((whole & now.there() & ~now.damaged()) == 0 || now.tombstones != 0) {
+      trouble(fmt::format("{} changed while it was read", name));
       return {};
     }
     remove_copies(name, damaged);
@@ -241,17 +280,39 @@ Result<void> Pass::drop_extras() {
   }
   std::erase_if(extra_, [&](const Extra& extra) { return !owners_keep(extra.name); });
   const StoreMask failed = flush();
+  std::erase_if(extra_, [&](const Extra& extra) { return (owners_of(extra.name) & failed) != 0; });
+  std::optional<Moment> asked;
+  std::size_t gone = 0;
   for (const Extra& extra : extra_) {
-    if ((owners_of(extra.name) & failed) == 0) remove_copies(extra.name, extra.stores);
+    // Under a later map it may belong there again.
+    if (!asked || !asked->is_fresh()) {
+      asked.emplace(backend_.world().clock);
+      if (!TRY(backend_.is_current(view_))) break;
+    }
+    remove_copies(extra.name, extra.stores);
+    ++gone;
   }
+  if (gone > 0) TRY(put_back_under_a_later_map(gone));
+  if (gone < extra_.size()) clean_ = false;
   extra_.clear();
+  return {};
+}
+
+// Where the map changed in the same moment, what went may belong there again.
+Result<void> Pass::put_back_under_a_later_map(std::size_t gone) {
+  if (TRY(backend_.is_current(view_))) return {};
+  clean_ = false;
+  while (!TRY(backend_.is_current(*backend_.view()))) {
+  }
+  const std::shared_ptr<const View> now = backend_.view();
+  for (std::size_t i = 0; i < gone; ++i)
+    static_cast<void>(Bulk(*now).complete(extra_[i].name).has_value());
   return {};
 }
 
 Result<void> Pass::look_after(const std::string& name, const Listed& listed) {
   ++report_.objects;
-  if (const Tombstone* const tombstone = listing_.tombstone_of(name))
-    return bury(name, listed, *tombstone);
+  if (listing_.tombstone_of(name) != nullptr) return bury(name, listed);
   return kind_of(name) == Kind::kBulk ? look_after_bulk(name, listed)
                                       : look_after_control(name, listed);
 }
@@ -263,17 +324,11 @@ Result<void> Pass::spread_tombstones() {
     if (missing == 0) continue;
     if (!view_.decides(tombstone.stores)) clean_ = false;
     if (dry()) continue;
-    for (const unsigned from : members_of(tombstone.stores)) {
-      const auto read = [&]() -> Result<Bytes> {
-        return TRY(view_.store(from).reach())->get(name, 1024);
-      };
-      const Result<Bytes> bytes = read();
-      if (!bytes) continue;  // swept by somebody else
-      for (const unsigned to : members_of(missing)) {
-        const Result<Backend*> store = view_.store(to).reach();
-        if (store && (*store)->put(name, *bytes)) view_.store(to).touch();
-      }
-      break;
+    const std::optional<NamedBurial> burial = gathered_burial(view_, name, tombstone.stores);
+    if (!burial) continue;  // swept by somebody else
+    for (const unsigned to : members_of(missing)) {
+      const Result<Backend*> store = view_.store(to).reach();
+      if (store && put_tombstone(**store, burial->name, burial->values)) view_.store(to).touch();
     }
   }
   return {};
@@ -337,7 +392,13 @@ void wipe(Store& store) {
   });
   if (!listed) return;
   names.emplace_back(kIdentityName);
+  std::optional<Moment> asked;
   for (const std::string& name : names) {
+    // It may have been taken in again.
+    if (!asked || !asked->is_fresh()) {
+      asked.emplace(store.clock());
+      if (!store.is_itself()) return;
+    }
     if (!(*backend)->remove(name)) return;
   }
 }
@@ -429,6 +490,11 @@ Result<void> change_map(PlacementBackend& backend, const std::function<Result<vo
   ++next.version;
   next.phase = Phase::kMoving;
   next.losses_before_and_one = view->map().losses() + 1;
+  const auto moves = [](const MapStore& one) { return one.membership != Membership::kMember; };
+  if (std::ranges::count_if(next.stores, moves) > 1) {
+    return std::unexpected(Error(ErrorCode::kInvalidArgument, "one store joins or leaves at a time")
+                               .with_hint("Do one after the other."));
+  }
   return put_map(backend, *view, next);
 }
 

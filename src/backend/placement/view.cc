@@ -5,13 +5,11 @@
 #include <algorithm>
 
 #include "base/assert.h"
-#include "base/record.h"
 #include "crypto/hash.h"
 
 namespace backstay::backend::placement {
 namespace {
 
-constexpr std::string_view kTombstoneMagic = "BKSTPRM1";
 constexpr std::string_view kTombstones = "removed/";
 
 bool is_parity_folder(std::string_view rest) {
@@ -45,13 +43,6 @@ std::string tombstone_name(std::string_view name) {
 std::string tombstone_folder(std::string_view prefix) {
   if (prefix.empty()) return std::string(kTombstones);
   return fmt::format("{}{}/", kTombstones, top_of(prefix));
-}
-
-Bytes encode_tombstone(std::string_view name) {
-  Bytes out = to_owned(as_bytes(kTombstoneMagic));
-  RecordWriter(out).text(1, name);
-  append(out, crypto::blake3(out).view());
-  return out;
 }
 
 bool is_reserved(std::string_view name) {
@@ -89,6 +80,11 @@ View::Group View::group_of(StoreMask members, unsigned losses) {
 
 bool View::decides(StoreMask stores) const {
   return std::ranges::all_of(
+      groups_, [&](const Group& g) { return count_of(stores & g.members) >= g.write; });
+}
+
+bool View::wins(StoreMask stores) const {
+  return std::ranges::any_of(
       groups_, [&](const Group& g) { return count_of(stores & g.members) >= g.write; });
 }
 

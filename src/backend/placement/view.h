@@ -25,7 +25,6 @@ enum class Kind : std::uint8_t { kBulk, kControl };
 [[nodiscard]] std::string tombstone_name(std::string_view name);
 // "removed/leases/" for "leases/" and "leases/x"; "removed/" for "".
 [[nodiscard]] std::string tombstone_folder(std::string_view prefix);
-[[nodiscard]] Bytes encode_tombstone(std::string_view name);
 // Names that are ours and not the repository's.
 [[nodiscard]] bool is_reserved(std::string_view name);
 
@@ -43,6 +42,9 @@ class View {
 
   // Whether that many stores decide a control object: W of each group.
   [[nodiscard]] bool decides(StoreMask stores) const;
+  // Whether no value but the one that these have can be decided any more, by this map or by the
+  // one before or after it: W of any group (docs/placement-format.md section 4.4).
+  [[nodiscard]] bool wins(StoreMask stores) const;
   // Whether whatever was decided is seen in these: R of each group.
   [[nodiscard]] bool sees(StoreMask stores) const;
   // Whether every bulk object that counts has a part outside of `away`.
