@@ -80,7 +80,7 @@ Result<std::string> name_of_tombstone(ByteView bytes) {
 }
 
 Result<Burial> read_burial(Backend& store, std::string_view name) {
-  const Burial of_all{.stands = true, .all = true};
+  Burial of_all{.stands = true, .all = true};
   const Result<Bytes> bytes = store.get(tombstone_name(name), kTombstoneBytesMax);
   if (bytes) {
     Result<Burial> burial = decode_tombstone(name, *bytes);
