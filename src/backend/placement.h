@@ -37,6 +37,10 @@ Result<void> begin_change(PlacementBackend& backend, const MapFile& file, Change
 Result<UpkeepReport> replace_store(PlacementBackend& backend, const MapFile& file,
                                    const std::string& store, const StoreWorld& world,
                                    const UpkeepOptions& options);
+// Goes on without stores that are lost for ever, where too many are for any other way
+// (placement/giving_up.h). What only they had is lost.
+Result<void> give_stores_up(const MapFile& file, const std::vector<std::string>& lost,
+                            const StoreWorld& world);
 // Begins to move what lies elsewhere than it should, by the weights, domains and redundancy of the
 // file; goes on where a change is under way. False when everything is where it belongs.
 Result<bool> begin_rebalance(PlacementBackend& backend, const MapFile& file);

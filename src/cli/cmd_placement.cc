@@ -1,7 +1,9 @@
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "backend/placement.h"
 #include "base/try.h"
@@ -23,6 +25,8 @@ struct PlacementArguments {
   bool dry_run = false;
   bool read_data = false;
   bool later = false;
+  std::vector<std::string> lost;
+  bool lost_for_ever = false;
 };
 using Arguments = std::shared_ptr<PlacementArguments>;
 
@@ -145,6 +149,22 @@ Result<ExitCode> replace(Context& context, const PlacementArguments& arguments) 
   return tell(context, report, false, running.seconds());
 }
 
+Result<ExitCode> give_up(Context& context, const PlacementArguments& arguments) {
+  const std::string path = TRY(placement::file_of(arguments.file));
+  if (!arguments.lost_for_ever) {
+    return std::unexpected(
+        Error(ErrorCode::kInvalidArgument,
+              fmt::format("what only {} had is lost for good, and should one of them come back, it "
+                          "is no store of the placement any more",
+                          fmt::join(arguments.lost, ", ")))
+            .with_hint("Where that is so, run it again with --lost-for-ever."));
+  }
+  TRY(placement::give_stores_up(TRY(placement::read_map_file(path)), arguments.lost,
+                                store_world(context)));
+  context.console.note("now run backstay placement repair, then backstay check");
+  return status(context, arguments);
+}
+
 Argument file_argument(const Arguments& arguments) {
   return {.name = "FILE",
           .help = "the placement file, with or without placement: before it",
@@ -219,6 +239,31 @@ Command change_command(std::string name, std::string summary, std::string descri
           .run = [arguments, how](Context& context) { return change(context, *arguments, how); }};
 }
 
+Command give_up_command() {
+  const auto arguments = std::make_shared<PlacementArguments>();
+  Argument lost{.name = "STORE",
+                .help = "names of all stores that are lost",
+                .arity = Arity::kAtLeastOne,
+                .set = [arguments](std::string_view text) -> Result<void> {
+                  arguments->lost.emplace_back(text);
+                  return {};
+                }};
+  return {.name = "give-up",
+          .summary = "Go on without stores that are lost for ever, when too many are",
+          .description =
+              "For the day on which more stores are lost than the placement bears, so that it "
+              "answers nothing any more. All others must be there. They go on by themselves, with "
+              "what is left: objects of which a copy is there, in fewer copies where there are too "
+              "few stores. 'backstay check' says afterwards which snapshots are whole. While "
+              "enough stores are left, it refuses: remove or replace the lost ones.",
+          .examples = {{"backstay placement give-up disks.yaml attic shed --lost-for-ever",
+                        "Two of three are lost"}},
+          .arguments = {file_argument(arguments), std::move(lost)},
+          .options = {flag("--lost-for-ever", arguments->lost_for_ever,
+                           "these stores do not come back")},
+          .run = [arguments](Context& context) { return give_up(context, *arguments); }};
+}
+
 Command replace_command() {
   const auto arguments = std::make_shared<PlacementArguments>();
   return {.name = "replace",
@@ -256,6 +301,7 @@ Command placement_command() {
       "file need not name it any more.",
       placement::Change::kRemove));
   command.commands.push_back(replace_command());
+  command.commands.push_back(give_up_command());
   command.commands.push_back(change_command(
       "drain", "Empty a store and keep it",
       "Packs and index runs go elsewhere. It keeps its copies of snapshots, keys and other small "

@@ -151,6 +151,23 @@ class Placement(program.ProgramTest):
             (self.folder / f"lost{i}").rename(self.disk(i))
         self.assert_restores()
 
+    def test_the_rest_goes_on_when_too_many_are_lost_for_ever(self):
+        self.write_file(3, "copies: 3")
+        self.begin()
+        self.fill(0, 5)
+        self.backup()
+        for i in (0, 1):
+            shutil.rmtree(self.disk(i))
+        self.run_for(1, "backup", self.source)
+        said = self.run_for(2, "placement", "give-up", self.file, "disk0", "disk1")
+        self.assertIn(b"--lost-for-ever", said.err)
+        self.run_for(1, "placement", "give-up", self.file, "disk0", "--lost-for-ever")
+        self.placement(0, "give-up", "disk0", "disk1", "--lost-for-ever")
+        self.assert_restores()
+        self.fill(5, 2)
+        self.backup()
+        self.assert_restores()
+
     def test_an_init_that_was_cut_is_finished_and_stores_in_use_are_refused(self):
         self.disk(0).mkdir(parents=True)
         (self.disk(0) / "config").write_text("of something else")

@@ -4,6 +4,7 @@
 #include <set>
 
 #include "backend/placement.h"
+#include "backend/placement/giving_up.h"
 #include "base/try.h"
 
 namespace backstay::backend::placement {
@@ -129,6 +130,14 @@ Result<UpkeepReport> replace_store(PlacementBackend& backend, const MapFile& fil
   const std::unique_ptr<Backend> opened =
       TRY_DOING("opening the store " + store, open_backend(wished->url, OpenKind::kCreate, world));
   return refill_store(backend, store, *opened, options);
+}
+
+Result<void> give_stores_up(const MapFile& file, const std::vector<std::string>& lost,
+                            const StoreWorld& world) {
+  const StoreOpener opener = store_opener(file, OpenKind::kOpen, world);
+  const PlacementWorld around{.clock = world.clock, .rng = world.rng};
+  const GivenUp planned = TRY(plan_giving_up(file, opener, lost, around));
+  return give_up(file, opener, planned, around);
 }
 
 Result<bool> begin_rebalance(PlacementBackend& backend, const MapFile& file) {

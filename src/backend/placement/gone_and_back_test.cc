@@ -2,6 +2,7 @@
 // at the same moment.
 #include <gtest/gtest.h>
 
+#include "backend/placement/giving_up.h"
 #include "backend/placement/testing/many_stores_fixture.h"
 #include "backend/placement/upkeep.h"
 
@@ -27,6 +28,124 @@ class GoneAndBack : public ChangingStores {
     return opened ? std::string(as_text(opened->bytes)) : "damaged";
   }
 };
+
+// ---- disks that were replaced
+
+TEST_F(GoneAndBack, ADiskThatWasReplacedIsNotTheStoreAnyMore) {
+  for (const std::string layout : {"copies: 2", "copies: 3"}) {
+    names_.clear();
+    make(layout, 3);
+    fill(10);
+    const MemoryBackend::Objects old_disk = (*many_)[1].memory.objects();
+    (*many_)[1].memory.set_objects({});
+    const auto opened = many_->opener()("s1").value();
+    const auto report = refill_store(*backend_, "s1", *opened, {});
+    ASSERT_TRUE(report.has_value()) << report.error().describe();
+    backend_ = many_->open().value();
+    ASSERT_TRUE(backend_->remove("snapshots/003").has_value());
+    std::erase(names_, "snapshots/003");
+    expect_all(*backend_);
+    // The old disk is back, with what was removed since and without all tombstones.
+    const MemoryBackend::Objects new_disk = (*many_)[1].memory.objects();
+    (*many_)[1].memory.set_objects(old_disk);
+    const auto status = placement_status(*many_->open().value());
+    EXPECT_TRUE(status->stores[1].trouble.contains("before it was replaced"))
+        << status->stores[1].trouble;
+    (*many_)[0].away = true;
+    auto client = many_->open();
+    if (client) {
+      const auto listed = list_of(**client, "snapshots/");
+      EXPECT_TRUE(listed.size() == 1 || std::ranges::find(listed, "snapshots/003") == listed.end());
+      EXPECT_NE(code_of((*client)->head("snapshots/003")), ErrorCode::kInternal) << "it is gone";
+    }
+    (*many_)[0].away = false;
+    EXPECT_EQ(code_of(refill_store(*backend_, "s1", *opened, {})), ErrorCode::kAlreadyExists);
+    (*many_)[1].memory.set_objects(new_disk);
+    clock_.turn(10);
+    backend_ = many_->open().value();
+    expect_all(*backend_);
+    EXPECT_EQ(placement_status(*backend_)->incomplete, 0U);
+  }
+}
+
+TEST_F(GoneAndBack, AReplacementThatWasCutIsGoneOnWithOrBegunAnew) {
+  for (int cut = 1; cut < 60; cut += 3) {
+    names_.clear();
+    make("copies: 2", 2);
+    fill(6);
+    (*many_)[1].memory.set_objects({});
+    std::atomic<int> changes = 0;
+    for (std::size_t i = 0; i < 2; ++i) {
+      (*many_)[i].before = [&](std::string_view call, std::string_view) -> Result<void> {
+        if ((call == "put" || call == "remove") && ++changes >= cut)
+          return fail(ErrorCode::kCancelled, "killed");
+        return {};
+      };
+    }
+    const auto opened = many_->opener()("s1").value();
+    static_cast<void>(refill_store(*backend_, "s1", *opened, {}).has_value());
+    for (std::size_t i = 0; i < 2; ++i) (*many_)[i].before = nullptr;
+    backend_ = many_->open().value();
+    // Every other time it is another disk again.
+    if (cut % 2 == 0) (*many_)[1].memory.set_objects({});
+    if ((*many_)[1].memory.objects().contains("placement/store")) continue;
+    const auto report = refill_store(*backend_, "s1", *opened, {});
+    ASSERT_TRUE(report.has_value()) << cut << ": " << report.error().describe();
+    backend_ = many_->open().value();
+    expect_all(*backend_);
+    (*many_)[0].away = true;
+    expect_all(*many_->open().value());
+    (*many_)[0].away = false;
+  }
+}
+
+// ---- more are lost than may be
+
+TEST_F(GoneAndBack, WhatIsLeftGoesOnWhenTheRestIsGivenUp) {
+  make("copies: 3", 5);
+  fill(20);
+  // Three of five are lost: by the map no answer can be given.
+  for (const std::size_t i : {0U, 2U, 3U}) (*many_)[i].memory.set_objects({});
+  auto client = many_->open();
+  EXPECT_TRUE(!client ||
+              code_of((*client)->put("leases/x", as_bytes("x"))) == ErrorCode::kUnavailable);
+  SeededRng rng(4);
+  const PlacementWorld world{clock_, rng};
+  const StoreOpener opener = many_->opener();
+  const auto refused = plan_giving_up(many_->file(), opener, {"s0", "s1", "s2", "s3"}, world);
+  EXPECT_EQ(code_of(refused), ErrorCode::kInvalidArgument) << "s1 is there";
+  (*many_)[4].away = true;
+  EXPECT_EQ(code_of(plan_giving_up(many_->file(), opener, {"s0", "s2", "s3"}, world)),
+            ErrorCode::kUnavailable);
+  (*many_)[4].away = false;
+  const auto planned = plan_giving_up(many_->file(), opener, {"s0", "s2", "s3"}, world);
+  ASSERT_TRUE(planned.has_value()) << planned.error().describe();
+  ASSERT_TRUE(give_up(many_->file(), opener, *planned, world).has_value());
+  clock_.turn(10);
+  backend_ = many_->open().value();
+  EXPECT_EQ(backend_->view()->map().stores.size(), 2U);
+  EXPECT_EQ(list_of(*backend_, "snapshots/").size(), 20U);
+  for (int i = 0; i < 20; ++i)
+    EXPECT_TRUE(backend_->get(fmt::format("snapshots/{:03}", i), 100).has_value());
+  const auto report = repair_placement(*backend_, {});
+  ASSERT_TRUE(report.has_value()) << report.error().describe();
+  EXPECT_EQ(placement_status(*backend_)->incomplete, 0U);
+  ASSERT_TRUE(backend_->put("leases/x", as_bytes("x")).has_value());
+  // What was lost is none of it, should it come back; and others join.
+  add(5);
+  EXPECT_TRUE(rebalance_placement(*backend_, {})->settled);
+  EXPECT_FALSE(backend_->view()->map().given_up);
+}
+
+TEST_F(GoneAndBack, NothingIsGivenUpWhileEnoughStoresAreLeft) {
+  make("copies: 2", 4);
+  fill(3);
+  (*many_)[2].memory.set_objects({});
+  SeededRng rng(4);
+  const StoreOpener opener = many_->opener();
+  EXPECT_EQ(code_of(plan_giving_up(many_->file(), opener, {"s2"}, {clock_, rng})),
+            ErrorCode::kInvalidArgument);
+}
 
 // ---- two who create one object
 

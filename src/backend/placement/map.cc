@@ -51,6 +51,7 @@ void append_store(Bytes& out, const MapStore& store) {
   writer.number(3, store.weight);
   writer.text(4, store.domain);
   writer.number(5, static_cast<std::uint64_t>(store.membership));
+  if (store.incarnation > 0) writer.number(6, store.incarnation);
   RecordWriter(out).bytes(6, inner);
 }
 
@@ -84,6 +85,9 @@ Result<MapStore> decode_store(ByteView bytes) {
         break;
       case 5:
         store.membership = TRY(enum_of(field.value_number, Membership::kLeaving));
+        break;
+      case 6:
+        store.incarnation = field.value_number;
         break;
       default:
         break;
@@ -126,6 +130,9 @@ Result<void> decode_field(Map& map, const Field& field) {
       return {};
     case 8:
       map.losses_before_and_one = TRY(small_number(field.value_number));
+      return {};
+    case 15:
+      map.given_up = field.value_number == 1;
       return {};
     default:
       return {};
@@ -226,6 +233,7 @@ Bytes encode_map(const Map& map) {
   for (const MapStore& store : map.stores) append_store(record, store);
   writer.number(7, map.quorum);
   writer.number(8, map.losses_before_and_one);
+  if (map.given_up) writer.number(15, 1);
   return enclosed(kMapMagic, record);
 }
 
@@ -249,6 +257,7 @@ Bytes encode_identity(const Identity& identity) {
   RecordWriter writer(record);
   writer.bytes(1, identity.placement.view());
   writer.bytes(2, identity.store.view());
+  if (identity.incarnation > 0) writer.number(3, identity.incarnation);
   return enclosed(kIdentityMagic, record);
 }
 
@@ -267,6 +276,8 @@ Result<Identity> decode_identity(ByteView bytes) {
       const auto id = StoreId::from_bytes(field.value_bytes);
       store = id.has_value();
       if (id) identity.store = *id;
+    } else if (field.number == 3) {
+      identity.incarnation = field.value_number;
     }
   }
   if (!placement || !store) return broken("has a store that does not say which it is");

@@ -45,6 +45,8 @@ struct MapStore {
   std::uint32_t weight = 1;  // share of the objects; 0 is a store that is being emptied
   std::string domain;        // what fails together; stores without one are domains of their own
   Membership membership = Membership::kMember;
+  // How often its disk was replaced. One that holds what an earlier disk held is not the store.
+  std::uint64_t incarnation = 0;
   friend bool operator==(const MapStore&, const MapStore&) = default;
 };
 
@@ -62,6 +64,8 @@ struct Map {
   // While objects move: 1 + losses() of the map before. 0 when settled.
   unsigned losses_before_and_one = 0;
   std::vector<MapStore> stores;  // by ascending name
+  // Made by a person's word that the other stores are lost: it holds without a majority of them.
+  bool given_up = false;
   // Stores that may be lost with nothing that counts as stored.
   [[nodiscard]] unsigned losses() const { return quorum - redundancy.data; }
   friend bool operator==(const Map&, const Map&) = default;
@@ -85,8 +89,12 @@ Result<Map> decode_map(ByteView bytes);
 struct Identity {
   PlacementId placement;
   StoreId store;
+  std::uint64_t incarnation = 0;  // MapStore::incarnation
   friend bool operator==(const Identity&, const Identity&) = default;
 };
+[[nodiscard]] inline Identity identity_in(const Map& map, const MapStore& store) {
+  return {.placement = map.id, .store = store.id, .incarnation = store.incarnation};
+}
 inline constexpr std::string_view kIdentityName = "placement/store";
 [[nodiscard]] Bytes encode_identity(const Identity& identity);
 Result<Identity> decode_identity(ByteView bytes);

@@ -39,15 +39,10 @@ Result<std::string> file_of(std::string_view url) {
   return TRY(io::current_directory()) + "/" + std::string(path);
 }
 
-Result<std::unique_ptr<PlacementBackend>> open_placement_at(std::string_view url, OpenKind kind,
-                                                            const StoreWorld& world) {
-  TRY(require_consent(world));
-  const std::string path = TRY(file_of(url));
-  const MapFile file = TRY(read_map_file(path));
+StoreOpener store_opener(const MapFile& file, OpenKind kind, const StoreWorld& world) {
   StoreWorld inner = world;
   inner.retries = kRetries;
-  const StoreOpener opener = [file, kind,
-                              inner](const std::string& name) -> Result<std::unique_ptr<Backend>> {
+  return [file, kind, inner](const std::string& name) -> Result<std::unique_ptr<Backend>> {
     const FileStore* const store = file.find(name);
     if (store == nullptr) {
       return std::unexpected(
@@ -57,6 +52,14 @@ Result<std::unique_ptr<PlacementBackend>> open_placement_at(std::string_view url
     }
     return std::make_unique<Breaker>(TRY(open_backend(store->url, kind, inner)), inner.clock);
   };
+}
+
+Result<std::unique_ptr<PlacementBackend>> open_placement_at(std::string_view url, OpenKind kind,
+                                                            const StoreWorld& world) {
+  TRY(require_consent(world));
+  const std::string path = TRY(file_of(url));
+  const MapFile file = TRY(read_map_file(path));
+  const StoreOpener opener = store_opener(file, kind, world);
   const PlacementWorld around{.clock = world.clock, .rng = world.rng};
   const std::string what = "placement:" + path;
   if (kind == OpenKind::kCreate) return PlacementBackend::create(file, opener, what, around);

@@ -13,6 +13,9 @@ namespace backstay::backend::placement {
 // The part of the URL after "placement:".
 Result<std::string> file_of(std::string_view url);
 
+// `world` is copied; what it refers to outlives the opener.
+[[nodiscard]] StoreOpener store_opener(const MapFile& file, OpenKind kind, const StoreWorld& world);
+
 Result<std::unique_ptr<PlacementBackend>> open_placement_at(std::string_view url, OpenKind kind,
                                                             const StoreWorld& world);
 

@@ -3,17 +3,12 @@
 
 #include <algorithm>
 
+#include "backend/placement/opening.h"
 #include "backend/placement/placement_backend.h"
 #include "base/try.h"
 
 namespace backstay::backend::placement {
 namespace {
-
-// What one store says of itself.
-struct Told {
-  std::optional<Identity> identity;
-  std::map<std::uint64_t, Map> maps;
-};
 
 std::optional<std::uint64_t> version_of(std::string_view name) {
   constexpr std::string_view kStart = "placement/map-";
@@ -31,6 +26,8 @@ Result<Map> read_map(Backend& store, std::uint64_t version) {
   const OpenedCopy opened = TRY(open_copy(name, TRY(store.get(name, part_bytes(kMapBytesMax)))));
   return decode_map(opened.bytes);
 }
+
+}  // namespace
 
 // The last two maps of a store are enough: who made the last knew that the one before was decided.
 Result<Told> ask_store(Backend& store) {
@@ -52,6 +49,8 @@ Result<Told> ask_store(Backend& store) {
   }
   return told;
 }
+
+namespace {
 
 struct AllTold {
   std::optional<Map> base;  // one that was decided
@@ -93,6 +92,10 @@ Result<void> ask_all(const MapFile& file, const StoreOpener& open, const Clock& 
   }
   if (maps.empty()) return {};
   const auto last = std::prev(maps.end());
+  if (last->second.given_up) {
+    all.base = std::move(last->second);
+    return {};
+  }
   const auto before = maps.find(last->first - 1);
   all.base = before == maps.end() ? std::move(last->second) : std::move(before->second);
   return {};

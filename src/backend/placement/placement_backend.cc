@@ -47,13 +47,12 @@ void PlacementBackend::use(Map map) {
     if (view_ != nullptr) {
       const auto& known = view_->stores();
       const auto found = std::ranges::find_if(known, [&](const std::shared_ptr<Store>& one) {
-        return one->identity().store == wanted.id && one->name() == wanted.name;
+        return one->identity() == identity_in(map, wanted) && one->name() == wanted.name;
       });
       if (found != known.end()) store = *found;
     }
     if (store == nullptr) {
-      store = std::make_shared<Store>(
-          wanted.name, Identity{.placement = map.id, .store = wanted.id}, open_, world_.clock);
+      store = std::make_shared<Store>(wanted.name, identity_in(map, wanted), open_, world_.clock);
     }
     stores.push_back(std::move(store));
   }

@@ -22,17 +22,25 @@ Result<void> put_durably(Backend& store, const std::string& name, ByteView bytes
   return put;
 }
 
-Result<void> check_place(Backend& opened, const Identity& identity) {
+enum class Place : std::uint8_t { kEmpty, kBegun };
+
+// What stands at the place of the store: nothing, or what an earlier attempt has put.
+Result<Place> look_at_place(Backend& opened, const Identity& identity) {
   if (opened.head(kIdentityName)) {
     return std::unexpected(
         Error(ErrorCode::kAlreadyExists, fmt::format("{} is a store already", opened.describe()))
-            .with_hint("Only a store that was lost is replaced; see backstay placement status."));
+            .with_hint("Only a store that was lost is replaced, by an empty disk; see backstay "
+                       "placement status."));
   }
   const Result<Bytes> mark = opened.get(kMarkName, kMapBytesMax);
   if (mark) {
-    if (TRY(decode_identity(*mark)) == identity) return {};
-    return fail(ErrorCode::kAlreadyExists,
-                fmt::format("{} is being filled as another store", opened.describe()));
+    if (TRY(decode_identity(*mark)) == identity) return Place::kBegun;
+    return std::unexpected(
+        Error(ErrorCode::kAlreadyExists,
+              fmt::format("{} was begun to be filled as another store, or before that was replaced "
+                          "once more",
+                          opened.describe()))
+            .with_hint("Empty it, and run backstay placement replace again."));
   }
   if (mark.error().code() != ErrorCode::kNotFound) return std::unexpected(mark.error().clone());
   TRY(opened.list("", [&](const ObjectInfo& info) -> Result<void> {
@@ -41,7 +49,7 @@ Result<void> check_place(Backend& opened, const Identity& identity) {
               fmt::format("{} is not empty: it holds {}", opened.describe(), info.name))
             .with_hint("The place of a store that was lost must be empty."));
   }));
-  return opened.put(kMarkName, encode_identity(identity));
+  return Place::kEmpty;
 }
 
 // A part as one of `holders` has it, whole; of `value` where that is said. Nothing: all that they
@@ -148,20 +156,43 @@ Result<void> all_others_are_there(const View& view, unsigned store) {
   return {};
 }
 
+Result<unsigned> place_of(const View& view, const std::string& name) {
+  const auto& stores = view.map().stores;
+  const auto found = std::ranges::find(stores, name, &MapStore::name);
+  if (found != stores.end()) return static_cast<unsigned>(found - stores.begin());
+  return fail(ErrorCode::kInvalidArgument,
+              fmt::format("there is no store {} in the placement", name));
+}
+
+// The map says that the lost disk is the store no more, before anything is put on the new one.
+Result<void> begin_refill(PlacementBackend& backend, const std::string& name, Backend& opened) {
+  while (!TRY(backend.is_current(*backend.view()))) {
+  }
+  const std::shared_ptr<const View> before = backend.view();
+  const unsigned store = TRY(place_of(*before, name));
+  TRY(all_others_are_there(*before, store));
+  const Identity identity = identity_in(before->map(), before->map().stores[store]);
+  if (TRY(look_at_place(opened, identity)) == Place::kBegun) return {};
+  TRY(renew_incarnation(backend, name));
+  while (!TRY(backend.is_current(*backend.view()))) {
+  }
+  const std::shared_ptr<const View> now = backend.view();
+  const MapStore& renewed = now->map().stores[TRY(place_of(*now, name))];
+  TRY(opened.put(kMarkName, encode_identity(identity_in(now->map(), renewed))));
+  return {};
+}
+
 }  // namespace
 
 Result<UpkeepReport> refill_store(PlacementBackend& backend, const std::string& name,
                                   Backend& opened, const UpkeepOptions& options) {
+  TRY(begin_refill(backend, name, opened));
   return backend.by_current_map([&](const View& view) -> Result<UpkeepReport> {
-    const auto& stores = view.map().stores;
-    const auto found = std::ranges::find(stores, name, &MapStore::name);
-    if (found == stores.end())
-      return fail(ErrorCode::kInvalidArgument,
-                  fmt::format("there is no store {} in the placement", name));
-    const Identity identity{.placement = view.map().id, .store = found->id};
-    const auto store = static_cast<unsigned>(found - stores.begin());
+    const unsigned store = TRY(place_of(view, name));
+    const Identity identity = identity_in(view.map(), view.map().stores[store]);
     TRY(all_others_are_there(view, store));
-    TRY(check_place(opened, identity));
+    if (TRY(look_at_place(opened, identity)) != Place::kBegun)
+      return fail(ErrorCode::kConflict, "the new disk was emptied meanwhile; run it again");
     UpkeepReport report;
     Listing listing;
     TRY(list_stores(view, "", ListWhat::kRepositoryAndMaps, listing));
@@ -175,6 +206,7 @@ Result<UpkeepReport> refill_store(PlacementBackend& backend, const std::string& 
       return fail(ErrorCode::kConflict, "the map changed meanwhile; run it again to go on");
     TRY(opened.put(kIdentityName, encode_identity(identity)));
     TRY(opened.barrier());
+    // Somebody may have replaced it once more while this one slept: then it is not the store.
     TRY(opened.remove(kMarkName));
     report.settled = report.lost.empty();
     return report;

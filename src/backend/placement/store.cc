@@ -30,7 +30,17 @@ Result<void> check_identity(Backend& backend, const Identity& identity, std::str
   if (!stored) return away(name, stored.error());
   const Result<Identity> found = decode_identity(*stored);
   if (!found) return away(name, found.error());
-  if (*found == identity) return {};
+  // One that was filled anew holds all that the map asked about decides, and the next map, too.
+  const bool same = found->placement == identity.placement && found->store == identity.store;
+  if (same && found->incarnation >= identity.incarnation) return {};
+  if (same) {
+    return std::unexpected(
+        Error(ErrorCode::kUnavailable,
+              fmt::format("{} holds the store {} as it was before it was replaced",
+                          backend.describe(), name))
+            .with_hint("Mount the disk that took its place. If that is lost, too, empty this one "
+                       "and run backstay placement replace."));
+  }
   return std::unexpected(
       Error(ErrorCode::kUnavailable,
             fmt::format("{} is not the store {}, but another", backend.describe(), name))

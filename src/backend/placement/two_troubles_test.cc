@@ -29,6 +29,7 @@ TEST_F(TwoTroubles, AStoreIsNotFilledWhileAnotherIsAway) {
   EXPECT_TRUE((*many_)[1].memory.objects().empty()) << "it is no store yet";
   (*many_)[2].away = false;
   ASSERT_TRUE(refill_store(*backend_, "s1", *opened, {})->settled);
+  backend_ = many_->open().value();
   // Whichever is lost next, everything is on two.
   EXPECT_EQ(placement_status(*backend_)->incomplete, 0U);
 }
@@ -49,6 +50,7 @@ TEST_F(TwoTroubles, AStoreIsNoneWhenAnotherWentAwayWhileItWasFilled) {
   const auto report = refill_store(*backend_, "s1", *opened, {});
   ASSERT_TRUE(report.has_value()) << report.error().describe();
   EXPECT_TRUE(report->lost.empty());
+  backend_ = many_->open().value();
   EXPECT_EQ(placement_status(*backend_)->incomplete, 0U);
 }
 

@@ -490,12 +490,38 @@ Result<void> change_map(PlacementBackend& backend, const std::function<Result<vo
   ++next.version;
   next.phase = Phase::kMoving;
   next.losses_before_and_one = view->map().losses() + 1;
+  next.given_up = false;
   const auto moves = [](const MapStore& one) { return one.membership != Membership::kMember; };
   if (std::ranges::count_if(next.stores, moves) > 1) {
     return std::unexpected(Error(ErrorCode::kInvalidArgument, "one store joins or leaves at a time")
                                .with_hint("Do one after the other."));
   }
   return put_map(backend, *view, next);
+}
+
+Result<void> renew_incarnation(PlacementBackend& backend, const std::string& store) {
+  const std::shared_ptr<const View> view = backend.view();
+  Map next = view->map();
+  const auto found = std::ranges::find(next.stores, store, &MapStore::name);
+  if (found == next.stores.end())
+    return fail(ErrorCode::kInvalidArgument,
+                fmt::format("there is no store {} in the placement", store));
+  ++next.version;
+  const std::uint64_t wanted = ++found->incarnation;
+  Result<void> put = put_map(backend, *view, next);
+  if (put || put.error().code() != ErrorCode::kUnavailable) return put;
+  // Where W are all stores, the lost one among them, all others decide: nobody reads without one
+  // of them, but who has nothing else than the disk that was given up.
+  while (!TRY(backend.is_current(*backend.view()))) {
+  }
+  const std::shared_ptr<const View> now = backend.view();
+  const auto& stores = now->map().stores;
+  const auto there = std::ranges::find(stores, store, &MapStore::name);
+  if (there == stores.end() || there->incarnation != wanted) return put;
+  Troubles troubles;
+  const auto lost = static_cast<unsigned>(there - stores.begin());
+  if ((backend.flush(*now, troubles) & ~mask_of(lost)) == 0) return {};
+  return troubles.failure("the map is not durable on enough stores");
 }
 
 Result<MapStore> prepare_store(PlacementBackend& backend, const FileStore& store, Backend& opened) {

@@ -60,6 +60,9 @@ Result<UpkeepReport> repair_placement(PlacementBackend& backend, const UpkeepOpt
 
 // Begins a change: `edit` says how the next map differs. conflict when one is under way.
 Result<void> change_map(PlacementBackend& backend, const std::function<Result<void>(Map&)>& edit);
+// Begins a replacement: from the next map on only a disk of a new incarnation is the store. Where
+// the map is settled or moving, it stays so.
+Result<void> renew_incarnation(PlacementBackend& backend, const std::string& store);
 // For stores that join: the store must be empty, and is marked as the one that the map will name.
 Result<MapStore> prepare_store(PlacementBackend& backend, const FileStore& store, Backend& opened);
 // Weights, domains and redundancy of the file for the stores that both have. False when nothing

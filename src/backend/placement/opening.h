@@ -1,0 +1,19 @@
+// What single stores say before there is a map to go by.
+#pragma once
+
+#include <map>
+#include <optional>
+
+#include "backend/backend.h"
+#include "backend/placement/map.h"
+
+namespace backstay::backend::placement {
+
+// What one store says of itself.
+struct Told {
+  std::optional<Identity> identity;
+  std::map<std::uint64_t, Map> maps;  // the last two
+};
+Result<Told> ask_store(Backend& store);
+
+}  // namespace backstay::backend::placement
