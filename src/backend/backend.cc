@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "base/try.h"
+
 namespace backstay::backend {
 namespace {
 
@@ -66,6 +68,21 @@ bool may_go_from_append_only(std::string_view name) {
   return name.starts_with("leases/");
 }
 
+Result<std::string> Backend::mark(std::string_view name) {
+  TRY(validate_replaceable(name));
+  return fail(ErrorCode::kUnsupported, describe() + " replaces nothing");
+}
+
+Result<void> Backend::replace(std::string_view name, std::string_view /*mark*/,
+                              ByteView /*bytes*/) {
+  TRY(validate_replaceable(name));
+  return fail(ErrorCode::kUnsupported, describe() + " replaces nothing");
+}
+
+Result<Answer> Backend::versions() {
+  return Answer::kUnknown;
+}
+
 Result<Space> Backend::space() {
   return Space{};
 }
@@ -98,6 +115,13 @@ std::unexpected<Error> refuse_late_lists(std::string_view where, std::string_vie
 Result<void> validate_name(std::string_view name) {
   if (is_name(name)) return {};
   return fail(ErrorCode::kInvalidArgument, fmt::format("'{}' is not an object name", name));
+}
+
+Result<void> validate_replaceable(std::string_view name) {
+  TRY(validate_name(name));
+  if (name.starts_with("leases/")) return {};
+  return fail(ErrorCode::kInvalidArgument,
+              fmt::format("{} is an object of a repository, and never changed", name));
 }
 
 Result<void> validate_prefix(std::string_view prefix) {

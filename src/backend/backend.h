@@ -37,6 +37,9 @@ struct Keeping {
   std::uint64_t by_store = 0;  // of them, those that no program of a client can remove
 };
 
+// Whether a store does something, where it may also be that nobody can tell.
+enum class Answer : std::uint8_t { kUnknown, kNo, kYes };
+
 // What fits into a store, as far as it can say.
 struct Space {
   std::optional<std::uint64_t> total_bytes = {};  // with what others keep there
@@ -45,7 +48,7 @@ struct Space {
 
 // What a store can promise, as data. Later backends add to it what they are probed for.
 struct Capabilities {
-  bool conditional_create = false;     // of two creates of one name exactly one succeeds
+  bool conditional_create = false;  // of two creates of one name exactly one succeeds
   // A list or head that begins after a creation or removal was answered sees it, whoever asks.
   // Where not, nothing may be removed by what lists say (docs/format.md section 8.7).
   bool lists_at_once = false;
@@ -115,6 +118,16 @@ class Backend {
   // Looks at all objects.
   virtual Result<Keeping> keeping();
 
+  // Compare-and-swap, which no object of a repository is ever changed by: probe() finds out with
+  // it what a store could do, and names that are not below leases/ are refused. A mark is what the
+  // store calls the object as it is now, and another one after each change. conflict when the
+  // object has another mark than `mark`, or is gone; unsupported where there is no such thing.
+  virtual Result<std::string> mark(std::string_view name);
+  virtual Result<void> replace(std::string_view name, std::string_view mark, ByteView bytes);
+
+  // Whether the store keeps what is removed or replaced, as versions beside it. Asks the store.
+  virtual Result<Answer> versions();
+
   // The store's clock, for the age of leases.
   virtual Result<Timestamp> store_time() = 0;
 
@@ -140,6 +153,8 @@ class Backend {
 
 // Fails with invalid_argument unless `name` follows the rules above.
 Result<void> validate_name(std::string_view name);
+// The same, and for names that replace() must not touch.
+Result<void> validate_replaceable(std::string_view name);
 // The same for what list() takes: "" or a name followed by '/'.
 Result<void> validate_prefix(std::string_view prefix);
 

@@ -48,6 +48,11 @@ class ForwardingBackend : public Backend {
     return inner_.set_append_only(mode);
   }
   Result<backend::Keeping> keeping() override { return inner_.keeping(); }
+  Result<std::string> mark(std::string_view name) override { return inner_.mark(name); }
+  Result<void> replace(std::string_view name, std::string_view mark, ByteView bytes) override {
+    return inner_.replace(name, mark, bytes);
+  }
+  Result<Answer> versions() override { return inner_.versions(); }
   Result<Timestamp> store_time() override { return inner_.store_time(); }
   Result<Space> space() override { return inner_.space(); }
   [[nodiscard]] Capabilities capabilities() const override { return inner_.capabilities(); }

@@ -55,6 +55,7 @@ class LocalBackend final : public Backend {
   Result<std::optional<Timestamp>> retention(std::string_view name) override;
   Result<void> set_append_only(AppendOnly mode) override;
   Result<Keeping> keeping() override;
+  Result<Answer> versions() override { return Answer::kNo; }
   Result<Timestamp> store_time() override;
   Result<Space> space() override;
   [[nodiscard]] Capabilities capabilities() const override;

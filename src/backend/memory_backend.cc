@@ -24,7 +24,7 @@ Result<void> MemoryBackend::put(std::string_view name, std::span<const ByteView>
   if (!created) {
     return fail(ErrorCode::kAlreadyExists, fmt::format("object {} is in memory already", name));
   }
-  at->second = {std::move(bytes), clock_.now(), std::nullopt};
+  at->second = {std::move(bytes), clock_.now(), std::nullopt, ++changes_};
   return {};
 }
 
@@ -115,6 +115,26 @@ Result<std::optional<Timestamp>> MemoryBackend::retention(std::string_view name)
   return found->second.retained_until;
 }
 
+Result<std::string> MemoryBackend::mark(std::string_view name) {
+  TRY(validate_replaceable(name));
+  const MutexLock lock(mutex_);
+  const auto found = objects_.find(name);
+  if (found == objects_.end()) return no_object(name);
+  return std::to_string(found->second.changes);
+}
+
+Result<void> MemoryBackend::replace(std::string_view name, std::string_view mark, ByteView bytes) {
+  TRY(validate_replaceable(name));
+  const MutexLock lock(mutex_);
+  const auto found = objects_.find(name);
+  const bool same = found != objects_.end() && std::to_string(found->second.changes) == mark;
+  if (!same) return fail(ErrorCode::kConflict, fmt::format("object {} is another now", name));
+  found->second.bytes.assign(bytes.begin(), bytes.end());
+  found->second.modified = clock_.now();
+  found->second.changes = ++changes_;
+  return {};
+}
+
 Result<Timestamp> MemoryBackend::store_time() {
   return clock_.now();
 }
@@ -147,7 +167,7 @@ void MemoryBackend::set_objects(Objects objects) {
   const MutexLock lock(mutex_);
   objects_.clear();
   for (auto& [name, bytes] : objects) {
-    objects_.emplace(name, Stored{std::move(bytes), clock_.now(), std::nullopt});
+    objects_.emplace(name, Stored{std::move(bytes), clock_.now(), std::nullopt, ++changes_});
   }
 }
 

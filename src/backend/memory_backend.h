@@ -26,6 +26,9 @@ class MemoryBackend final : public Backend {
   Result<void> retain(std::string_view name, Timestamp until) override;
   Result<std::optional<Timestamp>> retention(std::string_view name) override;
   Result<void> set_append_only(AppendOnly mode) override;
+  Result<std::string> mark(std::string_view name) override;
+  Result<void> replace(std::string_view name, std::string_view mark, ByteView bytes) override;
+  Result<Answer> versions() override { return Answer::kNo; }
   Result<Timestamp> store_time() override;
   [[nodiscard]] Capabilities capabilities() const override;
   [[nodiscard]] std::string describe() const override { return "memory"; }
@@ -41,11 +44,13 @@ class MemoryBackend final : public Backend {
     Bytes bytes;
     Timestamp modified;
     std::optional<Timestamp> retained_until;
+    std::uint64_t changes = 0;  // since the store was made, when this was put
   };
   const Clock& clock_;
   mutable Mutex mutex_;
   std::map<std::string, Stored, std::less<>> objects_ GUARDED_BY(mutex_);
   AppendOnly append_only_ GUARDED_BY(mutex_) = AppendOnly::kOff;
+  std::uint64_t changes_ GUARDED_BY(mutex_) = 0;
 };
 
 }  // namespace backstay::backend

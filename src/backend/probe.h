@@ -17,9 +17,16 @@ struct ProbeReport {
   // What is there stays when somebody creates it again.
   bool keeps_first = false;
   bool reads_ranges = false;
+  // What was put just before is read over another connection, and what was removed is not.
+  bool reads_at_once = false;
   // A list has what was put just before, and not what was removed just before, and the store is not
   // one of which it is known that it may be otherwise.
   bool lists_at_once = false;
+  // Of several who replaced one object at the same moment, each if it is still the one that all of
+  // them had seen, one won every time, and who came later with the old mark did not.
+  Answer swaps = Answer::kUnknown;
+  // What is removed or replaced stays as a version.
+  Answer versions = Answer::kUnknown;
   // So many seconds the store's clock is before ours; nothing where it does not tell.
   std::optional<std::int64_t> clock_ahead_seconds;
   Capabilities says;  // what the store says of itself

@@ -40,6 +40,12 @@ Result<void> ReadOnlyBackend::retain(std::string_view name, Timestamp /*until*/)
   return refuse(fmt::format("{} is not kept longer", name));
 }
 
+Result<void> ReadOnlyBackend::replace(std::string_view name, std::string_view /*mark*/,
+                                      ByteView /*bytes*/) {
+  TRY(validate_replaceable(name));
+  return refuse(fmt::format("{} is not replaced", name));
+}
+
 Result<void> ReadOnlyBackend::set_append_only(AppendOnly /*mode*/) {
   return refuse("its mode stays");
 }

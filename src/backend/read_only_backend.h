@@ -26,6 +26,7 @@ class ReadOnlyBackend final : public ForwardingBackend {
   Result<void> remove(std::string_view name) override;
   Result<void> retain(std::string_view name, Timestamp until) override;
   Result<void> set_append_only(AppendOnly mode) override;
+  Result<void> replace(std::string_view name, std::string_view mark, ByteView bytes) override;
   Result<Timestamp> store_time() override { return clock_.now(); }
 
  private:

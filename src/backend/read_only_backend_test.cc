@@ -50,6 +50,7 @@ TEST_F(ReadOnly, RefusesEveryChangeAndSaysWhatToLeaveOut) {
   refused.push_back(backend.remove("not/there"));
   refused.push_back(backend.retain("config", later));
   refused.push_back(backend.set_append_only(AppendOnly::kOn));
+  refused.push_back(backend.replace("leases/a", "1", as_bytes("x")));
   for (const Result<void>& one : refused) {
     ASSERT_FALSE(one.has_value());
     EXPECT_EQ(one.error().code(), ErrorCode::kPermissionDenied);

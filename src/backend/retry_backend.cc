@@ -185,6 +185,14 @@ Result<Keeping> RetryBackend::keeping() {
   return until_answered([&] { return inner_.keeping(); });
 }
 
+Result<std::string> RetryBackend::mark(std::string_view name) {
+  return until_answered([&] { return inner_.mark(name); });
+}
+
+Result<Answer> RetryBackend::versions() {
+  return until_answered([&] { return inner_.versions(); });
+}
+
 Result<Timestamp> RetryBackend::store_time() {
   return until_answered([&] { return inner_.store_time(); });
 }

@@ -68,6 +68,10 @@ class RetryBackend final : public ForwardingBackend {
   Result<std::optional<Timestamp>> retention(std::string_view name) override;
   Result<void> set_append_only(AppendOnly mode) override;
   Result<Keeping> keeping() override;
+  // replace() is not tried again: whether one that was not answered was carried out is not to be
+  // told by what is there afterwards.
+  Result<std::string> mark(std::string_view name) override;
+  Result<Answer> versions() override;
   Result<Timestamp> store_time() override;
 
  private:

@@ -15,13 +15,21 @@
 namespace backstay::cli {
 namespace {
 
+std::string_view word_of(backend::Answer answer) {
+  if (answer == backend::Answer::kUnknown) return "unknown";
+  return answer == backend::Answer::kYes ? "yes" : "no";
+}
+
 void print_json(Console& console, const std::string& where, const backend::ProbeReport& found) {
   json::Json line = json::line_of("probe");
   json::put_text(line, "location", where);
   line["creates_once"] = found.creates_once;
   line["keeps_first"] = found.keeps_first;
   line["reads_ranges"] = found.reads_ranges;
+  line["reads_at_once"] = found.reads_at_once;
   line["lists_at_once"] = found.lists_at_once;
+  line["compare_and_swap"] = word_of(found.swaps);
+  line["versions"] = word_of(found.versions);
   line["clock_ahead_seconds"] = nullptr;
   if (found.clock_ahead_seconds) line["clock_ahead_seconds"] = *found.clock_ahead_seconds;
   line["object_lock"] = lock_keeper(found.says);
@@ -33,20 +41,23 @@ void print_json(Console& console, const std::string& where, const backend::Probe
 void print_text(Console& console, const std::string& where, const backend::ProbeReport& found) {
   const auto answer = [](bool good) { return good ? "yes" : "NO"; };
   console.print(fmt::format("{}\n", where));
-  console.print(fmt::format("creates once:    {}, in a race over two connections\n",
-                            answer(found.creates_once)));
-  console.print(fmt::format("keeps the first: {}\n", answer(found.keeps_first)));
-  console.print(fmt::format("reads ranges:    {}\n", answer(found.reads_ranges)));
-  console.print(fmt::format("lists at once:   {}\n", answer(found.lists_at_once)));
-  console.print(found.clock_ahead_seconds
-                    ? fmt::format("clock:           {:+} s\n", *found.clock_ahead_seconds)
-                    : "clock:           it does not tell the time\n");
-  console.print(fmt::format("object lock:     {}\n", lock_keeper(found.says)));
-  console.print(fmt::format("append-only:     {}\n", found.says.append_only ? "yes" : "no"));
-  if (found.says.object_bytes_max > 0) {
-    console.print(
-        fmt::format("largest object:  {}\n", format_byte_size(found.says.object_bytes_max)));
-  }
+  const auto print = [&](std::string_view what, std::string_view said) {
+    console.print(fmt::format("{:<17} {}\n", what, said));
+  };
+  print("creates once:",
+        fmt::format("{}, in a race over two connections", answer(found.creates_once)));
+  print("keeps the first:", answer(found.keeps_first));
+  print("reads ranges:", answer(found.reads_ranges));
+  print("reads at once:", answer(found.reads_at_once));
+  print("lists at once:", answer(found.lists_at_once));
+  print("compare-and-swap:", word_of(found.swaps));
+  print("keeps versions:", word_of(found.versions));
+  print("clock:", found.clock_ahead_seconds ? fmt::format("{:+} s", *found.clock_ahead_seconds)
+                                            : "it does not tell the time");
+  print("object lock:", lock_keeper(found.says));
+  print("append-only:", found.says.append_only ? "yes" : "no");
+  const std::uint64_t largest = found.says.object_bytes_max;
+  print("largest object:", largest > 0 ? format_byte_size(largest) : "unknown");
 }
 
 Result<ExitCode> run_probe(Context& context, const std::string& url) {
@@ -95,7 +106,8 @@ Command repo_command() {
        .summary = "Try a store out; needs no passphrase, and no repository there",
        .description =
            "Creates some small objects below leases/, several at the same moment over two "
-           "connections, reads parts of them, lists them and removes them again. Nothing is "
+           "connections, replaces some of them so, reads parts of them, lists them and removes "
+           "them again. Nothing is "
            "remembered of it: a store may change, so what matters is asked anew before it is "
            "relied on.",
        .examples = {{"backstay repo probe 's3://bucket/home?endpoint=https://store.example'",

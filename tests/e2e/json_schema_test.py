@@ -328,6 +328,7 @@ class JsonLines(program.ProgramTest):
         self.lines_of(0, "init")
         line = self.lines_of(0, "repo", "probe")[0]
         self.assertTrue(line["creates_once"] and line["keeps_first"] and line["lists_at_once"])
+        self.assertEqual((line["compare_and_swap"], line["versions"]), ("no", "no"), "a folder")
         again = self.lines_of(0, "repo", "probe", self.repository)[0]
         self.assertEqual(again["location"], line["location"])
         self.assert_seen(("repo", "probe"))

@@ -78,9 +78,15 @@ class OverS3(S3Test):
         self.run_for(10, "repo", "probe")
         self.init()
         found = self.run_for(0, "--json", "repo", "probe", self.url.replace("some", "any")).last()
-        for good in ("creates_once", "keeps_first", "reads_ranges", "lists_at_once"):
+        for good in ("creates_once", "keeps_first", "reads_ranges", "reads_at_once",
+                     "lists_at_once"):
             self.assertIs(found[good], True, good)
         self.assertEqual(found["object_lock"], "nothing")
+        self.assertEqual((found["compare_and_swap"], found["versions"]), ("yes", "no"))
+        said = self.run_for(0, "repo", "probe", self.url).out.decode()
+        for line in ("compare-and-swap: yes", "keeps versions:   no",
+                     "largest object:   5.000 TiB"):
+            self.assertIn(line, said)
 
     def test_a_second_init_finds_the_first_one(self):
         self.init()

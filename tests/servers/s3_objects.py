@@ -69,6 +69,9 @@ def on_bucket(store, bucket, method, query):
         raise Refusal(405, "MethodNotAllowed")
     if "uploads" in query:
         return list_uploads(store, query.get("prefix", ""))
+    if "versioning" in query:
+        status = "<Status>Enabled</Status>" if bucket.lock else ""
+        return 200, f"<VersioningConfiguration{NAMESPACE}>{status}</VersioningConfiguration>", []
     if "object-lock" in query:
         if store.has("swift"):
             return 200, f"<ObjectLockConfiguration{NAMESPACE}/>", []
@@ -98,6 +101,14 @@ def on_bucket(store, bucket, method, query):
 
 
 def check_condition(request, store, bucket, key):
+    wanted = request.headers.get("If-Match")
+    if wanted is not None and not store.has("ignore-conditions"):
+        if store.has("no-conditions"):
+            raise Refusal(501, "NotImplemented", "no conditions")
+        if bucket.current(key) is None:
+            raise Refusal(404, "NoSuchKey", "it is gone", Key=key)
+        if wanted != f'"{bucket.current(key).etag}"':
+            raise Refusal(412, "PreconditionFailed", "it is another", Condition="If-Match")
     if request.headers.get("If-None-Match") is None or store.has("ignore-conditions"):
         return
     if store.has("no-conditions"):

@@ -159,13 +159,22 @@ Result<void> AzureBackend::put_streamed(std::string_view name, const StreamedByt
 }
 
 // The store compares the sum with what arrives, and keeps it beside the blob.
+Result<void> AzureBackend::put_whole(const std::string& name, ByteView bytes,
+                                     http::Header condition) {
+  const http::Response response =
+      TRY(call({.method = "PUT",
+                .blob = name,
+                .headers = {{"x-ms-blob-type", "BlockBlob"},
+                            {"Content-MD5", to_base64(crypto::md5(bytes))},
+                            std::move(condition)},
+                .body = bytes}));
+  const MutexLock lock(mutex_);
+  versions_ = response.header("x-ms-version-id") ? Answer::kYes : Answer::kNo;
+  return {};
+}
+
 Result<void> AzureBackend::create_at_once(const std::string& name, ByteView bytes) {
-  const auto created = call({.method = "PUT",
-                             .blob = name,
-                             .headers = {{"x-ms-blob-type", "BlockBlob"},
-                                         {"Content-MD5", to_base64(crypto::md5(bytes))},
-                                         {"If-None-Match", "*"}},
-                             .body = bytes});
+  const auto created = put_whole(name, bytes, {"If-None-Match", "*"});
   if (created) return {};
   if (created.error().code() == ErrorCode::kAlreadyExists) return refuse_taken(name);
   return std::unexpected(created.error().clone());
@@ -313,6 +322,25 @@ Result<void> AzureBackend::remove(std::string_view name) {
 }
 
 // ---- what the store says of itself
+
+Result<std::string> AzureBackend::mark(std::string_view name) {
+  TRY(validate_replaceable(name));
+  const http::Response response = TRY(call({.method = "HEAD", .blob = std::string(name)}));
+  if (const auto etag = response.header("etag")) return std::string(*etag);
+  return fail(ErrorCode::kUnsupported, describe() + " gives blobs no ETag");
+}
+
+Result<void> AzureBackend::replace(std::string_view name, std::string_view mark, ByteView bytes) {
+  TRY(validate_replaceable(name));
+  Result<void> replaced = put_whole(std::string(name), bytes, {"If-Match", std::string(mark)});
+  if (replaced || replaced.error().code() != ErrorCode::kAlreadyExists) return replaced;
+  return fail(ErrorCode::kConflict, replaced.error().describe());
+}
+
+Result<Answer> AzureBackend::versions() {
+  const MutexLock lock(mutex_);
+  return versions_;
+}
 
 Result<Timestamp> AzureBackend::store_time() {
   // Any answer has the time, also that there is no such object.

@@ -51,6 +51,10 @@ class AzureBackend final : public Backend {
   Result<void> list(std::string_view prefix,
                     const std::function<Result<void>(const ObjectInfo&)>& each) override;
   Result<void> remove(std::string_view name) override;
+  Result<std::string> mark(std::string_view name) override;
+  Result<void> replace(std::string_view name, std::string_view mark, ByteView bytes) override;
+  // As the answer to the last blob that was put whole has it; nobody can be asked.
+  Result<Answer> versions() override EXCLUDES(mutex_);
   Result<Timestamp> store_time() override EXCLUDES(mutex_);
   [[nodiscard]] Capabilities capabilities() const override;
   [[nodiscard]] std::string describe() const override { return options_.address.describe(); }
@@ -72,6 +76,9 @@ class AzureBackend final : public Backend {
   // An answer that succeeded; any other is a failure with the store's own word for it.
   Result<http::Response> call(const Call& call) EXCLUDES(mutex_);
   Result<void> create_at_once(const std::string& name, ByteView bytes);
+  // `condition`: If-None-Match or If-Match.
+  Result<void> put_whole(const std::string& name, ByteView bytes, http::Header condition)
+      EXCLUDES(mutex_);
   Result<void> create_in_blocks(const std::string& name, const StreamedBytes& bytes);
   Result<void> put_block(const std::string& name, const std::string& id, ByteView bytes);
 
@@ -81,6 +88,7 @@ class AzureBackend final : public Backend {
   http::Client client_;
   Mutex mutex_;
   std::optional<Timestamp> last_answered_ GUARDED_BY(mutex_);
+  Answer versions_ GUARDED_BY(mutex_) = Answer::kUnknown;
 };
 
 }  // namespace azure

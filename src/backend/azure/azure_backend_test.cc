@@ -8,6 +8,7 @@
 #include <atomic>
 
 #include "backend/azure/open_azure.h"
+#include "backend/probe.h"
 #include "backend/retry_backend.h"
 #include "backend/testing/backend_contract.h"
 #include "backend/testing/store_environment.h"
@@ -174,6 +175,16 @@ TEST_F(Azure, KeepsSomebodyElsesObjectWhenItsOwnAnswerIsLost) {
   fault(R"({"do": "lose", "method": "PUT"})");
   const auto mine = store->put("generations/2", as_bytes("my own"));
   EXPECT_TRUE(mine.has_value()) << mine.error().describe();
+}
+
+TEST_F(Azure, LetsOneOfSeveralReplaceWhatAllHaveSeen) {
+  const auto one = open().value();
+  const auto other = open().value();
+  EXPECT_EQ(one->versions().value(), Answer::kUnknown) << "before anything was put";
+  const ProbeReport found = probe(*one, *other, clock, rng).value();
+  EXPECT_EQ(found.swaps, Answer::kYes);
+  EXPECT_EQ(found.versions, Answer::kNo);
+  EXPECT_TRUE(found.reads_at_once);
 }
 
 TEST_F(Azure, FollowsNobodyElsewhere) {

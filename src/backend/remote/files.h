@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/bytes.h"
@@ -50,6 +51,10 @@ class Files {
   // All of `out`, which is not empty; corruption when the file ends before that.
   virtual Result<void> read_range(const std::string& path, std::uint64_t offset,
                                   MutableByteView out) = 0;
+
+  // Backend::mark() and replace(), where the protocol has them.
+  virtual Result<std::string> mark(const std::string& path);
+  virtual Result<void> replace(const std::string& path, std::string_view mark, ByteView bytes);
 
   // Whether rename() may replace what has the name already, so that it must be looked for before.
   [[nodiscard]] virtual bool rename_replaces() const = 0;

@@ -72,6 +72,15 @@ Result<void> tell_objects(const std::string& prefix, const std::vector<Entry>& e
 
 }  // namespace
 
+Result<std::string> Files::mark(const std::string& /*path*/) {
+  return fail(ErrorCode::kUnsupported, place() + " cannot replace what is still the same");
+}
+
+Result<void> Files::replace(const std::string& /*path*/, std::string_view /*mark*/,
+                            ByteView /*bytes*/) {
+  return fail(ErrorCode::kUnsupported, place() + " cannot replace what is still the same");
+}
+
 // ---- opening
 
 Result<std::unique_ptr<FolderBackend>> FolderBackend::open(std::unique_ptr<Files> files,
@@ -332,6 +341,16 @@ Result<void> FolderBackend::set_append_only(AppendOnly mode) {
   }
   append_only_ = mode == AppendOnly::kOn;
   return {};
+}
+
+Result<std::string> FolderBackend::mark(std::string_view name) {
+  TRY(validate_replaceable(name));
+  return files_->mark(std::string(name));
+}
+
+Result<void> FolderBackend::replace(std::string_view name, std::string_view mark, ByteView bytes) {
+  TRY(validate_replaceable(name));
+  return files_->replace(std::string(name), mark, bytes);
 }
 
 // By a file that is made and removed: only so it is the clock that files have their times from.

@@ -48,6 +48,8 @@ class FolderBackend final : public Backend {
                     const std::function<Result<void>(const ObjectInfo&)>& each) override;
   Result<void> remove(std::string_view name) override;
   Result<void> set_append_only(AppendOnly mode) override;
+  Result<std::string> mark(std::string_view name) override;
+  Result<void> replace(std::string_view name, std::string_view mark, ByteView bytes) override;
   Result<Timestamp> store_time() override;
   [[nodiscard]] Capabilities capabilities() const override;
   [[nodiscard]] std::string describe() const override { return files_->place(); }

@@ -198,6 +198,15 @@ bool parse_lock_enabled(ByteView xml) {
   return text(root, "ObjectLockEnabled") == "Enabled";
 }
 
+Answer parse_versioning(ByteView xml) {
+  pugi::xml_document document;
+  const pugi::xml_node root = root_of(document, xml, "VersioningConfiguration");
+  if (!root) return Answer::kUnknown;
+  const std::string status = text(root, "Status");
+  if (status == "Enabled") return Answer::kYes;
+  return status.empty() || status == "Suspended" ? Answer::kNo : Answer::kUnknown;
+}
+
 Result<Credentials> parse_assumed_role(ByteView xml) {
   pugi::xml_document document;
   const pugi::xml_node found =

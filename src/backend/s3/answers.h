@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "backend/backend.h"
 #include "backend/s3/signature.h"
 #include "base/bytes.h"
 #include "base/clock.h"
@@ -70,6 +71,10 @@ Result<std::optional<Retention>> parse_retention(ByteView xml);
 
 // Whether <ObjectLockConfiguration> says that it is enabled.
 [[nodiscard]] bool parse_lock_enabled(ByteView xml);
+
+// <VersioningConfiguration>: whether versions are kept from now on. Of a bucket that never kept
+// any it is empty. kUnknown when it is something else.
+[[nodiscard]] Answer parse_versioning(ByteView xml);
 
 // <AssumeRoleWithWebIdentityResponse>
 Result<Credentials> parse_assumed_role(ByteView xml);

@@ -119,6 +119,20 @@ TEST(S3Answers, HaveRetentionsAndLocks) {
   EXPECT_FALSE(parse_lock_enabled(as_bytes("")));
 }
 
+TEST(S3Answers, SayWhetherVersionsAreKept) {
+  const auto said = [](std::string_view inner) {
+    return parse_versioning(
+        as_bytes("<VersioningConfiguration xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">" +
+                 std::string(inner) + "</VersioningConfiguration>"));
+  };
+  EXPECT_EQ(said("<Status>Enabled</Status>"), Answer::kYes);
+  EXPECT_EQ(said("<Status>Suspended</Status>"), Answer::kNo);
+  EXPECT_EQ(said(""), Answer::kNo);
+  EXPECT_EQ(said("<Status>Perhaps</Status>"), Answer::kUnknown);
+  EXPECT_EQ(parse_versioning(as_bytes("<ListBucketResult/>")), Answer::kUnknown);
+  EXPECT_EQ(parse_versioning(as_bytes("")), Answer::kUnknown);
+}
+
 TEST(S3Answers, SayWhatToDoNext) {
   const auto meant = [](int status, const std::string& code) {
     return error_of(status, {code, "words", "", ""}, "config");

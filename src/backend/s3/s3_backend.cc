@@ -408,6 +408,38 @@ Result<void> S3Backend::list(std::string_view prefix,
   }
 }
 
+Result<std::string> S3Backend::mark(std::string_view name) {
+  TRY(validate_replaceable(name));
+  TRY(ready(name));
+  const http::Response response = TRY(bucket_.call({.method = "HEAD", .key = std::string(name)}));
+  if (const auto etag = response.header("etag")) return std::string(*etag);
+  return fail(ErrorCode::kUnsupported, describe() + " gives objects no ETag");
+}
+
+Result<void> S3Backend::replace(std::string_view name, std::string_view mark, ByteView bytes) {
+  TRY(validate_replaceable(name));
+  TRY(ready(name));
+  const auto replaced = bucket_.call(
+      {.method = "PUT", .key = std::string(name), .headers = {{"If-Match", std::string(mark)}}},
+      bytes);
+  if (replaced) return {};
+  const ErrorCode code = replaced.error().code();
+  // Amazon says 412 of an object that is another, and 404 of one that is gone.
+  if (code != ErrorCode::kAlreadyExists && code != ErrorCode::kNotFound) {
+    return std::unexpected(replaced.error().clone());
+  }
+  return fail(ErrorCode::kConflict, replaced.error().describe());
+}
+
+Result<Answer> S3Backend::versions() {
+  TRY_DOING("asking about versions", ready("config"));
+  const auto said = bucket_.call({.query = {{"versioning", ""}}});
+  if (said) return parse_versioning(said->body);
+  if (said.error().retryable()) return std::unexpected(said.error().clone());
+  // The right to ask may be missing, or the store know no such question.
+  return Answer::kUnknown;
+}
+
 Result<Timestamp> S3Backend::store_time() {
   // Any answer has the time, also that there is no such object.
   const Result<ObjectInfo> asked = head("config");

@@ -68,6 +68,9 @@ class S3Backend final : public Backend {
   Result<void> remove(std::string_view name) override;
   Result<void> retain(std::string_view name, Timestamp until) override;
   Result<std::optional<Timestamp>> retention(std::string_view name) override;
+  Result<std::string> mark(std::string_view name) override;
+  Result<void> replace(std::string_view name, std::string_view mark, ByteView bytes) override;
+  Result<Answer> versions() override;
   Result<Timestamp> store_time() override;
   [[nodiscard]] Capabilities capabilities() const override EXCLUDES(mutex_);
   [[nodiscard]] std::string describe() const override { return bucket_.address().describe(); }

@@ -8,6 +8,7 @@
 #include <map>
 
 #include "backend/open.h"
+#include "backend/probe.h"
 #include "backend/testing/backend_contract.h"
 #include "base/rng.h"
 #include "crypto/random.h"
@@ -388,6 +389,35 @@ TEST(S3Backend, SeesThatAStoreLetsAllWinWhoComeAtTheSameMoment) {
   ASSERT_TRUE(backend->put("config", as_bytes("x")).has_value());
   EXPECT_FALSE(backend->capabilities().conditional_create);
   EXPECT_EQ(backend->put("config", as_bytes("y")).error().code(), ErrorCode::kAlreadyExists);
+}
+
+TEST(S3Backend, TellsWhetherTheStoreSwapsAndKeepsVersions) {
+  SystemClock clock;
+  SeededRng rng(1);
+  const auto probed = [&](Fake& fake) {
+    Store store(fake);
+    const auto one = store.open().value();
+    const auto other = store.open().value();
+    const ProbeReport found = probe(*one, *other, clock, rng).value();
+    EXPECT_EQ(one->list("",
+                        [](const ObjectInfo& info) -> Result<void> {
+                          return fail(ErrorCode::kConflict, info.name + " is left");
+                        })
+                  .has_value(),
+              true);
+    return found;
+  };
+  Fake good;
+  EXPECT_EQ(probed(good).swaps, Answer::kYes);
+  EXPECT_EQ(probed(good).versions, Answer::kNo);
+  Fake locked;
+  make_locked_bucket(locked);
+  EXPECT_EQ(probed(locked).swaps, Answer::kYes);
+  EXPECT_EQ(probed(locked).versions, Answer::kYes);
+  Fake careless({"ignore-conditions"});
+  EXPECT_EQ(probed(careless).swaps, Answer::kNo);
+  Fake without({"swift"});
+  EXPECT_EQ(probed(without).swaps, Answer::kNo);
 }
 
 TEST(S3Backend, DoesNotBelieveALockThatItCannotReadBack) {

@@ -57,6 +57,7 @@ class ServedBackend final : public Backend {
   Result<void> retain(std::string_view name, Timestamp until) override;
   Result<std::optional<Timestamp>> retention(std::string_view name) override;
   Result<void> set_append_only(AppendOnly mode) override;
+  Result<Answer> versions() override { return Answer::kNo; }
   Result<Timestamp> store_time() override;
   Result<Space> space() override;  // what its quota leaves
   [[nodiscard]] Capabilities capabilities() const override EXCLUDES(mutex_);

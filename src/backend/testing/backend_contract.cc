@@ -314,6 +314,30 @@ TEST_P(BackendContract, TakesTheLongestName) {
   EXPECT_EQ(names_below(""), Names{name});
 }
 
+TEST_P(BackendContract, ReplacesNoObjectOfARepositoryAndLeasesWholeOrNotAtAll) {
+  for (const char* const name : {"config", "data/3f/a", "leases", "leases-x/y", "../leases/a"}) {
+    EXPECT_EQ(code_of(backend().mark(name)), ErrorCode::kInvalidArgument) << name;
+    EXPECT_EQ(code_of(backend().replace(name, "*", as_bytes("x"))), ErrorCode::kInvalidArgument);
+  }
+  ASSERT_TRUE(put("leases/a", "first").has_value());
+  const auto mark = backend().mark("leases/a");
+  if (!mark) {
+    EXPECT_EQ(code_of(mark), ErrorCode::kUnsupported);
+    EXPECT_FALSE(backend().replace("leases/a", "none", as_bytes("x")).has_value());
+    EXPECT_EQ(text_of("leases/a"), "first");
+    return;
+  }
+  const Result<void> replaced = backend().replace("leases/a", *mark, as_bytes("second, longer"));
+  if (!replaced) {
+    EXPECT_EQ(code_of(replaced), ErrorCode::kUnsupported) << replaced.error().describe();
+    EXPECT_EQ(text_of("leases/a"), "first");
+    return;
+  }
+  EXPECT_EQ(text_of("leases/a"), "second, longer");
+  const auto after = backend().mark("leases/a");
+  if (after) EXPECT_NE(*after, *mark);
+}
+
 TEST_P(BackendContract, HasOneClockThatDoesNotGoBack) {
   if (!backend().capabilities().server_time) GTEST_SKIP() << "this store has no clock";
   Timestamp before = backend().store_time().value();

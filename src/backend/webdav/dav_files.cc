@@ -242,6 +242,26 @@ Result<Renamed> DavFiles::rename(const std::string& from, const std::string& to)
   return std::unexpected(meaning(response, full_path(to)).with_context("giving a file its name"));
 }
 
+Result<std::string> DavFiles::mark(const std::string& path) {
+  const http::Response response = TRY(ask({.method = "HEAD"}, full_path(path)));
+  if (!response.succeeded()) return std::unexpected(failure(response, path));
+  const auto etag = response.header("etag");
+  // If-Match never holds for a weak one (RFC 9110, section 13.1.1), as Apache gives to files that
+  // were changed a moment ago.
+  if (etag && !etag->starts_with("W/")) return std::string(*etag);
+  return fail(ErrorCode::kUnsupported, options_.place + " gives files no strong ETag");
+}
+
+Result<void> DavFiles::replace(const std::string& path, std::string_view mark, ByteView bytes) {
+  const StreamedBytes body = streamed({&bytes, 1});
+  const http::Response response =
+      TRY(ask({.method = "PUT", .headers = {{"If-Match", std::string(mark)}}, .body = &body},
+              full_path(path)));
+  if (response.succeeded()) return {};
+  if (response.status == 412) return fail(ErrorCode::kConflict, path + " is another now");
+  return std::unexpected(meaning(response, full_path(path)));
+}
+
 Result<void> DavFiles::remove_file(const std::string& path) {
   const http::Response response = TRY(ask({.method = "DELETE"}, full_path(path)));
   if (response.status == 404 || (response.succeeded() && response.status != 207)) return {};

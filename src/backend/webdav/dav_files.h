@@ -39,6 +39,9 @@ class DavFiles final : public remote::Files {
   Result<Bytes> read(const std::string& path, std::uint64_t size_max) override;
   Result<void> read_range(const std::string& path, std::uint64_t offset,
                           MutableByteView out) override;
+  // By the ETag, which servers need not have, and If-Match with PUT, which they need not heed.
+  Result<std::string> mark(const std::string& path) override;
+  Result<void> replace(const std::string& path, std::string_view mark, ByteView bytes) override;
   [[nodiscard]] bool rename_replaces() const override { return false; }
   [[nodiscard]] std::optional<Timestamp> said_time() const override EXCLUDES(mutex_);
   [[nodiscard]] const std::string& place() const override { return options_.place; }
