@@ -3,8 +3,8 @@
 
     azurite.py FOLDER
 
-It is looked for in BACKSTAY_AZURITE and in build/peers (npm install --prefix build/peers
-azurite@3.37.0 brings it there). The account is devstoreaccount1; FOLDER/key gets its key.
+It is looked for in BACKSTAY_AZURITE and in build/peers (scripts/dependencies peers brings it
+there). The account is devstoreaccount1; FOLDER/key gets its key.
 
 Prints "ready PORT" when it answers, or "missing WHY" where there is none, and runs until it is
 ended.
@@ -47,7 +47,7 @@ def main():
     folder = parser.parse_args().folder.resolve()
     program = main_file()
     if program is None or shutil.which("node") is None:
-        print("missing Azurite: npm install --prefix build/peers azurite@3.37.0", flush=True)
+        print("missing Azurite: scripts/dependencies peers brings it where npm is", flush=True)
         return 0
     key = base64.b64encode(secrets.token_bytes(64)).decode()
     loopback.private_file(folder / "key", key)
