@@ -10,11 +10,13 @@ Quirks: ignore-conditions (as old stores), no-conditions (501), ignore-complete 
 the completion is ignored), racy-conditions (four who create a probe all win), no-lock (no object
 lock), swift (no-conditions, no-lock, its header and its rounding of times), ceph (its header, and
 times of locks in 32 bits), lying-lock (says 200 to a retention and keeps none), small-pages (10
-keys or 2 parts a page), no-range.
+keys or 2 parts a page), no-range, storm (a third of all requests go wrong when they come
+first).
 
 POST /_fault {"times": N, "skip": N, "method": M, "key": PART, "do": WHAT} makes the next requests
 go wrong: "500", "503", "slow-down", "lose" (does it, and closes the connection), "drop" (closes it
-before), "cut" (half of an answer's body), "expired", "damage" (400 BadDigest). POST /_set changes
+before), "cut" (half of an answer's body), "elsewhere" (307), "expired", "damage" (400 BadDigest),
+"... in words" (a 503 whose message says this). POST /_set changes
 {"clock": SECONDS, "region": R, "page": N}; GET /_log has "METHOD path" of all calls.
 Also: /latest/... of a machine (version 2), /container, /sts.
 """
@@ -32,6 +34,7 @@ import threading
 import time
 import urllib.parse
 import uuid
+import zlib
 from xml.sax.saxutils import escape
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
@@ -56,7 +59,7 @@ class Store:
         if "swift" in self.quirks:
             self.quirks |= {"no-conditions", "no-lock"}
         self.buckets, self.uploads, self.log, self.faults = {}, {}, [], []
-        self.racers = 0
+        self.racers, self.stormed = 0, set()
         self.keys = {"AKTEST": ("SKTEST", None)}
         self.clock, self.region = 0, "test-1"
         self.page = 10 if "small-pages" in self.quirks else 1000
@@ -72,6 +75,18 @@ class Store:
         self.keys[access] = (secret, token)
         until = datetime.datetime.utcfromtimestamp(time.time() + seconds).strftime(ISO) + "Z"
         return access, secret, token, until
+
+    def storm_over(self, method, path):
+        """The first time that a third of all requests come, they go wrong in one way or another."""
+        request = f"{method} {path}"
+        if not self.has("storm") or "/probe-" in path or request in self.stormed:
+            return None
+        self.stormed.add(request)
+        # Only what was sent can be damaged.
+        ways = ("500", "503", "slow-down", "drop", "lose", "cut",
+                "damage" if method in ("PUT", "POST") else "503")
+        drawn = zlib.crc32(request.encode())
+        return ways[drawn // 3 % len(ways)] if drawn % 3 == 0 else None
 
     def fault_of(self, method, path):
         for fault in self.faults:
@@ -159,7 +174,8 @@ class Answers(http.server.BaseHTTPRequestHandler):
             return self.metadata()
         with self.store.lock:
             self.store.log.append(f"{self.command} {self.path}")
-            fault = self.store.fault_of(self.command, self.path)
+            fault = self.store.fault_of(self.command, self.path) or \
+                self.store.storm_over(self.command, self.path)
         if fault == "drop":
             return self.hang_up()
         if fault == "lose":
@@ -186,6 +202,10 @@ class Answers(http.server.BaseHTTPRequestHandler):
                 "full": (403, "QuotaExceeded")}.get(fault)
         if said:
             raise Refusal(*said, "as the test wishes")
+        if fault == "elsewhere":
+            raise Refusal(307, "TemporaryRedirect", "go there", Endpoint="elsewhere.example")
+        if fault and fault.endswith(" in words"):
+            raise Refusal(503, "ServiceUnavailable", fault)
 
     def control(self):
         with self.store.lock:
@@ -221,24 +241,42 @@ class Answers(http.server.BaseHTTPRequestHandler):
             good = header("Authorization") in ("container token", None)
             return self.answer(200, keys) if good else self.answer(401)
         form = dict(urllib.parse.parse_qsl(self.body.decode()))
-        if path.startswith("/sts") and form.get("WebIdentityToken") == "web token":
-            return self.answer(200, f"""<AssumeRoleWithWebIdentityResponse xmlns="urn:x">
-                <AssumeRoleWithWebIdentityResult><Credentials><AccessKeyId>{access}</AccessKeyId>
+        if path.startswith("/sts") and self.may_take_role(form):
+            action = form["Action"]
+            return self.answer(200, f"""<{action}Response xmlns="urn:x">
+                <{action}Result><Credentials><AccessKeyId>{access}</AccessKeyId>
                 <SecretAccessKey>{secret}</SecretAccessKey><SessionToken>{token}</SessionToken>
-                <Expiration>{until}</Expiration></Credentials></AssumeRoleWithWebIdentityResult>
-                </AssumeRoleWithWebIdentityResponse>""")
+                <Expiration>{until}</Expiration></Credentials></{action}Result>
+                </{action}Response>""")
         return self.answer(403, "<ErrorResponse><Error><Code>InvalidIdentityToken</Code>"
                                 "<Message>not you</Message></Error></ErrorResponse>")
 
-    def check_signature(self):
+    def may_take_role(self, form):
+        if form.get("Version") != "2011-06-15" or not form.get("RoleSessionName"):
+            return False
+        if form.get("Action") == "AssumeRoleWithWebIdentity":
+            return form.get("WebIdentityToken") == "web token"
+        if form.get("Action") != "AssumeRole" or not 900 <= int(form.get("DurationSeconds", 900)):
+            return False
+        if form.get("RoleArn", "").endswith("/guarded") and form.get("ExternalId") != "ours":
+            return False
+        try:
+            self.check_signature("sts")
+        except Refusal:
+            return False
+        return True
+
+    def check_signature(self, service="s3"):
         """docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html, to the letter."""
         match = re.fullmatch(
-            r"AWS4-HMAC-SHA256 Credential=([^/]+)/(\d{8})/([^/]+)/s3/aws4_request, "
+            r"AWS4-HMAC-SHA256 Credential=([^/]+)/(\d{8})/([^/]+)/([a-z0-9]+)/aws4_request, "
             r"SignedHeaders=([a-z0-9;-]+), Signature=([0-9a-f]{64})",
             self.headers.get("Authorization") or "")
         if not match:
             raise Refusal(403, "AccessDenied", "no signature")
-        access, day, region, names, signature = match.groups()
+        access, day, region, named, names, signature = match.groups()
+        if named != service:
+            raise Refusal(403, "SignatureDoesNotMatch", "of another service")
         if access not in self.store.keys:
             raise Refusal(403, "InvalidAccessKeyId", "nobody has this key")
         secret, token = self.store.keys[access]
@@ -250,24 +288,25 @@ class Answers(http.server.BaseHTTPRequestHandler):
         if signed != sorted(signed) or not needed <= set(signed):
             raise Refusal(403, "AccessDenied", "headers that must be signed are not")
         date = self.headers.get("x-amz-date", "")
-        payload = self.headers.get("x-amz-content-sha256", "")
+        payload = self.headers.get("x-amz-content-sha256", "") if service == "s3" else \
+            hashlib.sha256(self.body).hexdigest()
         canonical = "\n".join([
             self.command, self.raw_path,
             "&".join(f"{quoted(name)}={quoted(value)}" for name, value in sorted(self.query)),
             *(f"{name}:{' '.join((self.headers.get(name) or '').split())}" for name in signed),
             "", names, payload])
-        scope = f"{day}/{region}/s3/aws4_request"
+        scope = f"{day}/{region}/{service}/aws4_request"
         text = "\n".join(["AWS4-HMAC-SHA256", date, scope,
                           hashlib.sha256(canonical.encode()).hexdigest()])
         key = f"AWS4{secret}".encode()
-        for part in (day, region, "s3", "aws4_request"):
+        for part in (day, region, service, "aws4_request"):
             key = hmac256(key, part)
         if hmac256(key, text).hex() != signature or not date.startswith(day):
             raise Refusal(403, "SignatureDoesNotMatch", "the signature is another")
         sent = datetime.datetime.strptime(date + "+0000", "%Y%m%dT%H%M%SZ%z").timestamp()
         if abs(sent - self.store.now()) > 900:
             raise Refusal(403, "RequestTimeTooSkewed", "your clock is wrong")
-        if region != self.store.region:
+        if region != self.store.region and service == "s3":
             raise Refusal(400, "AuthorizationHeaderMalformed", "another region",
                           Region=self.store.region)
         if hashlib.sha256(self.body).hexdigest() != payload:

@@ -209,10 +209,10 @@ Answer parse_versioning(ByteView xml) {
 
 Result<Credentials> parse_assumed_role(ByteView xml) {
   pugi::xml_document document;
-  const pugi::xml_node found =
-      child(child(root_of(document, xml, "AssumeRoleWithWebIdentityResponse"),
-                  "AssumeRoleWithWebIdentityResult"),
-            "Credentials");
+  pugi::xml_node result = child(root_of(document, xml, "AssumeRoleWithWebIdentityResponse"),
+                                "AssumeRoleWithWebIdentityResult");
+  if (!result) result = child(root_of(document, xml, "AssumeRoleResponse"), "AssumeRoleResult");
+  const pugi::xml_node found = child(result, "Credentials");
   Credentials credentials{.access_key = text(found, "AccessKeyId"),
                           .secret_key = text(found, "SecretAccessKey"),
                           .session_token = text(found, "SessionToken")};

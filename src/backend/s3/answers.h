@@ -76,7 +76,7 @@ Result<std::optional<Retention>> parse_retention(ByteView xml);
 // any it is empty. kUnknown when it is something else.
 [[nodiscard]] Answer parse_versioning(ByteView xml);
 
-// <AssumeRoleWithWebIdentityResponse>
+// <AssumeRoleResponse> or <AssumeRoleWithWebIdentityResponse>
 Result<Credentials> parse_assumed_role(ByteView xml);
 
 struct UploadedPart {

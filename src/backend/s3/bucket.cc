@@ -150,8 +150,9 @@ std::unexpected<Error> Bucket::failure(const Call& call, const http::Response& r
   const std::string what = call.key.empty()
                                ? options_.address.describe()
                                : fmt::format("{} in {}", call.key, options_.address.describe());
-  return std::unexpected(
-      remote::with_pause(error_of(response.status, parse_error(response.body), what), response));
+  const ErrorAnswer answer = parse_error(response.body);
+  if (call.refusal != nullptr) *call.refusal = answer.code;
+  return std::unexpected(remote::with_pause(error_of(response.status, answer, what), response));
 }
 
 }  // namespace backstay::backend::s3

@@ -28,7 +28,8 @@ struct Call {
   std::function<Result<void>(ByteView)> sink = {};
   std::uint64_t answer_max = 8 << 20;
   std::chrono::seconds silence_max{60};
-  bool* answered = nullptr;  // becomes true when the store says anything at all
+  bool* answered = nullptr;        // becomes true when the store says anything at all
+  std::string* refusal = nullptr;  // becomes the store's own word for why not: "NoSuchUpload"
 };
 
 struct BucketOptions {

@@ -4,8 +4,9 @@
 
 #include <array>
 
-#include "backend/s3/answers.h"
 #include "backend/s3/profile.h"
+#include "backend/s3/role.h"
+#include "backend/s3/token_service.h"
 #include "base/try.h"
 #include "http/url.h"
 #include "io/file.h"
@@ -57,15 +58,6 @@ Result<Credentials> parse_credentials(ByteView text) {
   return credentials;
 }
 
-Result<http::Response> asked(http::Client& client, const http::Request& request) {
-  http::Response response = TRY(client.call(request));
-  if (response.succeeded()) return response;
-  const bool later = response.status == 429 || response.status >= 500;
-  return fail(
-      later ? ErrorCode::kUnavailable : ErrorCode::kPermissionDenied,
-      fmt::format("the answer is {} {}", response.status, parse_error(response.body).message));
-}
-
 }  // namespace
 
 Found credentials_of_environment(const CredentialWorld& world) {
@@ -84,6 +76,8 @@ Found credentials_of_environment(const CredentialWorld& world) {
 
 Found credentials_of_profile(const CredentialWorld& world) {
   const std::string name = profile_name(world.environment, world.profile);
+  // As Amazon's programs do: whoever names a role wants it, also where there are keys.
+  if (auto role = TRY(credentials_of_role(world, name))) return role;
   const Profile profile = TRY(read_profile(world.environment, name));
   const auto setting = [&](std::string_view key) {
     const auto found = profile.find(key);
@@ -111,26 +105,14 @@ Found credentials_of_web_identity(const CredentialWorld& world) {
   const std::string file = setting("AWS_WEB_IDENTITY_TOKEN_FILE", "web_identity_token_file");
   const std::string role = setting("AWS_ROLE_ARN", "role_arn");
   if (file.empty() || role.empty()) return std::optional<Credentials>();
-  std::string region = configured_region(world);
-  if (region.empty()) region = "us-east-1";
-  const std::string endpoint = world.environment("AWS_ENDPOINT_URL_STS")
-                                   .value_or(fmt::format("https://sts.{}.amazonaws.com", region));
   const std::string session = setting("AWS_ROLE_SESSION_NAME", "role_session_name");
-  const std::string form = canonical_query(
-      {{"Action", "AssumeRoleWithWebIdentity"},
-       {"Version", "2011-06-15"},
-       {"RoleArn", role},
-       {"RoleSessionName", session.empty() ? "backstay" : session},
-       {"WebIdentityToken", TRY_DOING("reading the web identity", read_token(file))}});
-  const ByteView piece = as_bytes(form);
-  const StreamedBytes body = streamed({&piece, 1});
-  const http::Request request{.method = "POST",
-                              .url = endpoint + "/",
-                              .headers = {{"Content-Type", "application/x-www-form-urlencoded"}},
-                              .body = &body};
-  const http::Response response =
-      TRY_DOING("asking for credentials of " + role, asked(world.client, request));
-  return TRY_DOING("asking for credentials of " + role, parse_assumed_role(response.body));
+  http::Parameters form{
+      {"Action", "AssumeRoleWithWebIdentity"},
+      {"RoleArn", role},
+      {"RoleSessionName", session.empty() ? "backstay" : session},
+      {"WebIdentityToken", TRY_DOING("reading the web identity", read_token(file))}};
+  return TRY_DOING("asking for credentials of " + role,
+                   ask_token_service(world, std::move(form), std::nullopt));
 }
 
 Found credentials_of_container(const CredentialWorld& world) {
@@ -145,7 +127,7 @@ Found credentials_of_container(const CredentialWorld& world) {
   if (!token.empty()) request.headers.push_back({"Authorization", token});
   constexpr std::string_view kDoing = "asking the container's endpoint for credentials";
   const http::Response response =
-      TRY_DOING(std::string(kDoing), asked(world.nearby_client, request));
+      TRY_DOING(std::string(kDoing), ask_for_credentials(world.nearby_client, request));
   return TRY_DOING(std::string(kDoing), parse_credentials(response.body));
 }
 
@@ -167,7 +149,7 @@ Found credentials_of_machine(const CredentialWorld& world) {
   }
   if (!token || !token->succeeded()) return std::optional<Credentials>();  // no such machine
   const auto ask = [&](const std::string& path) {
-    return asked(
+    return ask_for_credentials(
         world.nearby_client,
         {.url = base + "meta-data/iam/security-credentials/" + path,
          .headers = {{"X-aws-ec2-metadata-token", without_line_end(as_text(token->body))}}});

@@ -101,6 +101,72 @@ TEST_F(S3Credentials, ComeFromTheServicesThatGiveThem) {
   EXPECT_EQ(refused.error().describe().find("geheim"), std::string::npos);
 }
 
+TEST_F(S3Credentials, AreThoseOfTheRoleThatTheProfileNames) {
+  const io::ServerProcess server(
+      {BACKSTAY_PYTHON, BACKSTAY_SOURCE_FOLDER "/tests/servers/s3_fake.py"});
+  set("AWS_ENDPOINT_URL_STS", server.url("/sts/"));
+  set("AWS_SHARED_CREDENTIALS_FILE",
+      write("c",
+            "[base]\naws_access_key_id = AKTEST\naws_secret_access_key = SKTEST\n"
+            "[wrong]\naws_access_key_id = AKTEST\naws_secret_access_key = geheim\n"));
+  set("AWS_CONFIG_FILE",
+      write("f",
+            "[profile role]\nrole_arn = arn:aws:iam::1:role/a\nsource_profile = base\n"
+            "region = eu-1\nduration_seconds = 900\n"
+            "[profile chained]\nrole_arn = arn:aws:iam::1:role/guarded\nexternal_id = ours\n"
+            "source_profile = role\n"
+            "[profile stranger]\nrole_arn = arn:aws:iam::1:role/guarded\nsource_profile = base\n"
+            "[profile mistaken]\nrole_arn = arn:aws:iam::1:role/a\nsource_profile = wrong\n"
+            "[profile here]\nrole_arn = arn:aws:iam::1:role/a\ncredential_source = Environment\n"
+            "[profile machine]\nrole_arn = arn:aws:iam::1:role/a\n"
+            "credential_source = Ec2InstanceMetadata\n"));
+  const Credentials role = CredentialChain(world("role")).current().value();
+  EXPECT_TRUE(role.access_key.starts_with("AK"));
+  EXPECT_NE(role.access_key, "AKTEST");
+  EXPECT_FALSE(role.session_token.empty());
+  EXPECT_TRUE(role.expires.has_value());
+  EXPECT_TRUE(CredentialChain(world("chained")).current().has_value()) << "a role by a role";
+  for (const char* const refused : {"stranger", "mistaken", "here"}) {
+    const auto none = CredentialChain(world(refused)).current();
+    ASSERT_FALSE(none.has_value()) << refused;
+    EXPECT_EQ(none.error().code(), ErrorCode::kPermissionDenied);
+    EXPECT_EQ(none.error().describe().find("geheim"), std::string::npos);
+  }
+  set("AWS_ACCESS_KEY_ID", "AKTEST");
+  set("AWS_SECRET_ACCESS_KEY", "SKTEST");
+  EXPECT_NE(CredentialChain(world("here")).current().value().access_key, "AKTEST");
+  set("AWS_EC2_METADATA_SERVICE_ENDPOINT", server.url("/"));
+  EXPECT_TRUE(CredentialChain(world("machine")).current().has_value());
+}
+
+TEST_F(S3Credentials, SayWhyARoleCannotBeTaken) {
+  set("AWS_CONFIG_FILE",
+      write("f",
+            "[profile one]\nrole_arn = r\nsource_profile = two\n"
+            "[profile two]\nrole_arn = r\nsource_profile = one\n"
+            "[profile itself]\nrole_arn = r\nsource_profile = itself\n"
+            "[profile nobody]\nrole_arn = r\nsource_profile = missing\n"
+            "[profile both]\nrole_arn = r\nsource_profile = one\ncredential_source = Environment\n"
+            "[profile place]\nrole_arn = r\ncredential_source = Elsewhere\n"
+            "[profile device]\nrole_arn = r\nsource_profile = one\nmfa_serial = m\n"
+            "[profile long]\nrole_arn = r\nsource_profile = one\nduration_seconds = 1h\n"));
+  const auto why = [&](const std::string& profile) {
+    const auto none = CredentialChain(world(profile)).current();
+    EXPECT_FALSE(none.has_value()) << profile;
+    if (none) return std::string();
+    EXPECT_EQ(none.error().code(), ErrorCode::kPermissionDenied) << profile;
+    EXPECT_FALSE(none.error().hint().empty()) << profile;
+    return none.error().describe();
+  };
+  EXPECT_NE(why("one").find("by itself"), std::string::npos) << why("one");
+  EXPECT_NE(why("itself").find("by itself"), std::string::npos);
+  EXPECT_NE(why("nobody").find("missing has neither"), std::string::npos);
+  EXPECT_NE(why("both").find("both"), std::string::npos);
+  EXPECT_NE(why("place").find("Elsewhere"), std::string::npos);
+  EXPECT_NE(why("device").find("mfa_serial"), std::string::npos);
+  EXPECT_NE(why("long").find("duration_seconds"), std::string::npos);
+}
+
 TEST_F(S3Credentials, AreAskedForAnewBeforeTheyEnd) {
   const io::ServerProcess server(
       {BACKSTAY_PYTHON, BACKSTAY_SOURCE_FOLDER "/tests/servers/s3_fake.py"});

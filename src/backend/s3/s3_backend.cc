@@ -47,12 +47,15 @@ std::unexpected<Error> taken(std::string_view where, std::string_view name) {
   return fail(ErrorCode::kAlreadyExists, fmt::format("object {} is in {} already", name, where));
 }
 
+bool is_named_by_its_hash(std::string_view name) {
+  const std::string_view last = name.substr(name.rfind('/') + 1);
+  return last.size() == 64 && last.find_first_not_of("0123456789abcdef") == std::string_view::npos;
+}
+
 // Overwriting what is named by the hash of its bytes changes nothing, and leases have names that
 // nobody else makes.
 bool needs_no_condition(std::string_view name) {
-  if (name.starts_with("leases/")) return true;
-  const std::string_view last = name.substr(name.rfind('/') + 1);
-  return last.size() == 64 && last.find_first_not_of("0123456789abcdef") == std::string_view::npos;
+  return name.starts_with("leases/") || is_named_by_its_hash(name);
 }
 
 }  // namespace
@@ -163,7 +166,7 @@ Result<void> S3Backend::put(std::string_view name, std::span<const ByteView> pie
   const StreamedBytes bytes = streamed(pieces);
   const std::string key(name);
   return create(name, bytes, [&](const UploadHeaders& headers) {
-    return upload_in_parts({bucket_, key, unfinished_}, pieces, headers,
+    return upload_in_parts(target_of(key), pieces, headers,
                            options_for(key, limits_.parts.part_bytes));
   });
 }
@@ -173,8 +176,19 @@ Result<void> S3Backend::put_streamed(std::string_view name, const StreamedBytes&
   return create(name, bytes, [&](const UploadHeaders& headers) {
     UploadOptions options = options_for(key, limits_.streamed_part_bytes);
     options.at_once = std::min<std::size_t>(options.at_once, 2);
-    return upload_in_parts({bucket_, key, unfinished_}, bytes, headers, options);
+    return upload_in_parts(target_of(key), bytes, headers, options);
   });
+}
+
+UploadTarget S3Backend::target_of(const std::string& key) {
+  const Address& address = bucket_.address();
+  const bool plain =
+      address.storage_class.empty() && address.encryption.empty() && address.encryption_key.empty();
+  const bool go_on = plain && is_named_by_its_hash(key);
+  return {.bucket = bucket_,
+          .key = key,
+          .unfinished = unfinished_,
+          .earlier = go_on ? Earlier::kGoOn : Earlier::kNothingOfIt};
 }
 
 bool S3Backend::line_broke(const std::string& key) {
@@ -469,8 +483,11 @@ Result<void> S3Backend::remove_version(std::string_view name) {
   const Result<http::Response> found = bucket_.call({.method = "HEAD", .key = key});
   if (!found && found.error().code() == ErrorCode::kNotFound) return {};
   if (!found) return std::unexpected(found.error().clone());
-  const auto until = TRY(retention(name));
-  if (until && bucket_.store_now() < *until) return refuse_retained(describe(), name, *until);
+  const auto until = retention(name);
+  // Somebody else has removed it since.
+  if (!until && until.error().code() == ErrorCode::kNotFound) return {};
+  if (!until) return std::unexpected(until.error().clone());
+  if (*until && bucket_.store_now() < **until) return refuse_retained(describe(), name, **until);
   Call call{.method = "DELETE", .key = key};
   if (const auto version = found->header("x-amz-version-id")) {
     call.query.emplace_back("versionId", std::string(*version));

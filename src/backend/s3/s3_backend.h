@@ -96,6 +96,8 @@ class S3Backend final : public Backend {
   Result<void> create(std::string_view name, const StreamedBytes& bytes,
                       const std::function<Result<void>(const UploadHeaders&)>& in_parts)
       EXCLUDES(mutex_);
+  // Where an object goes to in parts. `key` outlives what is made of it.
+  [[nodiscard]] UploadTarget target_of(const std::string& key);
   [[nodiscard]] bool line_broke(const std::string& key) EXCLUDES(mutex_);
   [[nodiscard]] UploadOptions options_for(const std::string& key, std::uint64_t part_bytes)
       EXCLUDES(mutex_);

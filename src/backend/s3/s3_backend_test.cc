@@ -9,6 +9,7 @@
 
 #include "backend/open.h"
 #include "backend/probe.h"
+#include "backend/retry_backend.h"
 #include "backend/testing/backend_contract.h"
 #include "base/rng.h"
 #include "crypto/random.h"
@@ -119,6 +120,7 @@ struct Kind {
   std::vector<std::string> quirks;
   bool locked = false;
   bool creates_once = true;
+  bool retried = false;  // as the program has it, but for the pauses
 };
 
 class S3Store final : public ContractStore {
@@ -130,8 +132,15 @@ class S3Store final : public ContractStore {
   Backend& backend() override { return *backend_; }
   void reopen() override {
     auto opened = store_.open();
+    // Who makes a bucket is not retried.
+    for (int i = 0; i < 10 && kind_.retried && !opened; ++i) opened = store_.open();
     ASSERT_TRUE(opened.has_value()) << opened.error().describe();
     backend_ = *std::move(opened);
+    if (!kind_.retried) return;
+    const RetryPolicy policy{
+        .attempts_max = 1000, .burst = 1 << 20, .refill = std::chrono::milliseconds(0)};
+    backend_ = std::make_unique<RetryBackend>(
+        std::move(backend_), policy, RetryBackend::World{clock_, rng_, [](auto) {}, {}, {}});
   }
   bool turn_clock(std::int64_t seconds) override {
     ahead_ += seconds;
@@ -145,7 +154,9 @@ class S3Store final : public ContractStore {
   Fake fake_;
   Store store_;
   std::int64_t ahead_ = 0;
-  std::unique_ptr<S3Backend> backend_;
+  SystemClock clock_;
+  crypto::SystemRng rng_;
+  std::unique_ptr<Backend> backend_;
 };
 
 ContractParam param(const std::string& what, const Kind& kind) {
@@ -154,6 +165,8 @@ ContractParam param(const std::string& what, const Kind& kind) {
 
 const auto kKinds = ::testing::Values(
     param("S3", {{}}), param("S3SmallPages", {{"small-pages", "ignore-complete"}}),
+    param("S3RetriedInAStorm",
+          {.quirks = {"storm"}, .locked = false, .creates_once = true, .retried = true}),
     param("S3Locked", {{}, true}), param("S3WithoutConditions", {{"swift"}, false, false}),
     param("S3IgnoringConditions", {{"ignore-conditions"}, false, false}));
 
@@ -334,6 +347,78 @@ TEST(S3Backend, BeginsAnUploadAnewThatSomebodyHasEnded) {
   EXPECT_EQ(fake.calls("POST /bucket/some/where/data/3f/some?uploads"), 2);
 }
 
+// A run that was killed takes nothing back: its calls that would do so are lost here, over each of
+// the connections on which libcurl tries them.
+void leave_upload(Fake& fake, Store& store, const std::string& name, const Bytes& bytes) {
+  fake.fault(R"({"do": "503", "times": 1, "key": "?partNumber=3&"})");
+  fake.fault(R"({"do": "drop", "times": 20, "method": "DELETE", "key": "?uploadId"})");
+  const auto killed = store.open().value();
+  ASSERT_FALSE(killed->put(name, bytes).has_value());
+}
+
+TEST(S3Backend, GoesOnWithAnUploadThatAnEarlierRunLeft) {
+  Fake fake({"small-pages"});
+  Store store(fake);
+  const std::string name = "data/3f/" + std::string(64, 'b');
+  const std::string parts = "PUT /bucket/some/where/" + name + "?partNumber";
+  const Bytes large = noise(3'000'000);
+  leave_upload(fake, store, name, large);
+  const int sent = fake.calls(parts);
+  const auto next = store.open().value();
+  ASSERT_TRUE(next->put(name, large).has_value());
+  EXPECT_TRUE(next->get(name, large.size()).value() == large);
+  EXPECT_EQ(fake.calls("POST /bucket/some/where/" + name + "?uploads"), 1) << "begun only once";
+  // All but the one that failed, at most two of which were on their way beside it.
+  EXPECT_EQ(fake.calls(parts), 11) << sent << " were sent by the first run";
+  const std::string other = "data/3f/" + std::string(64, 'c');
+  ASSERT_TRUE(next->put(other, noise(2'000'000)).has_value());
+  EXPECT_EQ(fake.calls("GET /bucket/?prefix=some%2Fwhere%2F&uploads"), 2) << "once in each run";
+}
+
+TEST(S3Backend, BeginsAnewWhereWhatIsLeftIsNotWhatWouldBeSent) {
+  Fake fake;
+  Store store(fake);
+  const Bytes large = noise(3'000'000);
+  const std::string name = "data/3f/" + std::string(64, 'b');
+  leave_upload(fake, store, name, large);
+  // A part lies there where none of these would.
+  const Bytes small = noise(1'100'000);
+  Store narrow(fake);
+  ASSERT_TRUE(narrow.open().value()->put(name, small).has_value());
+  EXPECT_TRUE(narrow.open().value()->get(name, large.size()).value() == small);
+  // What has no name of its bytes is nobody's but its writer's.
+  leave_upload(fake, store, "data/3f/some", large);
+  ASSERT_TRUE(store.open().value()->put("data/3f/some", large).has_value());
+  EXPECT_EQ(fake.calls("POST /bucket/some/where/data/3f/some?uploads"), 2);
+  // Nor is an upload gone on with that may not be of the class that is wished now.
+  const std::string cold = "data/3f/" + std::string(64, 'd');
+  leave_upload(fake, store, cold, large);
+  Store classed(fake, "&storage_class=STANDARD_IA");
+  ASSERT_TRUE(classed.open().value()->put(cold, large).has_value());
+  EXPECT_EQ(fake.calls("POST /bucket/some/where/" + cold + "?uploads"), 2);
+  // Nor one that somebody may end at any moment.
+  const std::string old = "data/3f/" + std::string(64, 'e');
+  leave_upload(fake, store, old, large);
+  fake.tell("/_set", R"({"clock": 172800})");
+  ASSERT_TRUE(store.open().value()->put(old, large).has_value());
+  EXPECT_EQ(fake.calls("POST /bucket/some/where/" + old + "?uploads"), 2);
+}
+
+TEST(S3Backend, TakesNoOtherFailureForAnUploadThatIsGone) {
+  Fake fake;
+  Store store(fake);
+  const auto backend = store.open().value();
+  const std::string name = "data/3f/some";
+  const Bytes large = noise(2'000'000);
+  fake.fault(R"({"do": "503", "times": 1, "key": "?partNumber=3&"})");
+  ASSERT_FALSE(backend->put(name, large).has_value());
+  // The word stands in a message, and is not what the store answers.
+  fake.fault(R"({"do": "NoSuchUpload in words", "times": 1, "method": "GET", "key": "?uploadId"})");
+  EXPECT_EQ(backend->put(name, large).error().code(), ErrorCode::kUnavailable);
+  ASSERT_TRUE(backend->put(name, large).has_value());
+  EXPECT_EQ(fake.calls("POST /bucket/some/where/" + name + "?uploads"), 1);
+}
+
 TEST(S3Backend, LeavesNoPartsBehindAndEndsThoseOfOthersOnlyWhenTheyAreOld) {
   Fake fake;
   Store store(fake);
@@ -487,6 +572,18 @@ TEST(S3Backend, SendsWhatTheUrlSaysOfNewObjects) {
   const auto backend = store.open().value();
   EXPECT_TRUE(backend->put("config", as_bytes("x")).has_value());
   EXPECT_TRUE(backend->put("data/3f/large", noise(2'000'000)).has_value());
+}
+
+TEST(S3Backend, FollowsNobodyElsewhere) {
+  Fake fake;
+  Store store(fake);
+  const auto backend = store.open().value();
+  ASSERT_TRUE(backend->put("config", as_bytes("x")).has_value());
+  fake.fault(R"({"do": "elsewhere", "times": 1, "key": "config"})");
+  const auto sent = backend->get("config", 10);
+  ASSERT_FALSE(sent.has_value());
+  EXPECT_FALSE(sent.error().retryable()) << sent.error().describe();
+  EXPECT_NE(sent.error().hint().find("elsewhere"), std::string::npos) << sent.error().hint();
 }
 
 TEST(S3Backend, StopsWhenItIsAskedTo) {

@@ -21,6 +21,8 @@ constexpr std::chrono::seconds kCompletionSilence{300};
 // A writer gives an object up after minutes. He who slept for days finds his upload gone, and
 // begins it anew.
 constexpr std::int64_t kOrphanSeconds = std::int64_t{3} * 24 * 3600;
+// Of an earlier run, so that there is time to finish it before somebody ends it.
+constexpr std::int64_t kEarlierSecondsMax = kOrphanSeconds / 2;
 
 struct Part {
   int number = 0;
@@ -32,6 +34,25 @@ struct Part {
 void end_upload(Bucket& bucket, const std::string& key, const std::string& id) {
   static_cast<void>(
       bucket.call({.method = "DELETE", .key = key, .query = {{"uploadId", id}}}).has_value());
+}
+
+enum class Age : std::uint8_t { kYounger, kOlder };
+
+// Those of the repository that were begun less, or not less, than so many seconds ago by the
+// store's clock, with their keys without the repository's prefix. None where it does not tell.
+std::vector<ListedUpload> uploads_below(Bucket& bucket, std::int64_t seconds, Age age) {
+  const std::string& ours = bucket.address().prefix;
+  const auto said = bucket.call({.query = {{"prefix", ours}, {"uploads", ""}}});
+  if (!said) return {};
+  auto uploads = parse_uploads(said->body);
+  const auto now = bucket.last_answered();
+  if (!uploads || !now) return {};
+  std::erase_if(*uploads, [&](const ListedUpload& one) {
+    const bool older = now->seconds - one.begun.seconds >= seconds;
+    return !one.key.starts_with(ours) || older != (age == Age::kOlder);
+  });
+  for (ListedUpload& one : *uploads) one.key.erase(0, ours.size());
+  return *std::move(uploads);
 }
 
 // The upload of one object: begun, parts from several threads, completed or taken back.
@@ -46,9 +67,10 @@ class Upload {
     id_ = id;
     http::Parameters query{{"uploadId", id_}};
     for (;;) {
-      const auto said = bucket_.call({.key = key_, .query = query});
-      // The store's own word, which elsewhere means that all is to be tried again.
-      if (!said && said.error().describe().contains("NoSuchUpload")) {
+      std::string refusal;
+      const auto said = bucket_.call({.key = key_, .query = query, .refusal = &refusal});
+      // Elsewhere it means that all is to be tried again.
+      if (!said && refusal == "NoSuchUpload") {
         id_.clear();
         return false;
       }
@@ -64,7 +86,16 @@ class Upload {
     }
   }
 
+  // Whether all parts that are there are such as an object of so many bytes has in parts of `each`.
+  [[nodiscard]] bool has_parts_of(std::uint64_t size, std::uint64_t each) const {
+    return std::ranges::all_of(there_, [&](const auto& numbered) {
+      const std::uint64_t begin = (static_cast<std::uint64_t>(numbered.first) - 1) * each;
+      return begin < size && numbered.second.size_bytes == std::min(each, size - begin);
+    });
+  }
+
   Result<void> begin(const std::vector<http::Header>& headers) {
+    there_.clear();
     const http::Response response = TRY(bucket_.call(
         {.method = "POST", .key = key_, .query = {{"uploads", ""}}, .headers = headers}, {}));
     id_ = TRY(parse_upload_id(response.body));
@@ -181,23 +212,32 @@ std::uint64_t part_bytes(std::uint64_t size, const UploadOptions& options) {
   return std::max(options.part_bytes, (size + kPartsMax - 1) / kPartsMax);
 }
 
+// Whether there is an upload to go on with; then its parts have `each` bytes.
+Result<bool> goes_on(const UploadTarget& target, Upload& upload, std::uint64_t size,
+                     std::uint64_t& each) {
+  auto before = target.unfinished.take(target.key);
+  if (!before) return false;
+  const bool of_this_run = before->part_bytes > 0;
+  if (!of_this_run && target.earlier != Earlier::kGoOn) return false;
+  Result<bool> there = upload.go_on(before->id);
+  // What cannot be looked at is none of ours.
+  if (!of_this_run) return there && *there && upload.has_parts_of(size, each);
+  if (!there) {
+    target.unfinished.keep(target.key, *std::move(before));
+    return there;
+  }
+  if (*there) each = before->part_bytes;
+  return there;
+}
+
 // `feed` gives all parts, of so many bytes each, to the senders.
 template <typename Feed>
 Result<void> run(const UploadTarget& target, std::uint64_t size, const UploadHeaders& headers,
                  const UploadOptions& options, const Feed& feed) {
   Upload upload(target.bucket, target.key);
   std::uint64_t each = part_bytes(size, options);
-  bool begun = false;
-  if (auto before = target.unfinished.take(target.key)) {
-    Result<bool> there = upload.go_on(before->id);
-    if (!there) {
-      target.unfinished.keep(target.key, *std::move(before));
-      return std::unexpected(std::move(there).error());
-    }
-    begun = *there;
-    if (begun) each = before->part_bytes;
-  }
-  if (!begun) TRY(upload.begin(headers.object));
+  if (target.earlier == Earlier::kGoOn) target.unfinished.look_for_earlier(target.bucket);
+  if (!TRY(goes_on(target, upload, size, each))) TRY(upload.begin(headers.object));
   const auto work = [&]() -> Result<void> {
     Senders senders(upload, options.at_once);
     Result<void> fed = feed(senders, each);
@@ -294,19 +334,29 @@ void UnfinishedUploads::take_back(Bucket& bucket) {
     const MutexLock lock(mutex_);
     all.swap(uploads_);
   }
-  for (const auto& [key, upload] : all) end_upload(bucket, key, upload.id);
+  for (const auto& [key, upload] : all) {
+    if (upload.part_bytes > 0) end_upload(bucket, key, upload.id);
+  }
+}
+
+// Of one object the youngest counts.
+void UnfinishedUploads::look_for_earlier(Bucket& bucket) {
+  if (looked_.exchange(true)) return;
+  std::map<std::string, Timestamp> begun;
+  for (const ListedUpload& one : uploads_below(bucket, kEarlierSecondsMax, Age::kYounger)) {
+    const auto [at, first] = begun.try_emplace(one.key, one.begun);
+    if (!first && one.begun <= at->second) continue;
+    at->second = one.begun;
+    const MutexLock lock(mutex_);
+    const auto known = uploads_.find(one.key);
+    const bool of_this_run = known != uploads_.end() && known->second.part_bytes > 0;
+    if (!of_this_run) uploads_.insert_or_assign(one.key, One{.id = one.id, .part_bytes = 0});
+  }
 }
 
 void end_orphaned_uploads(Bucket& bucket) {
-  const std::string& ours = bucket.address().prefix;
-  const auto said = bucket.call({.query = {{"prefix", ours}, {"uploads", ""}}});
-  if (!said) return;
-  const auto uploads = parse_uploads(said->body);
-  const auto now = bucket.last_answered();
-  if (!uploads || !now) return;
-  for (const ListedUpload& one : *uploads) {
-    if (!one.key.starts_with(ours) || now->seconds - one.begun.seconds < kOrphanSeconds) continue;
-    end_upload(bucket, one.key.substr(ours.size()), one.id);
+  for (const ListedUpload& one : uploads_below(bucket, kOrphanSeconds, Age::kOlder)) {
+    end_upload(bucket, one.key, one.id);
   }
 }
 
