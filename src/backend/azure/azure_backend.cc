@@ -295,6 +295,9 @@ Result<void> AzureBackend::list(std::string_view prefix,
   for (;;) {
     Call page_call{.query = {{"comp", "list"}, {"restype", "container"}}};
     if (!marker.empty()) page_call.query.emplace_back("marker", marker);
+    if (options_.page_blobs > 0) {
+      page_call.query.emplace_back("maxresults", std::to_string(options_.page_blobs));
+    }
     if (!wanted.empty()) page_call.query.emplace_back("prefix", wanted);
     const std::string doing = fmt::format("listing '{}'", prefix);
     const http::Response response = TRY_DOING(doing, call(page_call));

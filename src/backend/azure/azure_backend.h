@@ -32,6 +32,7 @@ struct AzureOptions {
   http::ClientOptions client = {};
   std::uint64_t block_bytes = 8 << 20;  // what is larger goes in blocks of this
   std::size_t blocks_at_once = 3;
+  std::uint64_t page_blobs = 0;  // most of them in one answer; 0: as many as the store gives
 };
 
 class AzureBackend final : public Backend {

@@ -12,7 +12,9 @@
 #include "backend/retry_backend.h"
 #include "backend/testing/backend_contract.h"
 #include "backend/testing/store_environment.h"
+#include "base/base64.h"
 #include "base/rng.h"
+#include "base/try.h"
 #include "io/file.h"
 #include "io/testing/server_process.h"
 #include "io/testing/temporary_folder.h"
@@ -26,7 +28,8 @@ class Azurite {
       : process_(
             {BACKSTAY_PYTHON, BACKSTAY_SOURCE_FOLDER "/tests/servers/azurite.py", folder_.path()}) {
     if (const auto key = io::read_file(folder_ / "key", 200)) {
-      environment_.set("AZURE_STORAGE_KEY", std::string(as_text(*key)));
+      key_ = as_text(*key);
+      environment_.set("AZURE_STORAGE_KEY", key_);
     }
   }
   [[nodiscard]] const std::string& missing() const { return process_.missing(); }
@@ -37,11 +40,13 @@ class Azurite {
         "devstoreaccount1",
         container, port == 0 ? process_.port() : port);
   }
+  [[nodiscard]] const std::string& key() const { return key_; }
   [[nodiscard]] StoreEnvironment& environment() { return environment_; }
 
  private:
   io::TemporaryFolder folder_;
   io::ServerProcess process_;
+  std::string key_;
   StoreEnvironment environment_;
 };
 
@@ -68,27 +73,46 @@ std::string new_container() {
 
 class AzureStore final : public ContractStore {
  public:
-  AzureStore() : container_(new_container()) { open(OpenKind::kCreate); }
+  enum class Pages : std::uint8_t { kAsTheStoreGivesThem, kSmall };
+  explicit AzureStore(Pages pages) : pages_(pages), container_(new_container()) {
+    open(OpenKind::kCreate);
+  }
   Backend& backend() override { return *backend_; }
   void reopen() override { open(OpenKind::kOpen); }
 
  private:
-  void open(OpenKind kind) {
-    auto opened = open_azure(azurite().url(container_), kind, azurite().environment().world());
-    ASSERT_TRUE(opened.has_value()) << opened.error().describe();
-    backend_ = *std::move(opened);
+  [[nodiscard]] Result<std::unique_ptr<Backend>> opened(OpenKind kind) const {
+    const StoreWorld world = azurite().environment().world();
+    const std::string url = azurite().url(container_);
+    if (pages_ == Pages::kAsTheStoreGivesThem) return open_azure(url, kind, world);
+    AzureOptions options{.address = TRY(parse_address(url)),
+                         .key = TRY(from_base64(azurite().key())),
+                         .sas = {},
+                         .block_bytes = 300'000,
+                         .page_blobs = 7};
+    return TRY(AzureBackend::open(std::move(options), kind, world.clock, world.rng));
   }
+  void open(OpenKind kind) {
+    auto made = opened(kind);
+    ASSERT_TRUE(made.has_value()) << made.error().describe();
+    backend_ = *std::move(made);
+  }
+  const Pages pages_;
   std::string container_;
   std::unique_ptr<Backend> backend_;
 };
 
-INSTANTIATE_TEST_SUITE_P(Azure, BackendContract,
-                         ::testing::Values(ContractParam{"Azurite",
-                                                         []() -> std::unique_ptr<ContractStore> {
-                                                           if (!azurite().missing().empty())
-                                                             return nullptr;
-                                                           return std::make_unique<AzureStore>();
-                                                         }}));
+ContractParam kind_of(const std::string& what, AzureStore::Pages pages) {
+  return {what, [pages]() -> std::unique_ptr<ContractStore> {
+            if (!azurite().missing().empty()) return nullptr;
+            return std::make_unique<AzureStore>(pages);
+          }};
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Azure, BackendContract,
+    ::testing::Values(kind_of("Azurite", AzureStore::Pages::kAsTheStoreGivesThem),
+                      kind_of("AzuriteSmallPages", AzureStore::Pages::kSmall)));
 
 class Azure : public ::testing::Test {
  protected:
