@@ -104,7 +104,8 @@ Result<ExitCode> serve(Context& context, const ServeArguments& arguments) {
        .certificate_file = arguments.certificate,
        .key_file = arguments.key,
        .answer = [&](http::Exchange& exchange) { service->answer(exchange); },
-       .log = [&](const http::ServedRequest& served) { log_request(console, served); }}));
+       .log = [&](const http::ServedRequest& served) { log_request(console, served); },
+       .complain = [&](const Error& error) { console.warning(error.describe(), error.hint()); }}));
   if (arguments.tokens.empty()) {
     console.warning(
         "there are no tokens: every user of this machine can read and remove what is "

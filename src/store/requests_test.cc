@@ -4,6 +4,8 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <future>
+#include <thread>
 
 #include "backend/served/protocol.h"
 #include "crypto/hash.h"
@@ -64,7 +66,8 @@ struct StoreRequests : ::testing::Test {
     auto said = client.call({.method = method,
                              .url = server.base() + path,
                              .headers = headers,
-                             .body = sends ? &bytes : nullptr});
+                             .body = sends ? &bytes : nullptr,
+                             .answer_max = 8 << 20});
     EXPECT_TRUE(said.has_value()) << said.error().describe();
     return said ? *std::move(said) : http::Response{};
   }
@@ -147,6 +150,44 @@ TEST_F(StoreRequests, BeginAnewWhenWhatArrivedIsDamaged) {
   EXPECT_EQ(ask("PUT", "/v1/home/objects/data/00/a", headers, "56789").status, 503);
   EXPECT_EQ(ask("GET", "/v1/home/uploads/" + id).status, 404);
   EXPECT_EQ(ask("HEAD", "/v1/home/objects/data/00/a").status, 404);
+  EXPECT_EQ(aside(), 0U);
+  const std::vector<http::Header> whole{digest("0123456789"), {"Backstay-Upload", id}};
+  EXPECT_EQ(ask("PUT", "/v1/home/objects/data/00/a", whole, "0123456789").status, 201);
+  EXPECT_EQ(as_text(ask("GET", "/v1/home/objects/data/00/a").body), "0123456789");
+}
+
+// A client whose connection broke comes again while the server still waits on the old one.
+TEST_F(StoreRequests, OfOneUploadAtOnceTheNewerOneOwnsIt) {
+  ASSERT_EQ(ask("POST", "/v1/home").status, 201);
+  const std::string whole(3 << 20, 'w');
+  const std::string id(32, 'f');
+  const std::string path = "/v1/home/objects/data/00/a";
+  const std::vector<http::Header> headers{digest(whole), {"Backstay-Upload", id}};
+  std::promise<void> newer_is_done;
+  std::shared_future<void> done = newer_is_done.get_future().share();
+  Result<http::Response> told;
+  std::jthread older([&] {
+    http::Client other{{.use_proxies = false}};
+    const StreamedBytes body{.size = whole.size(),
+                             .piece_at = [&](std::uint64_t offset) -> Result<ByteView> {
+                               const std::size_t half = whole.size() / 2;
+                               if (offset < half)
+                                 return as_bytes(whole).subspan(offset, half - offset);
+                               done.wait();
+                               return as_bytes(whole).subspan(offset);
+                             }};
+    told = other.call(
+        {.method = "PUT", .url = server.base() + path, .headers = headers, .body = &body});
+  });
+  // Its first bytes are there, so that it has its turn.
+  while (ask("GET", "/v1/home/uploads/" + id).status != 200) std::this_thread::yield();
+  EXPECT_EQ(ask("PUT", path, headers, whole).status, 201);
+  newer_is_done.set_value();
+  older.join();
+  ASSERT_TRUE(told.has_value()) << told.error().describe();
+  EXPECT_EQ(told->status, 503) << as_text(told->body);
+  EXPECT_EQ(as_text(ask("GET", path).body).size(), whole.size());
+  EXPECT_EQ(crypto::blake3(ask("GET", path).body), crypto::blake3(as_bytes(whole)));
   EXPECT_EQ(aside(), 0U);
 }
 

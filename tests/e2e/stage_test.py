@@ -69,6 +69,18 @@ class Away(StageTest):
         middle = self.run_for(0, "--json", "snapshots").lines()[1]["id"]
         self.assert_same_tree(first, self.restore_with_reader(middle))
 
+    def test_a_list_from_a_pipe_is_read_once_for_all_that_is_tried(self):
+        words = ("--json", "backup", "--files-from", "-", "--stage", self.stage)
+        listed = os.fsencode(self.source) + b"\n"
+        self.prepare()
+        self.leave()
+        self.change()
+        self.assertEqual(self.run_for(0, *words, input=listed).last()["durable"], "stage")
+        self.come_back()
+        self.change()
+        self.assertEqual(self.run_for(0, *words, input=listed).last()["durable"], "remote")
+        self.assert_same_tree(self.source, self.restore())
+
     def test_text_says_where_it_is(self):
         self.prepare()
         self.leave()

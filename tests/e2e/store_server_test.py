@@ -2,6 +2,7 @@
 import os
 import re
 import signal
+import ssl
 import subprocess
 import sys
 
@@ -168,6 +169,13 @@ class Refusals(StoreTest):
                                "--insecure-plain")
         self.assertIn(b"--tokens", refused.err)
 
+    def test_what_stays_in_this_machine_goes_to_no_proxy(self):
+        self.start_here()
+        # Nobody listens on port 1: whoever went there would fail.
+        there = "http://127.0.0.1:1"
+        self.run_for(0, "snapshots", env=self.environment(
+            http_proxy=there, https_proxy=there, all_proxy=there, ALL_PROXY=there))
+
     def test_a_token_does_not_travel_without_tls(self):
         said = self.run_any("snapshots", env=self.environment(
             BACKSTAY_REPO="backstay://192.0.2.1/home", BACKSTAY_STORE_TOKEN="bkst-1"))
@@ -199,6 +207,28 @@ class Tls(StoreTest):
         said = self.failure(BACKSTAY_CA_FILE=str(other / "ca.crt"))
         self.assertIn("certificate", said)
         self.assertIn("BACKSTAY_CA_FILE", said)
+
+    def test_a_certificate_that_is_renewed_is_taken_by_who_connects_next(self):
+        def seen():
+            return ssl.get_server_certificate(("127.0.0.1", self.port))
+
+        self.start_here("--tls-cert", self.keys / "server.crt", "--tls-key",
+                        self.keys / "server.key")
+        first = seen()
+        fresh = self.folder / "fresh"
+        fresh.mkdir()
+        loopback.tls_context(fresh)
+        # One file after the other: until both are there, the old pair stays.
+        (fresh / "server.crt").replace(self.keys / "server.crt")
+        self.assertEqual(seen(), first)
+        self.assertEqual(seen(), first)
+        (fresh / "server.key").replace(self.keys / "server.key")
+        second = seen()
+        self.assertEqual(second, (self.keys / "server.crt").read_text())
+        self.assertNotEqual(second, first)
+        self.run_for(0, "snapshots", env=self.environment(
+            BACKSTAY_CA_FILE=str(fresh / "ca.crt")))
+        self.failure()
 
 
 if __name__ == "__main__":

@@ -16,10 +16,12 @@
 #include <thread>
 #include <vector>
 
+#include "base/clock.h"
 #include "base/mutex.h"
 #include "base/try.h"
 #include "http/server/session.h"
 #include "http/server/sockets.h"
+#include "io/file.h"
 
 // What Asio returns is in the argument as well.
 // NOLINTBEGIN(bugprone-unused-return-value)
@@ -32,15 +34,34 @@ using SystemCode = boost::system::error_code;
 using SteadyTime = std::chrono::steady_clock::time_point;
 
 struct Connection {
-  explicit Connection(Socket accepted) : socket(std::move(accepted)) {}
+  Connection(Socket accepted, std::shared_ptr<TlsContext> context)
+      : socket(std::move(accepted)), tls(std::move(context)) {}
 
   Socket socket;
+  std::shared_ptr<TlsContext> tls;  // null: plain
   std::optional<Session> session;
   // For the thread that watches only.
   bool idle = false;
   SteadyTime idle_since;
 };
 using Held = std::shared_ptr<Connection>;
+
+// What tells that a file has been replaced.
+struct FileState {
+  std::uint64_t size = 0;
+  Timestamp modified;
+  bool operator==(const FileState&) const = default;
+};
+using FileStates = std::vector<FileState>;
+
+Result<FileStates> states_of(const ServerOptions& options) {
+  FileStates states;
+  for (const std::string& file : {options.certificate_file, options.key_file}) {
+    const io::FileInfo info = TRY(io::file_info(file));
+    states.push_back({info.size, info.modified});
+  }
+  return states;
+}
 
 std::unexpected<Error> cannot_listen(const ServerOptions& options, const SystemCode& error) {
   const std::string where = authority(options.address, options.port);
@@ -71,6 +92,7 @@ class Server::Core {
   void accept_next();
   bool accept_one();
   void take_in(Socket socket);
+  void renew_certificate();
   void wait_for_request(const Held& connection);
   void forget(const Held& connection);
   void sweep();
@@ -85,7 +107,9 @@ class Server::Core {
   void make_ready(const Held& connection) EXCLUDES(mutex_);
 
   const ServerOptions options_;
-  std::unique_ptr<TlsContext> tls_;
+  // Of those who connect from now on; null where there is no TLS.
+  std::shared_ptr<TlsContext> tls_;
+  FileStates tls_files_;  // as they were when they were read last
   asio::io_context io_{1};
   tcp::acceptor acceptor_{io_};
   std::uint16_t port_ = 0;
@@ -110,6 +134,7 @@ Result<void> Server::Core::listen() {
             .with_hint("Give it as a number: 127.0.0.1:8000, 0.0.0.0:8000 or [::]:8000."));
   }
   if (!options_.certificate_file.empty() || !options_.key_file.empty()) {
+    tls_files_ = states_of(options_).value_or(FileStates());
     tls_ = TRY(tls_context(options_.certificate_file, options_.key_file));
   }
   const tcp::endpoint endpoint(address, options_.port);
@@ -171,11 +196,28 @@ void Server::Core::take_in(Socket socket) {
   ::fcntl(socket.native_handle(), F_SETFD, FD_CLOEXEC);
   const tcp::endpoint peer = socket.remote_endpoint(error);
   if (error) return;  // gone already
-  const Held connection = std::make_shared<Connection>(std::move(socket));
-  connection->session.emplace(stream_over(connection->socket, tls_.get()), options_,
+  renew_certificate();
+  const Held connection = std::make_shared<Connection>(std::move(socket), tls_);
+  connection->session.emplace(stream_over(connection->socket, connection->tls.get()), options_,
                               peer.address().to_string(), stopping_);
   connections_.insert(connection);
   wait_for_request(connection);
+}
+
+// The two files are replaced one after the other: in between they do not belong together, which is
+// no reason to stop.
+void Server::Core::renew_certificate() {
+  if (tls_ == nullptr) return;
+  auto now = states_of(options_);
+  if (!now || *now == tls_files_) return;
+  tls_files_ = *std::move(now);
+  auto renewed = tls_context(options_.certificate_file, options_.key_file);
+  if (renewed) {
+    tls_ = *std::move(renewed);
+  } else if (options_.complain) {
+    options_.complain(
+        std::move(renewed).error().with_context("renewing the certificate, so the old one stays"));
+  }
 }
 
 void Server::Core::wait_for_request(const Held& connection) {

@@ -50,13 +50,17 @@ struct ServedRequest {
 struct ServerOptions {
   std::string address = "127.0.0.1";  // a number, not a name; "::1"
   std::uint16_t port = 0;             // 0: the kernel's choice
-  std::string certificate_file = {};  // with key_file: TLS
+  // With key_file: TLS. Whoever connects after the files have changed is served with what they are
+  // now; where that is no certificate with its key, with what they were.
+  std::string certificate_file = {};
   std::string key_file = {};
   ServerLimits limits = {};
   // Called by the threads that answer, at the same time. It answers by the exchange; where it does
   // not, the peer is told of an internal error.
   std::function<void(Exchange&)> answer;
   std::function<void(const ServedRequest&)> log = {};  // may be empty
+  // What cannot be told to anybody who asks; by the thread in run(). May be empty.
+  std::function<void(const Error&)> complain = {};
 };
 
 class Server {

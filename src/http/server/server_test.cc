@@ -163,6 +163,30 @@ TEST_F(HttpServer, LetsNobodyTakeAShortAnswerForAWholeOne) {
   EXPECT_EQ(client_.call({.url = url("/nothing")})->status, 500);
 }
 
+// Whose body is thrown away, and who is asked to come again over another connection.
+TEST_F(HttpServer, ReadsOfABodyThatNobodyWantsOnlyALittleAndNothingOfAStrangers) {
+  start();
+  const auto answers_to = [&](std::string_view path, std::size_t body) {
+    const std::string said =
+        raw(fmt::format("PUT {} HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\n\r\n{}"
+                        "GET {} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
+                        path, body, std::string(body, 'x'), path),
+            true);
+    int count = 0;
+    constexpr std::string_view kStart = "HTTP/1.1 ";
+    for (std::size_t at = said.find(kStart); at != std::string::npos;
+         at = said.find(kStart, at + 1)) {
+      ++count;
+    }
+    return count;
+  };
+  EXPECT_EQ(answers_to("/nothing", 0), 2);
+  EXPECT_EQ(answers_to("/nothing", 60'000), 2);
+  EXPECT_EQ(answers_to("/nothing", 300'000), 1) << "more than the connection is worth";
+  EXPECT_EQ(answers_to("/refuse", 0), 2);
+  EXPECT_EQ(answers_to("/refuse", 10), 1) << "nobody waits for who may not send";
+}
+
 TEST_F(HttpServer, TellsWhoStillSendsThatItIsRefused) {
   start();
   const Bytes bytes(3'000'000);
