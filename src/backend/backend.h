@@ -54,6 +54,7 @@ struct Capabilities {
   bool lists_at_once = false;
   bool server_time = false;            // ObjectInfo::modified and store_time() come from one clock
   bool over_network = false;           // a request takes milliseconds, and several at once gain
+  std::size_t transfers_max = 0;       // that can be under way at once; 0: no limit of its own
   std::uint64_t object_bytes_max = 0;  // 0: no limit known
   bool object_lock = false;            // retain() is kept to
   bool lock_by_store = false;          // and not only by programs that heed it
@@ -71,6 +72,10 @@ class Backend {
   // The same for what is too large to be held in memory; it may be asked for more than once. A
   // backend that does not know better gathers it and puts that.
   virtual Result<void> put_streamed(std::string_view name, const StreamedBytes& bytes);
+
+  // Much is going to be put or read from several threads: where connections take long to make, they
+  // may be made now. Does not wait, and never fails.
+  virtual void expect_transfers() {}
 
   // Everything put before is durable, with its name, when this returns. The commit of a snapshot
   // and every step of docs/format.md section 8 calls it.

@@ -22,6 +22,7 @@ class ForwardingBackend : public Backend {
   Result<void> put(std::string_view name, std::span<const ByteView> pieces) override {
     return inner_.put(name, pieces);
   }
+  void expect_transfers() override { inner_.expect_transfers(); }
   Result<void> barrier() override { return inner_.barrier(); }
   Result<void> adopt(std::string_view name) override { return inner_.adopt(name); }
   Result<void> adopt_names(std::string_view prefix) override { return inner_.adopt_names(prefix); }

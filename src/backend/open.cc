@@ -13,6 +13,7 @@
 #include "backend/s3/open_s3.h"
 #include "backend/served/open_served.h"
 #include "backend/sftp/open_sftp.h"
+#include "backend/tuned_backend.h"
 #include "backend/webdav/open_webdav.h"
 #include "base/try.h"
 #include "http/url.h"
@@ -124,6 +125,17 @@ Result<std::string> path_of(std::string_view url) {
   return TRY(io::current_directory()) + "/" + std::string(url);
 }
 
+// Where it begins is what was good on most of the lines that were tried (docs/performance.md).
+std::unique_ptr<Backend> tuned(std::unique_ptr<Backend> store, const StoreWorld& world) {
+  constexpr std::size_t kMost = 16;
+  const std::size_t own = store->capabilities().transfers_max;
+  const std::size_t most = own == 0 ? kMost : std::min(own, kMost);
+  const TunedBackend::Limits limits{.up = {.first = 4, .most = most},
+                                    .down = {.first = 8, .most = most}};
+  return std::make_unique<TunedBackend>(std::move(store), limits, world.clock,
+                                        world.tell_transfers);
+}
+
 }  // namespace
 
 Result<void> check_is_free(std::string_view url, const StoreWorld& world) {
@@ -140,7 +152,8 @@ Result<std::unique_ptr<Backend>> open_backend(std::string_view url, OpenKind kin
                                               const StoreWorld& world) {
   if (const Scheme* const scheme = scheme_with_opener(url)) {
     if (scheme->retried == Retried::kByItself) return scheme->open(url, kind, world);
-    return std::make_unique<RetryBackend>(TRY(scheme->open(url, kind, world)), world.retries,
+    return std::make_unique<RetryBackend>(tuned(TRY(scheme->open(url, kind, world)), world),
+                                          world.retries,
                                           RetryBackend::World{.clock = world.clock,
                                                               .rng = world.rng,
                                                               .sleep = sleep_unless(world.stop),

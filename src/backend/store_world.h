@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "backend/retry_backend.h"
+#include "backend/tuned_backend.h"
 #include "base/clock.h"
 #include "base/rng.h"
 
@@ -25,8 +26,9 @@ struct StoreWorld {
   // What the variable NAME holds, else the file that NAME_FILE names, else what the program of
   // NAME_COMMAND prints. Nothing where none is set.
   std::function<Result<std::optional<std::string>>(std::string_view name)> secret;
-  RetryBackend::Note note_retry;  // may be empty
-  RetryPolicy retries = {};       // of stores in the network
+  RetryBackend::Note note_retry;           // may be empty
+  RetryPolicy retries = {};                // of stores in the network
+  TunedBackend::Tell tell_transfers = {};  // may be empty; of stores in the network
 };
 
 // The file with the authorities that are trusted instead of the system's; empty where none is

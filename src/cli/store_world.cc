@@ -46,17 +46,37 @@ void note_retry(const Context& context, const Error& error, std::chrono::nanosec
   }
 }
 
+// How many transfers were found to be good, for who wants to know more.
+void tell_transfers(const Context& context, const backend::Backend& store,
+                    const backend::TunedBackend::Summary& summary) {
+  const auto tell = [&](std::string_view what, const backend::TransferTuner::Summary& lane) {
+    if (lane.transfers == 0) return;
+    std::string line = fmt::format(
+        "{}: {} {} at once ({} in all, at most {} at once, {} of {} steps kept", store.describe(),
+        lane.allowed, what, lane.transfers, lane.most_under_way, lane.steps_kept, lane.steps_tried);
+    if (lane.set_back > 0) line += fmt::format(", set back {} times", lane.set_back);
+    context.console.detail(line + ")");
+  };
+  tell("uploads", summary.up);
+  tell("reads", summary.down);
+}
+
 }  // namespace
 
 backend::StoreWorld store_world(const Context& context) {
-  return {.clock = context.clock,
-          .rng = context.rng,
-          .stop = context.stop.get_token(),
-          .variable = [&context](std::string_view name) { return context.environment.get(name); },
-          .secret = [&context](std::string_view name) { return secret_of(context, name); },
-          .note_retry = [&context](
-                            const Error& error,
-                            std::chrono::nanoseconds pause) { note_retry(context, error, pause); }};
+  return {
+      .clock = context.clock,
+      .rng = context.rng,
+      .stop = context.stop.get_token(),
+      .variable = [&context](std::string_view name) { return context.environment.get(name); },
+      .secret = [&context](std::string_view name) { return secret_of(context, name); },
+      .note_retry = [&context](
+                        const Error& error,
+                        std::chrono::nanoseconds pause) { note_retry(context, error, pause); },
+      .tell_transfers =
+          [&context](const backend::Backend& store, const backend::TunedBackend::Summary& summary) {
+            tell_transfers(context, store, summary);
+          }};
 }
 
 }  // namespace backstay::cli

@@ -195,12 +195,10 @@ Result<BackupReport> backup(repo::Repository& repository, const OpenSource& open
   }
 
   // The index only grows from here on.
-  const auto reach = repository.store().capabilities().over_network
-                         ? backup_stages::Reach::kOverNetwork
-                         : backup_stages::Reach::kHere;
   const auto plan =
       backup_stages::plan_memory(repository.config(), options.threads, options.memory_limit,
-                                 repository.index().totals().entries, options.source_bytes, reach);
+                                 repository.index().totals().entries, options.source_bytes,
+                                 backup_stages::route_to(repository.store()));
   const auto parent_tree = parent ? std::optional(parent->snapshot.tree) : std::nullopt;
   backup_stages::BackupRun run(repository, options, plan, parent_tree, activity);
   if (auto ran = run.run(open_source, report.snapshot); !ran) {

@@ -51,14 +51,21 @@ TEST(MemoryPlan, KeepsWhatTheStagesNeedHoweverLowTheLimit) {
 
 TEST(MemoryPlan, SendsSeveralPacksAtOnceOverTheNetworkWithinTheSameLimit) {
   const MemoryPlan here = plan_memory(usual(), 2, 0, 0);
-  const MemoryPlan there = plan_memory(usual(), 2, 0, 0, 0, Reach::kOverNetwork);
+  const MemoryPlan there = plan_memory(usual(), 2, 0, 0, 0, {.reach = Reach::kOverNetwork});
   EXPECT_EQ(here.store.uploads, 1U);
-  EXPECT_GE(there.store.uploads, 2U);
-  EXPECT_EQ(plan_memory(usual(), 2, 200 * kMiB, 0, 0, Reach::kOverNetwork).store.uploads, 3U);
+  EXPECT_GE(there.store.uploads, 4U) << "with fewer, a line of 200 ms would not be full";
+  EXPECT_GE(there.store.pack_bytes, 6 * kMiB);
+  const auto uploads = [](std::uint64_t limit, std::size_t most) {
+    const Route route{.reach = Reach::kOverNetwork, .uploads_max = most};
+    return plan_memory(usual(), 2, limit, 0, 0, route).store.uploads;
+  };
+  EXPECT_EQ(uploads(kGiB, 0), 16U);
+  EXPECT_EQ(uploads(kGiB, 4), 4U);
+  EXPECT_GT(uploads(200 * kMiB, 0), there.store.uploads);
   EXPECT_LE(there.total_bytes, 144 * kMiB);
   EXPECT_EQ(there.readers, here.readers);
   for (std::uint64_t limit = 60 * kMiB; limit < 4 * kGiB; limit += limit / 3) {
-    const MemoryPlan plan = plan_memory(usual(), 2, limit, 0, 0, Reach::kOverNetwork);
+    const MemoryPlan plan = plan_memory(usual(), 2, limit, 0, 0, {.reach = Reach::kOverNetwork});
     EXPECT_LE(plan.total_bytes, limit);
     EXPECT_GE(plan.store.uploads, 1U);
   }

@@ -21,6 +21,9 @@ namespace backstay::repo {
 namespace {
 
 constexpr std::size_t kOpenPacksPerKind = 2;  // docs/format.md section 5.4
+// Full packs that wait until one that is being put is done: one is enough for the next put to begin
+// at once, and more of them would be memory without speed.
+constexpr std::size_t kPacksWaiting = 1;
 // Claims between two calls of Index::forget_pages(). New chunks seldom get past the filters, but
 // each one that does brings 64 KiB of a mapped run into memory, and soon all of it: 40 bytes a
 // chunk. Faults for 256 claims that are all found cost about half a millisecond.
@@ -83,10 +86,7 @@ struct StoreSession::State {
   std::atomic<std::uint64_t> packs{0};
 
   State(Repository& repo, const Options& session_options, Mode session_mode)
-      : repository(repo),
-        options(session_options),
-        mode(session_mode),
-        finished(std::max<std::size_t>(1, options.uploads)) {}
+      : repository(repo), options(session_options), mode(session_mode), finished(kPacksWaiting) {}
 
   // The first failure is what everybody is told from then on.
   void note_failure(Error error) {
@@ -400,14 +400,15 @@ StoreSession::Totals StoreSession::totals() const {
 
 std::uint64_t StoreSession::memory_bound(const Options& options) {
   // Open data packs, packs queued and being put; metadata packs are smaller by kMetaPackDivisor.
-  const std::uint64_t in_flight = kOpenPacksPerKind + 2 * options.uploads;
+  const std::uint64_t in_flight =
+      kOpenPacksPerKind + (options.uploads > 0 ? kPacksWaiting + options.uploads : 0);
   return options.pack_bytes * in_flight + options.pack_bytes / kMetaPackDivisor * kOpenPacksPerKind;
 }
 
 // A checkpoint begins when a pack made it due, and meanwhile all other packs may fill; where others
 // upload, as much again as made it due.
 std::uint64_t StoreSession::unindexed_chunks_max(const Options& options) {
-  const std::uint64_t packs = 1 + kOpenPacksPerKind + 2 * options.uploads;
+  const std::uint64_t packs = 1 + kOpenPacksPerKind + kPacksWaiting + options.uploads;
   return (options.uploads > 1 ? 2 : 1) * options.checkpoint_entries + packs * OpenPack::kChunksMax;
 }
 

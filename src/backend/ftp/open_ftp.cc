@@ -70,8 +70,9 @@ Result<std::unique_ptr<remote::FolderBackend>> open_folder(std::string_view url,
   if (client.tls == http::FtpTls::kNone) {
     TRY(remote::check_cleartext(place, TRY(remote::parse_switch(place, "cleartext")), "ftps"));
   }
-  return remote::FolderBackend::open(TRY(FtpFiles::connect(std::move(options))), kind, world.rng,
-                                     {.folders_at_once = connections});
+  return remote::FolderBackend::open(
+      TRY(FtpFiles::connect(std::move(options))), kind, world.rng,
+      {.folders_at_once = connections, .transfers_max = connections});
 }
 
 }  // namespace

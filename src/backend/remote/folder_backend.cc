@@ -374,6 +374,7 @@ Capabilities FolderBackend::capabilities() const {
           .lists_at_once = true,
           .server_time = true,
           .over_network = true,
+          .transfers_max = options_.transfers_max,
           .append_only = append_only_};
 }
 

@@ -21,6 +21,7 @@ namespace remote {
 
 struct FolderOptions {
   std::size_t folders_at_once = 8;  // that list() reads side by side
+  std::size_t transfers_max = 0;    // as in Capabilities
 };
 
 // put() writes a file ".tmp-..." in the root and renames it, so that a name appears with all its

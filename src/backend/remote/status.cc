@@ -29,7 +29,9 @@ ErrorCode code_of_status(int status, std::span<const StatusMeaning> own) {
 }
 
 Error with_pause(Error error, const http::Response& response) {
-  const std::uint32_t pause = response.retry_after_ms();
+  std::uint32_t pause = response.retry_after_ms();
+  // It wants to be asked less, and does not say for how long.
+  if (pause == 0 && (response.status == 429 || response.status == 503)) pause = 1;
   if (!error.retryable() || pause == 0) return error;
   return std::move(error).with_retry_after(pause);
 }

@@ -18,7 +18,8 @@ struct StatusMeaning {
 // Of an answer that did not succeed: what `own` says of it, else what it means everywhere.
 [[nodiscard]] ErrorCode code_of_status(int status, std::span<const StatusMeaning> own);
 
-// With the pause that Retry-After asks for, where it makes sense to try again.
+// With the pause that Retry-After asks for, where it makes sense to try again; with the shortest
+// one where a server has too much to do (429, 503) and names none.
 [[nodiscard]] Error with_pause(Error error, const http::Response& response);
 
 }  // namespace backstay::backend::remote

@@ -25,14 +25,17 @@ TEST(RemoteStatus, OfNoMeaningIsTriedAgainOnlyWhenTheServerFailed) {
 }
 
 TEST(RemoteStatus, AsksForAPauseOnlyWhereItMayBeTriedAgain) {
-  const auto pause = [](ErrorCode code, std::string text) {
-    const http::Response response{.status = 503, .headers = {{"retry-after", text}}, .body = {}};
+  const auto pause = [](ErrorCode code, std::string text, int status = 500) {
+    const http::Response response{
+        .status = status, .headers = {{"retry-after", std::move(text)}}, .body = {}};
     return with_pause(Error(code, "x"), response).retry_after_ms();
   };
   EXPECT_EQ(pause(ErrorCode::kUnavailable, "7"), 7'000);
   EXPECT_EQ(pause(ErrorCode::kUnavailable, "100000"), 600'000) << "nobody waits for a day";
   for (const char* const text : {"", "0", "-1", "99999999999", "Sun, 06 Nov 1994 08:49:37 GMT"}) {
     EXPECT_EQ(pause(ErrorCode::kUnavailable, text), 0) << text;
+    EXPECT_EQ(pause(ErrorCode::kUnavailable, text, 503), 1)
+        << "too much, for nobody knows how long";
   }
   EXPECT_EQ(pause(ErrorCode::kPermissionDenied, "7"), 0);
 }

@@ -18,6 +18,8 @@ constexpr std::uint64_t kIndexWork = 3 * kMiB;  // a segment of an index run tha
                                                 // are merged
 constexpr std::uint64_t kCodecContexts = 2 * kMiB;  // zstd at the fast levels, one a thread
 constexpr std::uint64_t kEntryInFlight = 1024;
+constexpr std::uint64_t kConnectionBytes =
+    kMiB;  // what libcurl is told to take, in both directions
 // The filter of the index takes 12 bits a chunk (docs/format.md section 5.5).
 constexpr std::uint64_t kFilterChunks = 1024;
 constexpr std::uint64_t kFilterBytes = kFilterChunks * 12 / 8;
@@ -45,8 +47,12 @@ std::size_t slab_least(const repo::Config& config) {
 constexpr std::size_t kSlabsOfReader = 3;
 
 // Of half the size; as many of them as fit.
-constexpr std::size_t kUploadsOverNetwork = 3;
+constexpr std::size_t kUploadsOverNetwork = 16;
 constexpr std::uint32_t kPackLeastOverNetwork = 4U << 20;
+// So many smaller ones before fewer: over a line of 200 ms a connection of SFTP carries 10 MB/s.
+constexpr std::size_t kUploadsFirst = 4;
+constexpr std::uint32_t kPackOfMany = 6U << 20;
+constexpr std::uint32_t kPackStep = 1U << 20;
 
 // Packs grow with the repository, so that their number stays handy (docs/format.md section 5.4).
 std::uint32_t pack_bytes_for(const repo::Config& config, std::uint64_t indexed_chunks) {
@@ -59,7 +65,46 @@ std::uint32_t pack_bytes_for(const repo::Config& config, std::uint64_t indexed_c
   return bytes;
 }
 
+// Makes one thing smaller: what costs least speed goes first, packs, then queues, then threads.
+// False when all is as small as it gets.
+bool shrink(MemoryPlan& plan, Reach reach, std::size_t slab_bytes_least) {
+  repo::StoreSession::Options& store = plan.store;
+  if (store.pack_bytes > 8 * kMiB)
+    store.pack_bytes /= 2;
+  else if (store.uploads > kUploadsFirst)
+    store.uploads -= 1;
+  else if (plan.slab_bytes > slab_bytes_least)
+    plan.slab_bytes = std::max<std::size_t>(plan.slab_bytes - kMiB, slab_bytes_least);
+  else if (reach == Reach::kOverNetwork && store.pack_bytes > kPackOfMany)
+    store.pack_bytes = std::max(store.pack_bytes - kPackStep, kPackOfMany);
+  else if (store.uploads > 2)
+    store.uploads -= 1;
+  else if (store.checkpoint_entries > kCheckpointEntriesLeast)
+    store.checkpoint_entries /= 2;
+  else if (plan.entries_in_flight > 2048)
+    plan.entries_in_flight /= 2;
+  else if (store.uploads > 1)
+    store.uploads -= 1;
+  else if (plan.readers > 1)
+    plan.readers -= 1;
+  else if (plan.encoders > 1)
+    plan.encoders -= 1;
+  else if (store.pack_bytes > 2 * kMiB)
+    store.pack_bytes /= 2;
+  else if (plan.entries_in_flight > 512)
+    plan.entries_in_flight /= 2;
+  else
+    return false;
+  return true;
+}
+
 }  // namespace
+
+Route route_to(const backend::Backend& store) {
+  const backend::Capabilities can = store.capabilities();
+  return {.reach = can.over_network ? Reach::kOverNetwork : Reach::kHere,
+          .uploads_max = can.transfers_max};
+}
 
 std::vector<MemoryPart> memory_parts(const MemoryPlan& plan, const repo::Config& config,
                                      std::uint64_t indexed_chunks) {
@@ -81,14 +126,18 @@ std::vector<MemoryPart> memory_parts(const MemoryPlan& plan, const repo::Config&
   };
   if (plan.source_bytes > 0)
     parts.push_back({"the repository that is copied from", 1, plan.source_bytes});
+  if (plan.connections > 0)
+    parts.push_back({"buffers of connections", plan.connections, kConnectionBytes});
   return parts;
 }
 
 MemoryPlan plan_memory(const repo::Config& config, std::size_t threads, std::uint64_t limit_bytes,
-                       std::uint64_t indexed_chunks, std::uint64_t source_bytes, Reach reach) {
+                       std::uint64_t indexed_chunks, std::uint64_t source_bytes,
+                       const Route& route) {
   const std::size_t processors = std::max<std::size_t>(1, std::thread::hardware_concurrency());
   // Where nobody says what there is, a large index does not cost threads.
-  const std::uint64_t more = reach == Reach::kOverNetwork ? kMoreOverNetwork : 0;
+  const bool is_far = route.reach == Reach::kOverNetwork;
+  const std::uint64_t more = is_far ? kMoreOverNetwork : 0;
   const std::uint64_t limit = limit_bytes != 0 ? limit_bytes
                                                : kDefaultLimit + more + source_bytes +
                                                      indexed_chunks / kFilterChunks * kFilterBytes;
@@ -100,38 +149,16 @@ MemoryPlan plan_memory(const repo::Config& config, std::size_t threads, std::uin
   plan.store.compression = config.compression;
   plan.store.pack_bytes = pack_bytes_for(config, indexed_chunks);
   plan.store.uploads = 1;
-  if (reach == Reach::kOverNetwork) {
-    plan.store.uploads = kUploadsOverNetwork;
+  if (is_far) {
+    plan.store.uploads = route.uploads_max == 0 ? kUploadsOverNetwork
+                                                : std::min(route.uploads_max, kUploadsOverNetwork);
     plan.store.pack_bytes =
         std::max(plan.store.pack_bytes / 2, std::min(plan.store.pack_bytes, kPackLeastOverNetwork));
   }
-  // What costs least speed goes first: packs, then queues, then threads.
-  while (true) {
+  do {
     plan.slabs = kSlabsOfReader * plan.readers;
-    if (sum_of(plan, config, indexed_chunks) <= limit) break;
-    if (plan.store.pack_bytes > 8 * kMiB)
-      plan.store.pack_bytes /= 2;
-    else if (plan.store.uploads > 2)
-      plan.store.uploads -= 1;
-    else if (plan.slab_bytes > least)
-      plan.slab_bytes = std::max<std::size_t>(plan.slab_bytes - kMiB, least);
-    else if (plan.store.checkpoint_entries > kCheckpointEntriesLeast)
-      plan.store.checkpoint_entries /= 2;
-    else if (plan.entries_in_flight > 2048)
-      plan.entries_in_flight /= 2;
-    else if (plan.store.uploads > 1)
-      plan.store.uploads -= 1;
-    else if (plan.readers > 1)
-      plan.readers -= 1;
-    else if (plan.encoders > 1)
-      plan.encoders -= 1;
-    else if (plan.store.pack_bytes > 2 * kMiB)
-      plan.store.pack_bytes /= 2;
-    else if (plan.entries_in_flight > 512)
-      plan.entries_in_flight /= 2;
-    else
-      break;
-  }
+    plan.connections = is_far ? plan.store.uploads : 0;
+  } while (sum_of(plan, config, indexed_chunks) > limit && shrink(plan, route.reach, least));
   plan.total_bytes = sum_of(plan, config, indexed_chunks);
   return plan;
 }

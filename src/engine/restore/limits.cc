@@ -21,17 +21,22 @@ Limits limits_for(std::size_t threads, std::uint64_t memory_limit) {
 }
 
 std::size_t usual_threads(const backend::Backend& store, std::uint64_t memory_limit) {
-  // A thread asks for a frame of about 1 MiB at a time: so many fill 1 Gbit/s at 50 ms.
-  constexpr std::size_t kOverNetwork = 8;
+  // A thread asks for a frame of about 1 MiB at a time: so many fill 1 Gbit/s at 100 ms. How many
+  // of them ask at once is found as it runs (backend/transfer_tuner.h).
+  constexpr std::size_t kOverNetwork = 16;
   // A sealed and a plain frame, of up to 4 MiB each, a decoder, a stage; and what all share.
   constexpr std::uint64_t kBytesOfThread = 10u << 20;
   constexpr std::uint64_t kShared = 40u << 20;
   const std::size_t processors = std::max<std::size_t>(1, std::thread::hardware_concurrency());
-  if (!store.capabilities().over_network) return processors;
-  std::size_t most = kOverNetwork;
+  const backend::Capabilities can = store.capabilities();
+  if (!can.over_network) return processors;
+  // While some ask, as many have something to decode and write.
+  std::size_t most =
+      can.transfers_max == 0 ? kOverNetwork : std::min(2 * can.transfers_max, kOverNetwork);
   if (memory_limit != 0)
-    most = static_cast<std::size_t>((std::max(memory_limit, kShared) - kShared) / kBytesOfThread);
-  return std::max(processors, std::min(kOverNetwork, most));
+    most = std::min(most, static_cast<std::size_t>((std::max(memory_limit, kShared) - kShared) /
+                                                   kBytesOfThread));
+  return std::max(processors, most);
 }
 
 }  // namespace backstay::engine::restoring

@@ -94,12 +94,9 @@ class SendRun {
       result.failure = **missing;
       return false;
     }
-    const auto reach = remote_.store().capabilities().over_network
-                           ? backup_stages::Reach::kOverNetwork
-                           : backup_stages::Reach::kHere;
-    auto plan =
-        backup_stages::plan_memory(remote_.config(), options_.threads, options_.memory_limit,
-                                   remote_.index().totals().entries, 0, reach);
+    auto plan = backup_stages::plan_memory(remote_.config(), options_.threads,
+                                           options_.memory_limit, remote_.index().totals().entries,
+                                           0, backup_stages::route_to(remote_.store()));
     if (options_.compression) plan.store.compression = *options_.compression;
     staging::ChunkSender sender(stage_, remote_, plan, activity_);
     if (auto sent = send_chunks(staged, sender); !sent) {
