@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "backend/placement.h"
+#include "base/byte_size.h"
 #include "base/try.h"
 #include "cli/commands.h"
 #include "cli/console.h"
@@ -124,6 +125,10 @@ Result<ExitCode> restore_from_place(Context& context, const RestoreArguments& ar
   const FoundSnapshot found =
       TRY(find_snapshot(context, *repository, arguments.choice, which, pass_over_damaged(options)));
   options.id = found.stored.id;
+  // Less than that one connection brings before others are made.
+  constexpr std::uint64_t kMuch = 16 * kMiB;
+  if (!options.dry_run && found.stored.snapshot.stats.bytes_total >= kMuch)
+    repository->store().expect_transfers();
   TRY(load_index(context, *repository));
   TRY(require_whole(stage, *repository, found.stored));
   Running running(context);

@@ -58,7 +58,11 @@ Result<void> Client::greet() {
 
 Result<void> Client::ask_for_limits() {
   Request question = request(Message::kExtended);
-  const Answer answer = TRY(ask(question.text(kLimits)));
+  limits_asked_ = TRY(send(question.text(kLimits)));
+  return {};
+}
+
+Result<void> Client::take_limits(const Answer& answer) {
   if (answer.reply.message != Message::kExtendedReply) return {};
   const Limits limits = TRY(decode_limits(answer.bytes()));
   read_max_ = usable(limits.read_max);
@@ -117,6 +121,10 @@ Result<std::optional<Answer>> Client::next_answer() {
     return fail(ErrorCode::kUnavailable, "the server answered what was not asked");
   }
   --unanswered_;
+  if (answered == limits_asked_) {
+    TRY(noted(take_limits(answer)));
+    return std::optional<Answer>();
+  }
   if (forgotten_.erase(answered) > 0) return std::optional<Answer>();
   return std::optional(std::move(answer));
 }

@@ -73,7 +73,10 @@ class Client {
  private:
   explicit Client(std::unique_ptr<ByteChannel> channel) : channel_(std::move(channel)) {}
   Result<void> greet();
+  // Nobody waits for the answer: until it comes, which is before that to any later request on most
+  // servers, reads and writes are of the size that every server takes.
   Result<void> ask_for_limits();
+  Result<void> take_limits(const Answer& answer);
   Result<Bytes> read_packet();
   // Nothing where it was forgotten.
   Result<std::optional<Answer>> next_answer();
@@ -88,6 +91,7 @@ class Client {
   std::size_t read_max_ = 0;
   std::size_t write_max_ = 0;
   std::uint32_t last_id_ = 0;
+  std::uint32_t limits_asked_ = 0;  // 0: never
   std::size_t unanswered_ = 0;
   std::map<std::uint32_t, Answer> early_;  // came before somebody waited for them
   std::set<std::uint32_t> forgotten_;      // of those that did not come yet

@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <atomic>
+#include <utility>
 
 #include "backend/memory_backend.h"
 #include "backend/retry_backend.h"
@@ -112,6 +114,75 @@ TEST_F(SftpProtocol, SurvivesACutAtEveryRequest) {
       if (server.requests() - before < number) break;
     }
   }
+}
+
+// Counts how often somebody waits for the other side after he sent something.
+class CountedChannel final : public ByteChannel {
+ public:
+  CountedChannel(std::unique_ptr<ByteChannel> inner, int& round_trips)
+      : inner_(std::move(inner)), round_trips_(round_trips) {}
+  Result<void> write(ByteView bytes) override {
+    has_sent_ = true;
+    return inner_->write(bytes);
+  }
+  Result<void> read(MutableByteView out) override {
+    if (std::exchange(has_sent_, false)) ++round_trips_;
+    return inner_->read(out);
+  }
+
+ private:
+  const std::unique_ptr<ByteChannel> inner_;
+  int& round_trips_;
+  bool has_sent_ = false;
+};
+
+TEST_F(SftpProtocol, TakesFewRoundTrips) {
+  MemoryServer server;
+  ASSERT_TRUE(create(server).has_value());
+  int round_trips = 0;
+  const auto taken = [&] { return std::exchange(round_trips, 0); };
+  auto store = SftpBackend::open(
+      {.root = "/store", .place = "sftp://test/store", .connections_max = 1},
+      [&] {
+        return Client::begin(std::make_unique<CountedChannel>(server.connect(), round_trips));
+      },
+      rng);
+  ASSERT_TRUE(store.has_value());
+  EXPECT_EQ(taken(), 3) << "the version; the root, opened; and read";
+  ASSERT_TRUE((*store)->put("data/3f/a", Bytes(1'000'000)).has_value());
+  EXPECT_EQ(taken(), 3) << "a file of another name, with its folders; bytes; its own name";
+  ASSERT_TRUE((*store)->put("leases/a", as_bytes("x")).has_value());
+  EXPECT_EQ(taken(), 3);
+  ASSERT_TRUE((*store)->get("leases/a", 100).has_value());
+  EXPECT_EQ(taken(), 2);
+  ASSERT_TRUE((*store)->remove("leases/a").has_value());
+  EXPECT_EQ(taken(), 1);
+}
+
+TEST_F(SftpProtocol, MakesItsConnectionsBeforehandWhereTransfersAreExpected) {
+  MemoryServer server;
+  ASSERT_TRUE(create(server).has_value());
+  std::atomic<int> made = 0;
+  std::atomic<bool> fails = false;
+  const SftpOptions options{.root = "/store", .place = "sftp://test/store", .connections_max = 4};
+  const SessionPool::Connect connect = [&]() -> Result<std::unique_ptr<Client>> {
+    if (made++ > 0 && fails) return fail(ErrorCode::kUnavailable, "x");
+    return Client::begin(server.connect());
+  };
+  {
+    auto store = SftpBackend::open(options, connect, rng);
+    ASSERT_TRUE(store.has_value());
+    (*store)->expect_transfers();
+    (*store)->expect_transfers();
+    EXPECT_TRUE((*store)->put("data/a", as_bytes("x")).has_value());
+  }
+  EXPECT_EQ(made, 4);
+  made = 0;
+  fails = true;
+  auto store = SftpBackend::open(options, connect, rng);
+  ASSERT_TRUE(store.has_value());
+  (*store)->expect_transfers();
+  EXPECT_TRUE((*store)->get("data/a", 100).has_value()) << "one connection works";
 }
 
 TEST_F(SftpProtocol, KeepsSomebodyElsesObjectWhenItsOwnAnswerIsLost) {

@@ -205,6 +205,11 @@ Result<std::vector<Reading>> open_folders(Client& client, std::vector<Folder>& f
   return open;
 }
 
+Result<std::uint32_t> send_make_folder(Client& client, const std::string& path) {
+  Request make = client.request(Message::kMkdir);
+  return client.send(make.text(path).mode(kFolderMode));
+}
+
 // False: the folder has no more, or there is trouble.
 bool take_names(Reading& reading, Answer answer, std::optional<Error>& trouble) {
   if (trouble) return false;
@@ -256,10 +261,6 @@ Result<Attributes> look_at(Client& client, const std::string& path) {
   return judge_look(client, TRY(client.ask(look.text(path))), path);
 }
 
-Result<Attributes> look_through(Client& client, const std::string& path) {
-  return take_look(client, TRY(send_look_through(client, path)), path);
-}
-
 Result<std::uint32_t> send_look_through(Client& client, const std::string& path) {
   Request look = client.request(Message::kStat);
   return client.send(look.text(path));
@@ -276,13 +277,26 @@ Result<void> remove_file(Client& client, const std::string& path) {
   return refused(answer, "removing " + path);
 }
 
+Result<void> remove_unless_folder(Client& client, const std::string& path) {
+  Request look = client.request(Message::kLstat);
+  const std::uint32_t looked = TRY(client.send(look.text(path)));
+  Result<void> removed = remove_file(client, path);
+  if (client.is_broken()) return removed;
+  const Answer found = TRY(client.wait(looked));
+  // Servers do not remove folders this way.
+  if (found.reply.message == Message::kAttrs && found.reply.attributes.is_folder()) return {};
+  return removed;
+}
+
 Result<void> make_folders(Client& client, const std::vector<std::string>& paths) {
   std::vector<std::uint32_t> sent;
-  for (const std::string& path : paths) {
-    Request make = client.request(Message::kMkdir);
-    sent.push_back(TRY(client.send(make.text(path).mode(kFolderMode))));
-  }
+  for (const std::string& path : paths) sent.push_back(TRY(send_make_folder(client, path)));
   for (const std::uint32_t id : sent) TRY(client.wait(id));
+  return {};
+}
+
+Result<void> ask_for_folders(Client& client, const std::vector<std::string>& paths) {
+  for (const std::string& path : paths) client.forget(TRY(send_make_folder(client, path)));
   return {};
 }
 

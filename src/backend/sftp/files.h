@@ -19,16 +19,19 @@ namespace backstay::backend::sftp {
 
 // Of the thing itself, not of what a link points to. not_found.
 Result<Attributes> look_at(Client& client, const std::string& path);
-// Follows links. Also in two steps, with other requests between them.
-Result<Attributes> look_through(Client& client, const std::string& path);
+// Follows links. In two steps, with other requests between them.
 Result<std::uint32_t> send_look_through(Client& client, const std::string& path);
 Result<Attributes> take_look(Client& client, std::uint32_t id, const std::string& path);
 // A file that is not there counts as removed.
 Result<void> remove_file(Client& client, const std::string& path);
+// The same of what may be a folder, which then stays and is no failure, in one round trip.
+Result<void> remove_unless_folder(Client& client, const std::string& path);
 
 // Makes the folders, each below the one before it, where they are missing; says nothing of what
 // goes wrong, because whoever needs them finds out. 0700, like the files 0600.
 Result<void> make_folders(Client& client, const std::vector<std::string>& paths);
+// Only asks for them: they are there when what is asked next has been answered.
+Result<void> ask_for_folders(Client& client, const std::vector<std::string>& paths);
 
 // The handle of a new file; the server fails where the name is taken.
 Result<std::string> open_new_file(Client& client, const std::string& path);

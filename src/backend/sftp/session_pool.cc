@@ -31,6 +31,22 @@ Result<SessionPool::Borrowed> SessionPool::borrow(std::string_view path) {
   return std::unexpected(std::move(made).error());
 }
 
+void SessionPool::make_all() {
+  const MutexLock lock(mutex_);
+  for (; count_ < size_max_; ++count_) makers_.emplace_back([this] { make_one(); });
+}
+
+void SessionPool::make_one() {
+  Result<std::unique_ptr<Client>> made = connect_();
+  const MutexLock lock(mutex_);
+  if (made) {
+    idle_.push_back(*std::move(made));
+  } else {
+    --count_;
+  }
+  returned_.notify_all();
+}
+
 void SessionPool::give_back(std::unique_ptr<Client> client) {
   const bool usable = !client->is_broken() && client->settle().has_value();
   // Connections end when no lock is held.

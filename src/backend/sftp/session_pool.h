@@ -4,6 +4,7 @@
 #include <functional>
 #include <memory>
 #include <string_view>
+#include <thread>
 #include <vector>
 
 #include "backend/sftp/client.h"
@@ -38,10 +39,15 @@ class SessionPool {
     std::unique_ptr<Client> client_;
   };
 
+  // Begins to make connections up to the greatest number, and does not wait for them: with the
+  // round trips that each takes they are there when they are needed. What goes wrong with one is
+  // found by who borrows.
+  void make_all() EXCLUDES(mutex_);
   // Waits for one to come back when all are lent. One that keeps the file `path` open goes first.
   Result<Borrowed> borrow(std::string_view path = {}) EXCLUDES(mutex_);
 
  private:
+  void make_one() EXCLUDES(mutex_);
   void give_back(std::unique_ptr<Client> client) EXCLUDES(mutex_);
   // An idle one, or none and the right to make one.
   std::unique_ptr<Client> take_idle(std::string_view path) EXCLUDES(mutex_);
@@ -51,7 +57,8 @@ class SessionPool {
   Mutex mutex_;
   CondVar returned_;
   std::vector<std::unique_ptr<Client>> idle_ GUARDED_BY(mutex_);
-  std::size_t count_ GUARDED_BY(mutex_) = 0;  // idle and lent
+  std::size_t count_ GUARDED_BY(mutex_) = 0;             // idle, lent, and being made
+  std::vector<std::jthread> makers_ GUARDED_BY(mutex_);  // last: they end before what they use
 };
 
 }  // namespace backstay::backend::sftp

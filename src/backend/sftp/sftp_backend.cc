@@ -89,7 +89,12 @@ Result<std::unique_ptr<SftpBackend>> SftpBackend::create(SftpOptions options,
 Result<void> SftpBackend::begin(OpenKind kind) {
   const SessionPool::Borrowed session = TRY(pool_.borrow());
   if (kind == OpenKind::kCreate) TRY(make_root(*session));
-  const auto root = look_through(*session, options_.root);
+  const std::uint32_t looked = TRY(send_look_through(*session, options_.root));
+  // Who may not list the root may still write to it.
+  std::vector<Folder> folders{{.path = options_.root, .files = {}}};
+  Result<void> listed = read_folders(*session, folders);
+  if (session->is_broken()) return listed;
+  const auto root = take_look(*session, looked, options_.root);
   const bool missing = !root && root.error().code() == ErrorCode::kNotFound;
   if (!root && !missing) return std::unexpected(with_account_hint(root.error().clone()));
   if (missing || !root->is_folder()) {
@@ -98,7 +103,7 @@ Result<void> SftpBackend::begin(OpenKind kind) {
             .with_hint("Check the path as the login sees it (an account may be shut up in a folder "
                        "that is its /), or create a repository there with backstay init."));
   }
-  return look_around(*session);
+  return look_around(*session, folders[0].files);
 }
 
 // Whatever goes wrong is found by who opens the folder.
@@ -111,15 +116,11 @@ Result<void> SftpBackend::make_root(Client& client) {
   return make_folders(client, folders);
 }
 
-Result<void> SftpBackend::look_around(Client& client) {
-  std::vector<Folder> root{{.path = options_.root, .files = {}}};
-  // Who may not list the root may still write to it.
-  Result<void> listed = read_folders(client, root);
-  if (client.is_broken()) return listed;
+Result<void> SftpBackend::look_around(Client& client, const std::vector<NamedFile>& files) {
   append_only_ = std::ranges::any_of(
-      root[0].files, [](const NamedFile& file) { return file.name == kAppendOnlyMarker; });
+      files, [](const NamedFile& file) { return file.name == kAppendOnlyMarker; });
   if (options_.leftovers == Leftovers::kStay) return {};
-  return remove_leftovers(client, root[0].files);
+  return remove_leftovers(client, files);
 }
 
 // Nobody else would ever take them away. Failures are no matter: the store may be read-only.
@@ -172,7 +173,8 @@ Result<void> SftpBackend::make_folders_for(Client& client, std::string_view name
     if (!known_folders_.contains(folder)) missing.push_back(path_of(folder));
   }
   if (missing.empty()) return {};
-  TRY(make_folders(client, missing));
+  // What is put has a name of its own in the root first, so nobody needs to wait for them.
+  TRY(ask_for_folders(client, missing));
   const MutexLock lock(mutex_);
   for (const std::string& path : missing) {
     known_folders_.insert(path.substr(options_.root.size() + 1));
@@ -254,9 +256,10 @@ Result<void> SftpBackend::put_streamed(std::string_view name, const StreamedByte
   constexpr int kAttempts = 3;
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
     Result<bool> done = put_once(*session, name, bytes);
+    // Folders that were asked for may not be there when the line broke.
+    if (!done || !*done) forget_folders();
     if (!done) return std::unexpected(with_account_hint(std::move(done).error()));
     if (*done) return {};
-    forget_folders();
   }
   return fail(ErrorCode::kUnavailable,
               fmt::format("making {}: its folder comes and goes", path_of(name)));
@@ -279,15 +282,15 @@ Result<void> SftpBackend::remove(std::string_view name) {
   TRY(validate_name(name));
   const SessionPool::Borrowed session = TRY(pool_.borrow());
   const std::string path = path_of(name);
-  const auto found = look_at(*session, path);
-  if (!found && found.error().code() == ErrorCode::kNotFound) return {};
-  if (!found) return std::unexpected(found.error().clone());
   // A folder is no object, so there is nothing of that name.
-  if (found->is_folder()) return {};
-  if (!may_go_from_append_only(name) && TRY(is_append_only(*session))) {
-    return refuse_append_only(options_.place, name);
+  if (!may_go_from_append_only(name)) {
+    const auto found = look_at(*session, path);
+    if (!found && found.error().code() == ErrorCode::kNotFound) return {};
+    if (!found) return std::unexpected(found.error().clone());
+    if (found->is_folder()) return {};
+    if (TRY(is_append_only(*session))) return refuse_append_only(options_.place, name);
   }
-  Result<void> removed = remove_file(*session, path);
+  Result<void> removed = remove_unless_folder(*session, path);
   ++removals_;
   if (!removed) return std::unexpected(with_account_hint(std::move(removed).error()));
   return {};
@@ -429,6 +432,7 @@ Capabilities SftpBackend::capabilities() const {
           .lists_at_once = true,
           .server_time = true,
           .over_network = true,
+          .transfers_max = options_.connections_max,
           .append_only = append_only_};
 }
 

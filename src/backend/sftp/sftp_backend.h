@@ -47,6 +47,7 @@ class SftpBackend final : public Backend {
   Result<void> put(std::string_view name, std::span<const ByteView> pieces) override;
   Result<void> put_streamed(std::string_view name, const StreamedBytes& bytes) override;
   Result<void> barrier() override { return {}; }
+  void expect_transfers() override { pool_.make_all(); }
   Result<void> adopt(std::string_view name) override;
   Result<Bytes> get(std::string_view name, std::uint64_t size_max) override;
   Result<void> get_range(std::string_view name, std::uint64_t offset, MutableByteView out) override;
@@ -73,7 +74,7 @@ class SftpBackend final : public Backend {
   enum class OpenKind : std::uint8_t { kOpen, kCreate };
   Result<void> begin(OpenKind kind);
   Result<void> make_root(Client& client);
-  Result<void> look_around(Client& client);
+  Result<void> look_around(Client& client, const std::vector<NamedFile>& files);
   Result<void> remove_leftovers(Client& client, const std::vector<NamedFile>& files);
   // Whether it worked; if not, why the folder of `name` should be made again.
   Result<bool> put_once(Client& client, std::string_view name, const StreamedBytes& bytes);

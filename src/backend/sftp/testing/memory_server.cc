@@ -303,6 +303,7 @@ Bytes MemoryServer::serve_path(Asked& asked) {
       return new_handle(asked, {.file = found->second, .folder = path + "/"});
     case Message::kRemove:
       if (!there) return asked.says(StatusCode::kNoSuchFile);
+      if (found->second->is_folder) return asked.says(StatusCode::kFailure);
       files_.erase(found);
       return asked.says(StatusCode::kOk);
     case Message::kMkdir:
