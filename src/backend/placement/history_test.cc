@@ -123,6 +123,7 @@ struct World {
     for (std::uint64_t n = rng.below(most + 1); n > 0; --n) many[rng.below(stores)].away = true;
   }
   [[nodiscard]] bool all_there() {
+    if (old_disk_is_in) return false;
     for (std::size_t i = 0; i < stores; ++i) {
       if (many[i].away) return false;
     }
@@ -135,6 +136,7 @@ struct World {
   ManyStores many;
   std::atomic<int> left = 1 << 30;
   std::atomic<bool> dead = false;
+  bool old_disk_is_in = false;
 };
 
 int value_of(const Result<Bytes>& bytes) {
@@ -152,7 +154,12 @@ class History {
   explicit History(World& world) : world_(world) {}
   void run(int steps) {
     for (int step = 0; step < steps && !::testing::Test::HasFatalFailure(); ++step) {
+      if (world_.old_disk_is_in) swap_disks();
       world_.pick_away(1);
+      if (returned_ && world_.rng.below(4) == 0) {
+        world_.pick_away(0);
+        swap_disks();
+      }
       // Half of the clients live.
       world_.dead = false;
       world_.left = world_.rng.below(2) == 0 ? 1 << 30 : static_cast<int>(world_.rng.below(8));
@@ -164,7 +171,9 @@ class History {
       const std::string& name = names_[world_.rng.below(names_.size())];
       const std::uint64_t what = world_.rng.below(10);
       log_ += fmt::format("step {}: ", step);
-      if (what < 3)
+      if (what < 3 && !world_.old_disk_is_in && world_.rng.below(6) == 0)
+        replace_a_disk();
+      else if (what < 3)
         put(**client, name);
       else if (what < 5)
         remove(**client, name);
@@ -176,6 +185,47 @@ class History {
   }
 
  private:
+  // A disk is lost, an empty one is filled in its place; sometimes the old one stands there for a
+  // while, or the first attempt is cut.
+  void replace_a_disk() {
+    for (std::size_t i = 0; i < world_.stores; ++i) world_.many[i].away = false;
+    const std::size_t lost = world_.rng.below(world_.stores);
+    const MemoryBackend::Objects old_disk = world_.many[lost].memory.objects();
+    world_.many[lost].memory.set_objects({});
+    for (int attempt = 0; attempt < 2; ++attempt) {
+      auto client = world_.many.open();
+      if (!client) {
+        log_ += "no client to replace a disk\n";
+        world_.dead = false;
+        world_.left = 1 << 30;
+        continue;
+      }
+      const std::string name = ManyStores::name_of(lost);
+      const auto opened = world_.many.opener()(name);
+      const auto report = refill_store(**client, name, **opened, {});
+      log_ += fmt::format("replace {}: {}\n", name, report ? "ok" : report.error().describe());
+      if (report) {
+        returned_ = {lost, old_disk};
+        return;
+      }
+      world_.dead = false;
+      world_.left = 1 << 30;
+    }
+    // Its time had not come: the disk is found again.
+    if (!world_.many[lost].memory.objects().contains("placement/store"))
+      FAIL() << log_ << "could not be replaced";
+  }
+  // The old disk of a store that was replaced, in its place for one step.
+  void swap_disks() {
+    if (!returned_) return;
+    auto& [store, disk] = *returned_;
+    MemoryBackend::Objects now = world_.many[store].memory.objects();
+    world_.many[store].memory.set_objects(disk);
+    disk = std::move(now);
+    world_.old_disk_is_in = !world_.old_disk_is_in;
+    log_ += fmt::format("disk {} is {}\n", store, world_.old_disk_is_in ? "the old one" : "back");
+  }
+
   void put(PlacementBackend& client, const std::string& name) {
     NameModel& model = models_[name];
     const int value = next_value_++;
@@ -238,6 +288,7 @@ class History {
   }
 
   World& world_;
+  std::optional<std::pair<std::size_t, MemoryBackend::Objects>> returned_;
   const std::vector<std::string> names_{"leases/a", "generations/b", "config"};
   std::map<std::string, NameModel> models_;
   std::string log_;

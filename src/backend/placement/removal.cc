@@ -150,8 +150,9 @@ Result<void> Registers::remove(std::string_view name) const {
   Look seen = look(name, Depth::kHeader, 0, troubles);
   if (view_.sees(seen.answered) && seen.there() != 0 && seen.tombstones != 0) {
     // Of an earlier removal, perhaps: then what is there is on few stores, or was stored anew.
-    const Settled settled = TRY(settle(name, Depth::kHeader, 0));
-    if (!settled.there) {
+    // Where that cannot be said it is removed in either case.
+    const Result<Settled> settled = settle(name, Depth::kHeader, 0);
+    if (settled && !settled->there) {
       static_cast<void>(entomb(name, values_to_bury(seen), seen.tombstones).has_value());
       clear_tomb(name, seen);
       return {};
