@@ -29,6 +29,8 @@ struct StoreWorld {
   RetryBackend::Note note_retry;           // may be empty
   RetryPolicy retries = {};                // of stores in the network
   TunedBackend::Tell tell_transfers = {};  // may be empty; of stores in the network
+  // What a store did by itself that people should know, in one line. May be empty.
+  std::function<void(const std::string& line)> note = {};
 };
 
 // The file with the authorities that are trusted instead of the system's; empty where none is

@@ -204,8 +204,8 @@ Command upkeep_command() {
           .summary = "Put back copies that are missing or damaged",
           .description =
               "Compares what the stores list with what they should have. With "
-              "--read-data every copy is read; a damaged one is replaced while a whole "
-              "one is elsewhere. What was removed while a store was away is removed "
+              "--read-data every copy or shard is read; a damaged one is replaced while whole "
+              "ones are elsewhere. What was removed while a store was away is removed "
               "from it.",
           .examples = {{"backstay placement repair disks.yaml --read-data", "Read every copy"}},
           .arguments = {file_argument(arguments)},
@@ -284,7 +284,8 @@ Command placement_command() {
       .summary = "Look after a repository that is kept on many stores",
       .description =
           "A repository at placement:FILE is kept on the stores that the file names, each object "
-          "on several of them. These commands show the stores, restore copies that are missing, "
+          "on several of them, in copies or in shards. These commands show the stores, restore "
+          "copies that are missing, "
           "and change which stores there are. They need no passphrase. Not finished: "
           "docs/backends/placement.md says what may go wrong, and how to try it."};
   command.commands.push_back(status_command());

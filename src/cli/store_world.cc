@@ -76,7 +76,8 @@ backend::StoreWorld store_world(const Context& context) {
       .tell_transfers =
           [&context](const backend::Backend& store, const backend::TunedBackend::Summary& summary) {
             tell_transfers(context, store, summary);
-          }};
+          },
+      .note = [&context](const std::string& line) { context.console.note(line); }};
 }
 
 }  // namespace backstay::cli

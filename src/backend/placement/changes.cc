@@ -148,6 +148,7 @@ Result<bool> begin_rebalance(PlacementBackend& backend, const MapFile& file) {
   const bool misplaced = std::ranges::any_of(
       status.stores, [](const StoreStatus& store) { return store.misplaced > 0; });
   if (!differs && !misplaced) return false;
+  if (differs) TRY(check_domains(wished));
   TRY(change_map(backend, [&](Map& map) -> Result<void> {
     static_cast<void>(take_over(file, map));
     return {};

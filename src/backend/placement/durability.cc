@@ -62,25 +62,6 @@ Result<void> Registers::entomb_without(std::string_view name, const Look& seen,
               fmt::format("too few other stores take the removal of {}", name));
 }
 
-Result<void> Bulk::secure_without(std::string_view name, StoreMask failed) const {
-  Troubles troubles;
-  const Registers registers(view_);
-  const Look look = registers.look(name, Registers::Depth::kHeader, 0, troubles);
-  if (look.tombstones != 0) return {};
-  const StoreMask whole = look.there() & ~look.damaged();
-  if (whole == 0 && look.answered == view_.all() && look.there() == 0) return {};  // removed since
-  if (whole == 0) return troubles.failure(fmt::format("no store that answers has {}", name));
-  StoreMask kept = whole & ~failed;
-  const unsigned from = static_cast<unsigned>(std::countr_zero(kept != 0 ? kept : whole));
-  for (const unsigned to : takers_of(name)) {
-    if (count_of(kept) >= view_.map().redundancy.width()) break;
-    if (((failed | whole) & mask_of(to)) != 0) continue;
-    kept |= registers.spread(name, look.copies[from].header.value, mask_of(from), mask_of(to));
-  }
-  if (count_of(kept) >= view_.map().quorum) return {};
-  return fail(ErrorCode::kUnavailable, fmt::format("too few other stores take {}", name));
-}
-
 void PlacementBackend::remember(std::string_view name, Since what) {
   const MutexLock lock(mutex_);
   if (window_.put.size() + window_.removed.size() >= kRememberedMax) {
@@ -163,7 +144,7 @@ Result<void> PlacementBackend::secure_without(const View& view, StoreMask failed
       if (kind_of(name) == Kind::kControl)
         TRY(Registers(view).secure_without(name, failed));
       else
-        TRY(Bulk(view).secure_without(name, failed));
+        TRY(bulk(view).secure_without(name, failed));
     }
     for (const std::string& name : window.removed) {
       Troubles unheard;

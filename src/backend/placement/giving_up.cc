@@ -11,7 +11,7 @@
 namespace backstay::backend::placement {
 namespace {
 
-std::unexpected<Error> makes_no_sense(std::string what, std::string hint) {
+std::unexpected<Error> cannot_give_up(std::string what, std::string hint) {
   return std::unexpected(
       Error(ErrorCode::kInvalidArgument, std::move(what)).with_hint(std::move(hint)));
 }
@@ -51,11 +51,11 @@ Result<Map> map_of_the_rest(const Rest& rest, const std::vector<std::string>& lo
   for (const std::string& name : lost) {
     const auto found = std::ranges::find(map.stores, name, &MapStore::name);
     if (found == map.stores.end())
-      return makes_no_sense(fmt::format("there is no store {} in the placement", name),
+      return cannot_give_up(fmt::format("there is no store {} in the placement", name),
                             "See the names in the placement file.");
     const auto there = rest.there.find(name);
     if (there != rest.there.end() && there->second == identity_in(map, *found))
-      return makes_no_sense(fmt::format("the store {} is there", name),
+      return cannot_give_up(fmt::format("the store {} is there", name),
                             "Only stores that are lost for ever are given up.");
   }
   std::erase_if(map.stores, [&](const MapStore& store) { return is_named(lost, store.name); });
@@ -71,7 +71,7 @@ Result<Map> map_of_the_rest(const Rest& rest, const std::vector<std::string>& lo
     if (store.weight > 0) ++usable;
   }
   if (usable < map.redundancy.data)
-    return makes_no_sense("too few stores are left for any object to be whole",
+    return cannot_give_up("too few stores are left for any object to be whole",
                           "Get back one of the lost ones.");
   if (map.redundancy.width() > usable)
     map.redundancy.parity = static_cast<unsigned>(usable) - map.redundancy.data;
@@ -105,7 +105,7 @@ Result<GivenUp> plan_giving_up(const MapFile& file, const StoreOpener& open,
   GivenUp planned{.before = *rest.newest, .after = {}};
   planned.after = TRY(map_of_the_rest(rest, lost));
   if (decide_by_themselves(planned.before, lost, open, world.clock)) {
-    return makes_no_sense("enough stores are left to go on without giving any up",
+    return cannot_give_up("enough stores are left to go on without giving any up",
                           "Take the lost ones out with backstay placement remove, or put empty "
                           "disks in their places with backstay placement replace.");
   }

@@ -157,11 +157,7 @@ Result<void> validate_store(const MapStore& store) {
 
 Result<void> validate_redundancy(const Map& map, std::size_t usable) {
   const Redundancy& r = map.redundancy;
-  if (r.data > 1) {
-    return std::unexpected(Error(ErrorCode::kUnsupported, "this version does not keep shards")
-                               .with_hint("Ask for copies, or use a later version."));
-  }
-  if (r.data < 1 || r.width() > kShardsMax) {
+  if (r.data < 1 || r.width() > kShardsMax || (r.data > 1 && r.parity < 1)) {
     return bad(fmt::format("{} cannot be kept", describe(r)),
                fmt::format("At most {} parts are stored of an object.", kShardsMax));
   }
@@ -241,9 +237,7 @@ Result<Map> decode_map(ByteView bytes) {
   Map map{.id = {}, .version = 0, .phase = {}, .redundancy = {}, .quorum = 0, .stores = {}};
   RecordReader reader(TRY(opened(kMapMagic, bytes)));
   while (!reader.done()) TRY(decode_field(map, TRY(reader.next())));
-  Result<void> valid = validate(map);
-  if (!valid && valid.error().code() == ErrorCode::kUnsupported)
-    return std::unexpected(std::move(valid).error());
+  const Result<void> valid = validate(map);
   if (!valid) return broken("cannot be: " + valid.error().message());
   return map;
 }

@@ -60,7 +60,10 @@ Result<std::unique_ptr<PlacementBackend>> open_placement_at(std::string_view url
   const std::string path = TRY(file_of(url));
   const MapFile file = TRY(read_map_file(path));
   const StoreOpener opener = store_opener(file, kind, world);
-  const PlacementWorld around{.clock = world.clock, .rng = world.rng};
+  const PlacementWorld around{.clock = world.clock,
+                              .rng = world.rng,
+                              .mend = kind == OpenKind::kRead ? Mend::kNothing : Mend::kWhatIsRead,
+                              .note = world.note};
   const std::string what = "placement:" + path;
   if (kind == OpenKind::kCreate) return PlacementBackend::create(file, opener, what, around);
   return PlacementBackend::open(file, opener, what, around);

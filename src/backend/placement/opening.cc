@@ -112,6 +112,7 @@ Result<Map> first_map(const MapFile& file, Rng& rng) {
     map.stores.push_back(std::move(one));
   }
   TRY(validate(map));
+  TRY(check_domains(map));
   return map;
 }
 
@@ -188,7 +189,7 @@ Result<std::unique_ptr<PlacementBackend>> PlacementBackend::open(const MapFile& 
             .with_hint("Create a repository there with backstay init."));
   }
   std::unique_ptr<PlacementBackend> backend(
-      new PlacementBackend(std::move(open), std::move(what), world));
+      new PlacementBackend(std::move(open), std::move(what), std::move(world)));
   backend->use(std::move(*told.base));
   while (!TRY(backend->is_current(*backend->view()))) {
   }
@@ -206,7 +207,7 @@ Result<std::unique_ptr<PlacementBackend>> PlacementBackend::create(const MapFile
   // Also one that was cut while it was made.
   if (told.away == 0 && told.unmarked > 0 && (!told.base || told.base->version == 1))
     TRY(make_placement(file, open, world.rng));
-  return PlacementBackend::open(file, std::move(open), std::move(what), world);
+  return PlacementBackend::open(file, std::move(open), std::move(what), std::move(world));
 }
 
 }  // namespace backstay::backend::placement

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "backend/placement/stripes.h"
 #include "base/assert.h"
 #include "base/try.h"
 
@@ -11,7 +12,8 @@ namespace backstay::backend::placement {
 namespace {
 
 constexpr std::string_view kPartMagic = "BKSTPRT1";
-constexpr std::size_t kStride = kBlockBytes + kBlockHashBytes;
+constexpr std::size_t kStride = kBlockStride;
+constexpr PartKind kCopy{};
 constexpr std::size_t kHashedHeaderBytes = 96;
 
 std::unexpected<Error> damaged_part(std::string_view name, std::string_view what) {
@@ -22,44 +24,8 @@ std::uint64_t blocks_of(std::uint64_t payload_bytes) {
   return (payload_bytes + kBlockBytes - 1) / kBlockBytes;
 }
 
-// A block is tied to its name and place, so that no other block passes for it.
-class BlockHash {
- public:
-  BlockHash(std::string_view name, std::uint64_t index) {
-    stream_.update(as_bytes(name));
-    std::uint8_t place[9] = {0};  // a zero ends the name
-    store_le(place + 1, index);
-    stream_.update(place);
-  }
-  void update(ByteView bytes) { stream_.update(bytes); }
-  void append_to(Bytes& out) const { append(out, stream_.finish().view().first(kBlockHashBytes)); }
-  [[nodiscard]] bool matches(ByteView hash) const {
-    return same_bytes(stream_.finish().view().first(kBlockHashBytes), hash);
-  }
-
- private:
-  crypto::Blake3Stream stream_;
-};
-
 Bytes name_mark(std::string_view name) {
   return to_owned(crypto::blake3(as_bytes(name)).view().first(16));
-}
-
-Bytes encode_header(std::string_view name, const PartHeader& header) {
-  Bytes out = to_owned(as_bytes(kPartMagic));
-  out.push_back(static_cast<std::uint8_t>(header.geometry.data));
-  out.push_back(static_cast<std::uint8_t>(header.geometry.parity));
-  out.push_back(static_cast<std::uint8_t>(header.index));
-  out.push_back(0);
-  append_le<std::uint32_t>(out, kBlockBytes);
-  append_le<std::uint64_t>(out, header.object_bytes);
-  append_le<std::uint64_t>(out, header.payload_bytes);
-  append(out, header.value.hash.view());
-  append(out, header.value.nonce.view());
-  append(out, name_mark(name));
-  ASSERT(out.size() == kHashedHeaderBytes);
-  append(out, crypto::blake3(out).view());
-  return out;
 }
 
 // A copy does not say how many there are of it: that is the map's business and may change.
@@ -83,6 +49,23 @@ std::optional<std::uint64_t> payload_of(std::uint64_t part_bytes) {
   const std::uint64_t last = rest % kStride;
   if (last != 0 && last <= kBlockHashBytes) return std::nullopt;
   return rest / kStride * kBlockBytes + (last == 0 ? 0 : last - kBlockHashBytes);
+}
+
+Bytes encode_header(std::string_view name, const PartHeader& header) {
+  Bytes out = to_owned(as_bytes(kPartMagic));
+  out.push_back(static_cast<std::uint8_t>(header.geometry.data));
+  out.push_back(static_cast<std::uint8_t>(header.geometry.parity));
+  out.push_back(static_cast<std::uint8_t>(header.index));
+  out.push_back(0);
+  append_le<std::uint32_t>(out, kBlockBytes);
+  append_le<std::uint64_t>(out, header.object_bytes);
+  append_le<std::uint64_t>(out, header.payload_bytes);
+  append(out, header.value.hash.view());
+  append(out, header.value.nonce.view());
+  append(out, name_mark(name));
+  ASSERT(out.size() == kHashedHeaderBytes);
+  append(out, crypto::blake3(out).view());
+  return out;
 }
 
 Nonce new_nonce(Rng& rng) {
@@ -110,7 +93,7 @@ Copy make_copy(std::string_view name, std::span<const ByteView> pieces, const No
   std::uint64_t done = 0;
   for (ByteView piece : pieces) {
     while (!piece.empty()) {
-      if (!hash) hash.emplace(name, block++);
+      if (!hash) hash.emplace(name, kCopy, block++);
       const ByteView part = piece.first(std::min(piece.size(), kBlockBytes - in_block));
       hash->update(part);
       copy.pieces.push_back(part);
@@ -171,13 +154,13 @@ Result<void> StreamedCopy::fill_block(std::uint64_t block) {
     rest_ = rest_.subspan(part.size());
     taken_ += part.size();
   }
-  BlockHash hash(name_, block);
+  BlockHash hash(name_, kCopy, block);
   hash.update(block_);
   hash.append_to(block_);
   return {};
 }
 
-Result<PartHeader> decode_header(std::string_view name, ByteView bytes) {
+Result<PartHeader> decode_part_header(std::string_view name, ByteView bytes) {
   if (bytes.size() < kHeaderBytes) return damaged_part(name, "is too short");
   const ByteView hashed = bytes.first(kHashedHeaderBytes);
   if (!same_bytes(crypto::blake3(hashed).view(), bytes.subspan(kHashedHeaderBytes, 32)))
@@ -192,15 +175,32 @@ Result<PartHeader> decode_header(std::string_view name, ByteView bytes) {
   header.payload_bytes = load_le<std::uint64_t>(bytes.data() + 24);
   header.value.hash = TRY(crypto::Digest::from_bytes(bytes.subspan(32, 32)));
   header.value.nonce = TRY(Nonce::from_bytes(bytes.subspan(64, 16)));
-  const bool copy = header.geometry == Redundancy{.data = 1, .parity = 0} && header.index == 0 &&
-                    header.payload_bytes == header.object_bytes;
-  if (!copy || load_le<std::uint32_t>(bytes.data() + 12) != kBlockBytes)
+  const bool copy = header.geometry == Redundancy{.data = 1, .parity = 0} && header.index == 0;
+  const bool shard = header.geometry.data > 1 && header.geometry.parity >= 1 &&
+                     header.geometry.width() <= kShardsMax &&
+                     header.index < header.geometry.width();
+  const Stripes stripes{.object_bytes = header.object_bytes, .data = header.geometry.data};
+  if ((!copy && !shard) || header.payload_bytes != stripes.payload_bytes() || bytes[11] != 0 ||
+      load_le<std::uint32_t>(bytes.data() + 12) != kBlockBytes)
     return damaged_part(name, "is laid out in a way that this version does not know");
   return header;
 }
 
+Result<PartHeader> decode_header(std::string_view name, ByteView bytes) {
+  PartHeader header = TRY(decode_part_header(name, bytes));
+  if (header.geometry.data > 1) return damaged_part(name, "is a shard where copies belong");
+  return header;
+}
+
 Result<OpenedCopy> open_copy(std::string_view name, Bytes part) {
-  OpenedCopy opened{.header = TRY(decode_header(name, part)), .bytes = {}};
+  return open_part(name, std::move(part), 1);
+}
+
+Result<OpenedCopy> open_part(std::string_view name, Bytes part, unsigned data) {
+  OpenedCopy opened{.header = TRY(decode_part_header(name, part)), .bytes = {}};
+  if (opened.header.geometry.data != data)
+    return damaged_part(name, "is laid out in another way than the map says");
+  const PartKind kind{.data = data, .index = opened.header.index};
   if (payload_of(part.size()) != opened.header.payload_bytes)
     return damaged_part(name, "has another length than its header says");
   Bytes& bytes = opened.bytes;
@@ -208,15 +208,15 @@ Result<OpenedCopy> open_copy(std::string_view name, Bytes part) {
   ByteView rest = ByteView(part).subspan(kHeaderBytes);
   for (std::uint64_t block = 0; !rest.empty(); ++block) {
     const std::size_t stride = std::min(rest.size(), kStride);
-    const ByteView data = rest.first(stride - kBlockHashBytes);
-    BlockHash hash(name, block);
-    hash.update(data);
-    if (!hash.matches(rest.subspan(data.size(), kBlockHashBytes)))
+    const ByteView block_bytes = rest.first(stride - kBlockHashBytes);
+    BlockHash hash(name, kind, block);
+    hash.update(block_bytes);
+    if (!hash.matches(rest.subspan(block_bytes.size(), kBlockHashBytes)))
       return damaged_part(name, fmt::format("is damaged in block {}", block));
-    append(bytes, data);
+    append(bytes, block_bytes);
     rest = rest.subspan(stride);
   }
-  if (crypto::blake3(bytes) != opened.header.value.hash)
+  if (data == 1 && crypto::blake3(bytes) != opened.header.value.hash)
     return damaged_part(name, "does not match the hash of the object");
   return opened;
 }
@@ -242,7 +242,7 @@ Result<void> read_payload(Backend& store, std::string_view stored_name, std::str
     for (; block < last; ++block) {
       const std::size_t stride = std::min(rest.size(), kStride);
       const ByteView data = rest.first(stride - kBlockHashBytes);
-      BlockHash hash(name, block);
+      BlockHash hash(name, kCopy, block);
       hash.update(data);
       if (!hash.matches(rest.subspan(data.size(), kBlockHashBytes)))
         return damaged_part(name, fmt::format("is damaged in block {}", block));

@@ -2,7 +2,8 @@
 //
 // A header of 128 bytes, then the payload in blocks of 64 KiB, each followed by 16 bytes of its
 // hash. So a reader knows a damaged part from a whole one by itself, also where it wants a few
-// bytes only, and takes another. All copies of an object are the same bytes.
+// bytes only, and takes another. All copies of an object are the same bytes; shards (shard.h) are
+// parts of which several are needed.
 #pragma once
 
 #include <optional>
@@ -11,6 +12,7 @@
 #include <vector>
 
 #include "backend/backend.h"
+#include "backend/placement/block_hash.h"
 #include "backend/placement/map.h"
 #include "base/bytes.h"
 #include "base/error.h"
@@ -21,9 +23,6 @@
 namespace backstay::backend::placement {
 
 inline constexpr std::size_t kHeaderBytes = 128;
-inline constexpr std::size_t kBlockBytes = 64 * 1024;
-inline constexpr std::size_t kBlockHashBytes = 16;
-
 using Nonce = StrongId<struct PartNonceTag, 16>;
 
 // What was created: the bytes, and by whom. The same bytes of two creators are two values.
@@ -34,7 +33,7 @@ struct ValueId {
 };
 
 struct PartHeader {
-  Redundancy geometry;
+  Redundancy geometry;  // of a copy {1, 0}: how many there are is the map's business
   unsigned index = 0;
   std::uint64_t object_bytes = 0;
   std::uint64_t payload_bytes = 0;
@@ -80,8 +79,11 @@ class StreamedCopy {
   std::uint64_t taken_ = 0;  // of inner_
 };
 
-// Of the first kHeaderBytes of a part of `name`. corruption when it is none, or another's.
+[[nodiscard]] Bytes encode_header(std::string_view name, const PartHeader& header);
+// Of the first kHeaderBytes of a copy of `name`. corruption when it is none, or another's.
 Result<PartHeader> decode_header(std::string_view name, ByteView bytes);
+// The same of a copy or a shard.
+Result<PartHeader> decode_part_header(std::string_view name, ByteView bytes);
 
 // The object of a whole copy. corruption unless every byte is as it was written.
 struct OpenedCopy {
@@ -89,6 +91,8 @@ struct OpenedCopy {
   Bytes bytes;
 };
 Result<OpenedCopy> open_copy(std::string_view name, Bytes part);
+// The payload of a whole part of which `data` are needed; the object's hash shows in copies only.
+Result<OpenedCopy> open_part(std::string_view name, Bytes part, unsigned data);
 
 // Bytes of a payload of `payload_bytes`, checked block by block; corruption also when they are
 // not all within.

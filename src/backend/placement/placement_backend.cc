@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <atomic>
 
 #include "backend/placement/bulk.h"
 #include "base/try.h"
@@ -30,11 +31,70 @@ std::unexpected<Error> too_large(std::string_view name, std::uint64_t size_max) 
               fmt::format("object {} is larger than {} bytes", name, size_max));
 }
 
+std::string counted_parts(std::uint64_t count) {
+  return fmt::format("{} part{}", count, count == 1 ? "" : "s");
+}
+
+// Pieces that several may ask for at the same time, in any order.
+class IndexedPieces {
+ public:
+  explicit IndexedPieces(std::span<const ByteView> pieces) {
+    for (const ByteView piece : pieces) {
+      if (piece.empty()) continue;
+      pieces_.push_back(piece);
+      begins_.push_back(size_);
+      size_ += piece.size();
+    }
+  }
+  // This outlives it.
+  [[nodiscard]] StreamedBytes stream() const {
+    return {.size = size_, .piece_at = [this](std::uint64_t offset) -> Result<ByteView> {
+              const auto next = std::ranges::upper_bound(begins_, offset);
+              const auto i = static_cast<std::size_t>(next - begins_.begin() - 1);
+              return pieces_[i].subspan(static_cast<std::size_t>(offset - begins_[i]));
+            }};
+  }
+
+ private:
+  std::vector<ByteView> pieces_;
+  std::vector<std::uint64_t> begins_;
+  std::uint64_t size_ = 0;
+};
+
 }  // namespace
 
 std::shared_ptr<const View> PlacementBackend::view() const {
   const MutexLock lock(mutex_);
   return view_;
+}
+
+PlacementBackend::~PlacementBackend() {
+  const Mending::Report report = mending_.finish();
+  if (report.parts_put == 0 && report.objects_left == 0) return;
+  Troubles troubles;
+  const bool durable = report.parts_put == 0 || flush(*view(), troubles) == 0;
+  if (!world_.note) return;
+  std::string line =
+      fmt::format("{}: {} that reads found missing or damaged {} put again", what_,
+                  counted_parts(report.parts_put), report.parts_put == 1 ? "was" : "were");
+  if (report.objects_left > 0 || !durable)
+    line += "; backstay placement repair --read-data puts the rest";
+  world_.note(line);
+}
+
+Result<unsigned> PlacementBackend::mend(const Noticed& noticed) {
+  const std::shared_ptr<const View> now = view();
+  if (now->moving()) return 0U;
+  StoreMask damaged = 0;
+  for (unsigned i = 0; i < now->map().stores.size(); ++i) {
+    const bool is =
+        std::ranges::find(noticed.damaged, now->map().stores[i].id) != noticed.damaged.end();
+    damaged |= is ? mask_of(i) : 0;
+  }
+  return by_current_map([&](const View& current) -> Result<unsigned> {
+    if (current.map().version != now->map().version) return 0U;
+    return bulk(current).mend(noticed.name, damaged);
+  });
 }
 
 // Stores that both maps have stay open.
@@ -96,34 +156,68 @@ Result<bool> PlacementBackend::is_current(const View& view) {
 
 // ---- creation and removal
 
-Result<void> PlacementBackend::create_object(std::string_view name, const Made& made,
-                                             std::uint64_t size_bytes) {
-  Result<void> created = by_current_map([&](const View& view) -> Result<void> {
-    if (kind_of(name) == Kind::kControl) return Registers(view).create(name, made);
-    return Bulk(view).create(name, made, size_bytes);
-  });
+bool PlacementBackend::is_sharded(std::string_view name) const {
+  return kind_of(name) == Kind::kBulk && view()->map().redundancy.data > 1;
+}
+
+Result<void> PlacementBackend::create_object(
+    std::string_view name, const std::function<Result<void>(const View& view)>& create) {
+  Result<void> created = by_current_map(create);
   // Afterwards: a barrier that another thread asked for meanwhile did not cover it.
   if (created || created.error().code() == ErrorCode::kAlreadyExists) remember(name, Since::kPut);
   return created;
 }
 
+Result<void> PlacementBackend::create_copies(std::string_view name, const Made& made,
+                                             std::uint64_t size_bytes) {
+  return create_object(name, [&](const View& view) -> Result<void> {
+    if (kind_of(name) == Kind::kControl) return Registers(view).create(name, made);
+    return bulk(view).create(name,
+                             {.value = made.value,
+                              .size_bytes = size_bytes,
+                              .put = [&](Backend& store, unsigned) { return made.put(store); },
+                              .puts = made.puts});
+  });
+}
+
+Result<void> PlacementBackend::create_shards(std::string_view name, const StreamedBytes& bytes,
+                                             Made::Puts puts) {
+  PartHeader header = TRY(ShardMaker::header_of(bytes, view()->map().redundancy.data));
+  header.value.nonce = new_nonce(world_.rng);
+  return create_object(name, [&](const View& view) {
+    PartHeader now = header;
+    now.geometry = view.map().redundancy;
+    const ShardMaker maker(name, bytes, now);
+    const auto put = [&](Backend& store, unsigned part) {
+      return store.put_streamed(name, maker.part(part));
+    };
+    return bulk(view).create(
+        name, {.value = now.value, .size_bytes = bytes.size, .put = put, .puts = puts});
+  });
+}
+
 Result<void> PlacementBackend::put(std::string_view name, std::span<const ByteView> pieces) {
   TRY(check_name(name));
+  if (is_sharded(name)) {
+    const IndexedPieces indexed(pieces);
+    return create_shards(name, indexed.stream(), Made::Puts::kAtOnce);
+  }
   const Copy copy = make_copy(name, pieces, new_nonce(world_.rng));
   std::uint64_t size = 0;
   for (const ByteView piece : pieces) size += piece.size();
   const Made made{.value = copy.value,
                   .put = [&](Backend& store) { return store.put(name, copy.pieces); }};
-  return create_object(name, made, size);
+  return create_copies(name, made, size);
 }
 
 Result<void> PlacementBackend::put_streamed(std::string_view name, const StreamedBytes& bytes) {
   TRY(check_name(name));
+  if (is_sharded(name)) return create_shards(name, bytes, Made::Puts::kOneAfterTheOther);
   StreamedCopy copy = TRY(StreamedCopy::make(name, bytes, new_nonce(world_.rng)));
   const Made made{.value = copy.value(),
                   .put = [&](Backend& store) { return store.put_streamed(name, copy.stream()); },
                   .puts = Made::Puts::kOneAfterTheOther};
-  return create_object(name, made, bytes.size);
+  return create_copies(name, made, bytes.size);
 }
 
 Result<void> PlacementBackend::remove(std::string_view name) {
@@ -131,7 +225,7 @@ Result<void> PlacementBackend::remove(std::string_view name) {
   forget_size(name);
   Result<void> removed = by_current_map([&](const View& view) -> Result<void> {
     if (kind_of(name) == Kind::kControl) return Registers(view).remove(name);
-    return Bulk(view).remove(name);
+    return bulk(view).remove(name);
   });
   if (removed) remember(name, Since::kRemoved);
   return removed;
@@ -150,7 +244,7 @@ Result<void> PlacementBackend::adopt_object(std::string_view name) {
       const Settled settled = TRY(Registers(view).settle(name, Registers::Depth::kHeader, 0));
       if (!settled.there) return absent(name);
     } else {
-      TRY(Bulk(view).complete(name));
+      TRY(bulk(view).complete(name));
     }
     StoreMask adopted = 0;
     Troubles troubles;
@@ -204,9 +298,10 @@ Result<void> PlacementBackend::adopt_names(std::string_view prefix) {
 Result<Bytes> PlacementBackend::get(std::string_view name, std::uint64_t size_max) {
   TRY(check_name(name));
   if (kind_of(name) == Kind::kBulk) {
-    Result<Bytes> bytes = Bulk(*view()).get(name, size_max);
+    const std::shared_ptr<const View> now = view();
+    Result<Bytes> bytes = mended(*now).get(name, size_max);
     if (bytes || bytes.error().code() == ErrorCode::kInvalidArgument) return bytes;
-    return by_current_map([&](const View& view) { return Bulk(view).get(name, size_max); });
+    return by_current_map([&](const View& view) { return mended(view).get(name, size_max); });
   }
   return by_current_map([&](const View& view) -> Result<Bytes> {
     Settled settled = TRY(Registers(view).settle(name, Registers::Depth::kWhole, size_max));
@@ -233,13 +328,14 @@ Result<void> PlacementBackend::get_range(std::string_view name, std::uint64_t of
   }
   std::optional<std::uint64_t> size = known_size(name);
   const bool known = size.has_value();
-  Result<void> read = Bulk(*view()).get_range(name, offset, out, size);
+  const std::shared_ptr<const View> now = view();
+  Result<void> read = mended(*now).get_range(name, offset, out, size);
   if (!read) {
     // The size may be one of before it was stored anew, the map one of before it moved.
     forget_size(name);
     read = by_current_map([&](const View& view) {
       size.reset();
-      return Bulk(view).get_range(name, offset, out, size);
+      return mended(view).get_range(name, offset, out, size);
     });
   }
   if (read && size && !known) know_size(name, *size);
@@ -249,7 +345,7 @@ Result<void> PlacementBackend::get_range(std::string_view name, std::uint64_t of
 Result<ObjectInfo> PlacementBackend::head(std::string_view name) {
   TRY(check_name(name));
   return by_current_map([&](const View& view) -> Result<ObjectInfo> {
-    if (kind_of(name) == Kind::kBulk) return Bulk(view).head(name);
+    if (kind_of(name) == Kind::kBulk) return bulk(view).head(name);
     const Settled settled = TRY(Registers(view).settle(name, Registers::Depth::kHeader, 0));
     if (!settled.there) return absent(name);
     ObjectInfo info{
@@ -273,6 +369,7 @@ Result<void> PlacementBackend::list(std::string_view prefix,
         Listing listing;
         TRY(list_stores(view, prefix, ListWhat::kRepository, listing));
         std::vector<ObjectInfo> infos;
+        find_sizes(view, listing);
         TRY(emit(view, listing, infos));
         sweep(view, prefix, listing);
         return infos;
@@ -295,8 +392,15 @@ Result<void> PlacementBackend::emit(const View& view, const Listing& listing,
     }
     ObjectInfo info{
         .name = name, .size_bytes = listed.size_bytes.value_or(0), .modified = listed.modified};
+    const bool bulk_object = kind_of(name) == Kind::kBulk;
     const bool decided = tombstone == nullptr && view.decides(listed.stores);
-    const bool settled = kind_of(name) == Kind::kBulk || decided;
+    bool settled = bulk_object || decided;
+    if (bulk_object && view.map().redundancy.data > 1) {
+      // Fewer parts than are needed are left by who was killed while he stored them.
+      const std::optional<std::uint64_t> size = known_size(name);
+      settled = size && count_of(listed.stores) >= view.map().redundancy.data;
+      info.size_bytes = size.value_or(0);
+    }
     if (!settled || listed.sizes_differ) {
       if (!TRY(settle_listed(view, name, listed, info))) continue;
     }
@@ -305,11 +409,31 @@ Result<void> PlacementBackend::emit(const View& view, const Listing& listing,
   return {};
 }
 
+// What is not found here is asked for again where it is needed.
+void PlacementBackend::find_sizes(const View& view, const Listing& listing) {
+  if (view.map().redundancy.data == 1) return;
+  std::vector<const std::string*> unknown;
+  for (const auto& [name, listed] : listing.objects) {
+    const bool enough = count_of(listed.stores) >= view.map().redundancy.data;
+    if (kind_of(name) == Kind::kBulk && enough && !listed.sizes_differ && !known_size(name))
+      unknown.push_back(&name);
+  }
+  constexpr std::size_t kAtOnce = 8;
+  std::atomic<std::size_t> next = 0;
+  std::vector<unsigned> askers(std::min(kAtOnce, unknown.size()));
+  at_once(askers, [&](unsigned) {
+    for (std::size_t i = next++; i < unknown.size(); i = next++) {
+      const Result<std::uint64_t> size = bulk(view).size_of(*unknown[i]);
+      if (size) know_size(*unknown[i], *size);
+    }
+  });
+}
+
 // False when it is not there after all.
 Result<bool> PlacementBackend::settle_listed(const View& view, const std::string& name,
                                              const Listed& listed, ObjectInfo& info) {
   if (kind_of(name) == Kind::kBulk) {
-    const Result<ObjectInfo> head = Bulk(view).head(name);
+    const Result<ObjectInfo> head = bulk(view).head(name);
     if (head) info.size_bytes = head->size_bytes;
     if (head || head.error().code() == ErrorCode::kCorruption) return true;
     if (head.error().code() == ErrorCode::kNotFound) return false;

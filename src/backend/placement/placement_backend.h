@@ -9,9 +9,11 @@
 #include <vector>
 
 #include "backend/backend.h"
+#include "backend/placement/bulk.h"
 #include "backend/placement/listing.h"
 #include "backend/placement/map_file.h"
 #include "backend/placement/part.h"
+#include "backend/placement/readers.h"
 #include "backend/placement/registers.h"
 #include "backend/placement/view.h"
 #include "base/mutex.h"
@@ -19,9 +21,15 @@
 
 namespace backstay::backend::placement {
 
+// Whether reads may put again what they find missing or damaged.
+enum class Mend : std::uint8_t { kNothing, kWhatIsRead };
+
 struct PlacementWorld {
   const Clock& clock;
   Rng& rng;
+  Mend mend = Mend::kNothing;
+  // What people should know, in one line. May be empty.
+  std::function<void(const std::string& line)> note = {};
 };
 
 class PlacementBackend final : public Backend {
@@ -33,6 +41,9 @@ class PlacementBackend final : public Backend {
   // A new placement over empty stores, all of which must answer; or the one that is there.
   static Result<std::unique_ptr<PlacementBackend>> create(const MapFile& file, StoreOpener open,
                                                           std::string what, PlacementWorld world);
+
+  // Mends for a few seconds what is still to mend, and says what was.
+  ~PlacementBackend() override;
 
   using Backend::put;
   Result<void> put(std::string_view name, std::span<const ByteView> pieces) override;
@@ -62,12 +73,26 @@ class PlacementBackend final : public Backend {
   StoreMask flush(const View& view, Troubles& troubles) EXCLUDES(mutex_);
   [[nodiscard]] const StoreOpener& opener() const { return open_; }
   [[nodiscard]] const PlacementWorld& world() const { return world_; }
+  // `view` outlives it.
+  [[nodiscard]] Bulk bulk(const View& view) { return {view, readers_}; }
+  // Until what was found so far is mended.
+  void wait_for_mending() { mending_.wait(); }
+  [[nodiscard]] const Readers& readers() const { return readers_; }
 
  private:
   PlacementBackend(StoreOpener open, std::string what, PlacementWorld world)
-      : open_(std::move(open)), what_(std::move(what)), world_(world) {}
+      : open_(std::move(open)),
+        what_(std::move(what)),
+        world_(std::move(world)),
+        readers_(world_.clock),
+        mending_(readers_, [this](const Noticed& noticed) { return mend(noticed); }) {}
 
   void use(Map map) EXCLUDES(mutex_);
+  // For reads of the repository, which notice what is to be mended.
+  [[nodiscard]] Bulk mended(const View& view) {
+    return {view, readers_, world_.mend == Mend::kWhatIsRead ? &mending_ : nullptr};
+  }
+  Result<unsigned> mend(const Noticed& noticed);
   // What the next barrier is for.
   enum class Since : std::uint8_t { kPut, kRemoved, kNamesAdopted };
   struct Window {
@@ -81,11 +106,18 @@ class PlacementBackend final : public Backend {
   StoreMask barrier_of_stores(const View& view, Troubles& troubles, bool& former) EXCLUDES(mutex_);
   Result<void> secure_without(const View& view, StoreMask failed, const Window& window,
                               const Troubles& troubles);
-  Result<void> create_object(std::string_view name, const Made& made, std::uint64_t size_bytes);
+  // Whether it is kept in shards. That never changes: see change_map().
+  [[nodiscard]] bool is_sharded(std::string_view name) const;
+  Result<void> create_object(std::string_view name,
+                             const std::function<Result<void>(const View& view)>& create);
+  Result<void> create_copies(std::string_view name, const Made& made, std::uint64_t size_bytes);
+  Result<void> create_shards(std::string_view name, const StreamedBytes& bytes, Made::Puts puts);
   Result<void> adopt_object(std::string_view name);
   Result<void> emit(const View& view, const Listing& listing, std::vector<ObjectInfo>& out);
   Result<bool> settle_listed(const View& view, const std::string& name, const Listed& listed,
                              ObjectInfo& info);
+  // Of shards a listing says only how long the parts are.
+  void find_sizes(const View& view, const Listing& listing) EXCLUDES(mutex_);
   void sweep(const View& view, std::string_view prefix, const Listing& listing);
   [[nodiscard]] std::optional<std::uint64_t> known_size(std::string_view name) const
       EXCLUDES(mutex_);
@@ -102,6 +134,9 @@ class PlacementBackend final : public Backend {
   // Stores of earlier maps: what was put there needs its barrier, too.
   std::vector<std::shared_ptr<Store>> former_ GUARDED_BY(mutex_);
   Window window_ GUARDED_BY(mutex_);
+  // Last: what their threads use goes after them.
+  Readers readers_;
+  Mending mending_;
 };
 
 template <typename Op>

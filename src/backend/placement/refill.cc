@@ -108,14 +108,38 @@ Result<std::optional<Bytes>> part_for(const View& view, unsigned store, const st
   return part;
 }
 
-bool belongs(const View& view, unsigned store, const std::string& name) {
+bool belongs(const Bulk& bulk, unsigned store, const std::string& name) {
   if (kind_of(name) == Kind::kControl) return true;
-  const std::vector<unsigned> owners = Bulk(view).owners_of(name);
+  const std::vector<unsigned> owners = bulk.owners_of(name);
   return std::ranges::find(owners, store) != owners.end();
 }
 
-Result<void> fill(const View& view, unsigned store, const Listing& listing, Backend& opened,
-                  const UpkeepOptions& options, UpkeepReport& report) {
+// The store that is filled, which counts as away in the view.
+struct Filled {
+  const View& view;
+  const Bulk& bulk;
+  unsigned store;
+  Backend& opened;
+};
+
+// A shard is no copy of what another store has.
+Result<void> fill_shard(const Filled& filled, const std::string& name, UpkeepReport& report) {
+  const Result<std::uint64_t> put = filled.bulk.fill_store(name, filled.store, filled.opened);
+  // Never finished by who created it.
+  if (!put && put.error().code() == ErrorCode::kNotFound) return {};
+  if (!put && put.error().code() == ErrorCode::kCorruption) {
+    report.lost.push_back(name);
+    return {};
+  }
+  if (!put) return std::unexpected(put.error().clone());
+  report.copies_put += *put > 0 ? 1U : 0U;
+  report.bytes_put += *put;
+  return {};
+}
+
+Result<void> fill(const Filled& filled, const Listing& listing, const UpkeepOptions& options,
+                  UpkeepReport& report) {
+  const auto& [view, bulk, store, opened] = filled;
   for (const auto& [name, tombstone] : listing.tombstones) {
     const std::optional<NamedBurial> burial = gathered_burial(view, name, tombstone.stores);
     if (burial) TRY(put_durably(opened, name, encode_tombstone(burial->name, burial->values)));
@@ -124,7 +148,11 @@ Result<void> fill(const View& view, unsigned store, const Listing& listing, Back
     if (options.stopped && options.stopped())
       return fail(ErrorCode::kCancelled, "stopped; run it again to go on");
     ++report.objects;
-    if (listing.tombstone_of(name) != nullptr || !belongs(view, store, name)) continue;
+    if (listing.tombstone_of(name) != nullptr || !belongs(bulk, store, name)) continue;
+    if (kind_of(name) == Kind::kBulk && view.map().redundancy.data > 1) {
+      TRY(fill_shard(filled, name, report));
+      continue;
+    }
     const std::optional<Bytes> part = TRY(part_for(view, store, name, listed.stores, report));
     if (!part) continue;
     TRY(put_durably(opened, name, *part));
@@ -198,7 +226,8 @@ Result<UpkeepReport> refill_store(PlacementBackend& backend, const std::string& 
     TRY(list_stores(view, "", ListWhat::kRepositoryAndMaps, listing));
     if ((others_than(view, store) & ~listing.answered) != 0)
       return listing.troubles.failure("a store is filled anew when all others are there");
-    TRY(fill(view, store, listing, opened, options, report));
+    const Bulk bulk = backend.bulk(view);
+    TRY(fill({view, bulk, store, opened}, listing, options, report));
     // Only what is durable may count, and only when all of it is there.
     TRY(opened.barrier());
     TRY(all_others_are_there(view, store));

@@ -51,7 +51,9 @@ Result<Look::Copy> look_at_header(Backend& store, std::string_view name) {
   if (!read && read.error().code() == ErrorCode::kNotFound) return copy;
   copy.there = true;
   if (!read) return copy;
-  const Result<PartHeader> header = decode_header(name, bytes);
+  const bool bulk = kind_of(name) == Kind::kBulk;  // may be kept in shards
+  const Result<PartHeader> header =
+      bulk ? decode_part_header(name, bytes) : decode_header(name, bytes);
   copy.whole = header.has_value();
   if (header) copy.header = *header;
   return copy;

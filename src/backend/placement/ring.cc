@@ -3,8 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <bit>
 #include <cmath>
+#include <map>
 
 #include "base/assert.h"
 #include "crypto/hash.h"
@@ -30,6 +30,33 @@ std::string domain_of(const MapStore& store) {
 
 }  // namespace
 
+unsigned parts_in_a_domain(const Map& map) {
+  std::map<std::string, unsigned> stores_in;
+  unsigned usable = 0;
+  for (const MapStore& store : map.stores) {
+    if (!owns(store)) continue;
+    ++stores_in[domain_of(store)];
+    ++usable;
+  }
+  const unsigned width = std::min(map.redundancy.width(), usable);
+  for (unsigned most = 1;; ++most) {
+    unsigned room = 0;
+    for (const auto& [domain, stores] : stores_in) room += std::min(stores, most);
+    if (room >= width) return most;
+  }
+}
+
+Result<void> check_domains(const Map& map) {
+  const Redundancy& redundancy = map.redundancy;
+  const unsigned most = parts_in_a_domain(map);
+  if (redundancy.data == 1 || most <= redundancy.parity) return {};
+  return std::unexpected(
+      Error(ErrorCode::kInvalidArgument,
+            fmt::format("of {} one failure domain would hold {}, and {} may be lost",
+                        describe(redundancy), most, redundancy.parity))
+          .with_hint("Add stores in other domains, or ask for more parity."));
+}
+
 unsigned Ring::partition_of(std::string_view name) {
   return static_cast<unsigned>(hash_of(name) % kPartitions);
 }
@@ -50,6 +77,8 @@ Ring::Ring(const Map& map) : stores_(map.stores.size()), loads_(stores_), fair_(
   }
   domains_ = domains.size();
   width_ = std::min(map.redundancy.width(), usable);
+  const unsigned bearable = map.redundancy.data > 1 ? map.redundancy.parity : 1;
+  of_domain_max_ = std::max(bearable, parts_in_a_domain(map));
   share_out(map);
   orders_.reserve(kPartitions * stores_);
   for (unsigned partition = 0; partition < kPartitions; ++partition) choose(partition);
@@ -129,26 +158,23 @@ void Ring::choose(unsigned partition) {
   const std::vector<unsigned> met = walk(partition);
   std::vector<unsigned> order;
   std::uint64_t taken = 0;
-  std::uint64_t domains = 0;
-  const auto take = [&](bool within_share, bool new_domain) {
+  std::vector<unsigned> in_domain(domains_);
+  enum class Load : std::uint8_t { kWithinShare, kAny };
+  const auto take = [&](Load load, unsigned of_domain_max) {
     for (const unsigned i : met) {
       if (order.size() >= width_) return;
-      const std::uint64_t domain = std::uint64_t{1} << domain_of_[i];
-      if ((taken >> i & 1) != 0 || (new_domain && (domains & domain) != 0)) continue;
-      if (within_share && loads_[i] >= std::min<double>(kPartitions, fair_[i] * kOverload + 1))
-        continue;
+      if ((taken >> i & 1) != 0 || in_domain[domain_of_[i]] >= of_domain_max) continue;
+      const bool full = loads_[i] >= std::min<double>(kPartitions, fair_[i] * kOverload + 1);
+      if (load == Load::kWithinShare && full) continue;
       order.push_back(i);
       taken |= std::uint64_t{1} << i;
-      domains |= domain;
+      ++in_domain[domain_of_[i]];
       ++loads_[i];
     }
   };
-  // Rather too much on one store than two parts in one domain.
-  take(true, true);
-  const auto used = static_cast<std::size_t>(std::popcount(domains));
-  if (used < std::min<std::size_t>(width_, domains_)) take(false, true);
-  take(true, false);
-  take(false, false);
+  // Rather too much on one store than too many parts in one domain.
+  for (unsigned most = 1; most <= of_domain_max_; ++most) take(Load::kWithinShare, most);
+  take(Load::kAny, of_domain_max_);
   for (const unsigned i : met) {
     if ((taken >> i & 1) == 0) order.push_back(i);
   }

@@ -3,11 +3,11 @@
 //
 // Names fall into 4,096 partitions. On a circle of 64-bit numbers each store stands at about 256
 // points, more or fewer by its weight, and each partition at one. A partition's owners are the
-// first stores that a walk from its point meets, of distinct failure domains, and passing by
-// stores that have their share: a store owns at most 5 % more partitions than its weight asks
-// for. So a plain function of the map says where everything is, no store is much fuller than the
-// others, and a store that comes or goes moves little more than its own share: over 3 to 10 stores
-// 0.95 to 1.16 times that (ring_test.cc).
+// first stores that a walk from its point meets, of distinct failure domains (of shards, as many
+// in one as may be lost), and passing by stores that have their share: a store owns at most 5 %
+// more partitions than its weight asks for. So a plain function of the map says where everything
+// is, no store is much fuller than the others, and a store that comes or goes moves little more
+// than its own share: over 3 to 10 stores 0.95 to 1.16 times that (ring_test.cc).
 #pragma once
 
 #include <cstdint>
@@ -19,6 +19,11 @@
 namespace backstay::backend::placement {
 
 inline constexpr unsigned kPartitions = 4096;
+
+// How many parts of an object lie in one failure domain at least, however they are spread.
+[[nodiscard]] unsigned parts_in_a_domain(const Map& map);
+// invalid_argument where that is more shards than may be lost. Of copies it is no matter.
+Result<void> check_domains(const Map& map);
 
 class Ring {
  public:
@@ -49,6 +54,7 @@ class Ring {
   unsigned width_ = 0;  // owners of a partition
   std::size_t stores_ = 0;
   std::size_t domains_ = 0;
+  unsigned of_domain_max_ = 1;  // parts of an object
   std::vector<Point> points_;
   std::vector<unsigned> domain_of_;  // numbers of failure domains, by store
   std::vector<unsigned> idle_;       // own nothing

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <map>
 #include <set>
 
 namespace backstay::backend::placement {
@@ -110,6 +111,48 @@ TEST(Ring, UsesAllDomainsWhereThereAreTooFew) {
     std::set<std::string> used;
     for (unsigned i = 0; i < 4; ++i) used.insert(map.stores[order[i]].domain);
     ASSERT_EQ(used.size(), 2U) << p;
+  }
+}
+
+unsigned most_in_a_domain(const Map& map, const Ring& ring, unsigned partition) {
+  std::map<std::string, unsigned> in;
+  unsigned most = 0;
+  const std::vector<unsigned> order = ring.order_of_partition(partition);
+  for (unsigned i = 0; i < map.redundancy.width(); ++i)
+    most = std::max(most, ++in[map.stores[order[i]].domain]);
+  return most;
+}
+
+TEST(Ring, PutsNoMoreShardsIntoADomainThanMayBeLostWhereThereAreEnough) {
+  for (const unsigned domains : {3U, 4U, 5U, 6U}) {
+    const Map map = map_of(std::vector<std::uint32_t>(12, 1), {4, 2}, domains);
+    EXPECT_LE(parts_in_a_domain(map), 2U);
+    const Ring ring(map);
+    for (unsigned p = 0; p < kPartitions; ++p) ASSERT_LE(most_in_a_domain(map, ring, p), 2U) << p;
+  }
+  // Of uneven domains the large one is not filled.
+  Map uneven = map_of(std::vector<std::uint32_t>(10, 1), {4, 2}, 1);
+  uneven.stores[7].domain = uneven.stores[8].domain = "e";
+  uneven.stores[9].domain = "f";
+  EXPECT_EQ(parts_in_a_domain(uneven), 3U);
+  const Ring ring(uneven);
+  for (unsigned p = 0; p < kPartitions; ++p) ASSERT_EQ(most_in_a_domain(uneven, ring, p), 3U) << p;
+}
+
+TEST(Ring, AStoreThatComesOrGoesMovesAboutItsShareOfShards) {
+  struct Move {
+    unsigned stores;
+    Redundancy redundancy;
+  };
+  for (const auto& [stores, redundancy] : {Move{7, {4, 2}}, Move{9, {4, 2}}, Move{12, {8, 3}}}) {
+    const Map before = map_of(std::vector<std::uint32_t>(stores, 5), redundancy);
+    const Map after = map_of(std::vector<std::uint32_t>(stores + 1, 5), redundancy);
+    const double share = 1.0 / (stores + 1);
+    RecordProperty(fmt::format("moved_{}_{}", stores, redundancy.data),
+                   fmt::format("{:.4f}", moved(before, after)));
+    EXPECT_LE(moved(before, after), share * 1.2) << stores;
+    EXPECT_GE(moved(before, after), share * 0.85) << stores;
+    EXPECT_LE(moved(after, before), share * 1.3) << stores;
   }
 }
 

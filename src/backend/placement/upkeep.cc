@@ -59,12 +59,16 @@ class Pass {
   Result<void> look_after(const std::string& name, const Listed& listed);
   Result<void> look_after_control(const std::string& name, const Listed& listed);
   Result<void> look_after_bulk(const std::string& name, const Listed& listed);
+  Result<bool> put_missing(const std::string& name, const Listed& listed, StoreMask missing);
   Result<void> bury(const std::string& name, const Listed& listed);
   Result<void> spread_tombstones();
   struct ReadCopies {
     StoreMask whole = 0;
-    StoreMask unread = 0;  // away, or gone meanwhile: nothing can be said of them
+    StoreMask unread = 0;       // away, or gone meanwhile: nothing can be said of them
+    std::uint64_t indices = 0;  // numbers of the parts of a bulk object, where they were read
   };
+  Result<bool> is_whole_part(Backend& store, const std::string& name, unsigned i,
+                             ReadCopies& copies) const;
   // Reads the copies on all of these stores, or believes the listing.
   ReadCopies read_copies(const std::string& name, const Listed& listed, Reading reading);
   Result<void> replace_damaged(const std::string& name, const Settled& settled,
@@ -110,9 +114,16 @@ void Pass::remove_copies(const std::string& name, StoreMask stores) {
 Pass::ReadCopies Pass::read_copies(const std::string& name, const Listed& listed, Reading reading) {
   if (reading == Reading::kListings && !listed.sizes_differ) return {.whole = listed.stores};
   ReadCopies copies;
-  for (const unsigned i : members_of(listed.stores)) {
+  const bool bulk = kind_of(name) == Kind::kBulk;
+  const StoreMask owners = bulk ? owners_of(name) : 0;
+  // Of two parts of one number the owner's counts.
+  std::vector<unsigned> order = members_of(listed.stores & owners);
+  for (const unsigned i : members_of(listed.stores & ~owners)) order.push_back(i);
+  for (const unsigned i : order) {
     const auto read = [&]() -> Result<bool> {
-      return is_whole(*TRY(view_.store(i).reach()), name);
+      Backend& store = *TRY(view_.store(i).reach());
+      if (!bulk) return is_whole(store, name);
+      return is_whole_part(store, name, i, copies);
     };
     const Result<bool> good = read();
     if (!good) copies.unread |= mask_of(i);
@@ -121,6 +132,20 @@ Pass::ReadCopies Pass::read_copies(const std::string& name, const Listed& listed
   }
   if (copies.unread != 0) trouble(fmt::format("not all copies of {} could be read", name));
   return copies;
+}
+
+// A part whose number another store has, too, counts as damaged: it stands where another should.
+Result<bool> Pass::is_whole_part(Backend& store, const std::string& name, unsigned i,
+                                 ReadCopies& copies) const {
+  const Result<PartHeader> header = read_whole_part(store, name);
+  if (!header && header.error().code() == ErrorCode::kCorruption) return false;
+  if (!header) return std::unexpected(header.error().clone());
+  if (header->geometry.data != view_.map().redundancy.data) return false;
+  const std::uint64_t index = std::uint64_t{1} << header->index;
+  if (header->geometry.data > 1 && (copies.indices & index) != 0)
+    return (owners_of(name) & mask_of(i)) == 0;
+  copies.indices |= index;
+  return true;
 }
 
 // The listing may be hours old: it may have been stored anew since.
@@ -176,7 +201,8 @@ Result<void> Pass::look_after_control(const std::string& name, const Listed& lis
 
 Result<void> Pass::replace_damaged(const std::string& name, const Settled& settled,
                                    const Listed& listed, const ReadCopies& copies) {
-  const auto [whole, unread] = copies;
+  const StoreMask whole = copies.whole;
+  const StoreMask unread = copies.unread;
   StoreMask good = settled.holders & (whole | ~listed.stores);
   const StoreMask damaged = listed.stores & ~whole & ~unread;
   if (damaged != 0) {
@@ -204,49 +230,59 @@ Result<void> Pass::replace_damaged(const std::string& name, const Settled& settl
 
 Result<void> Pass::look_after_bulk(const std::string& name, const Listed& listed) {
   const StoreMask owners = owners_of(name);
-  const auto [whole, unread] = read_copies(name, listed, options_.reading);
-  if (const StoreMask damaged = listed.stores & ~whole & ~unread; damaged != 0) {
+  const ReadCopies read = read_copies(name, listed, options_.reading);
+  const StoreMask whole = read.whole;
+  const unsigned data = view_.map().redundancy.data;
+  if (const StoreMask damaged = listed.stores & ~whole & ~read.unread; damaged != 0) {
     clean_ = false;
-    // Blocks of a damaged copy may be all that is left.
-    if (whole == 0) {
-      if (unread == 0) report_.lost.push_back(name);
+    // Blocks of a damaged part may be all that is left.
+    if (count_of(data > 1 ? read.indices : whole) < data) {
+      if (read.unread == 0) report_.lost.push_back(name);
       return {};
     }
     // Reading took its time.
     Troubles troubles;
-    const Look now = Registers(view_).look(name, Registers::Depth::kHeader, 0, troubles);
-    if ((whole & now.there() & ~now.damaged()) == 0 || now.tombstones != 0) {
+    const PartsLook now = backend_.bulk(view_).look(name, troubles);
+    const StoreMask still = whole & now.whole();
+    if (count_of(data > 1 ? now.indices_on(still) : still) < data || now.tombstones != 0) {
       trouble(fmt::format("{} changed while it was read", name));
       return {};
     }
     remove_copies(name, damaged);
   }
-  const StoreMask missing = owners & ~whole & ~unread;
+  const StoreMask missing = owners & ~whole & ~read.unread;
+  if (missing != 0 && !TRY(put_missing(name, listed, missing))) return {};
   const StoreMask extras = whole & ~owners;
-  if (missing != 0) {
-    clean_ = false;
-    report_.copies_put += count_of(missing);
-    report_.bytes_put += listed.size_bytes.value_or(0) * count_of(missing);
-    if (dry()) return {};
-    if ((missing & ~listing_.answered) != 0) trouble(fmt::format("an owner of {} is away", name));
-    const Result<unsigned> put = Bulk(view_).complete(name);
-    if (!put && put.error().code() == ErrorCode::kNotFound) return {};  // removed meanwhile
-    if (!put) {
-      trouble(put.error().describe());
-      return {};
-    }
-    if (*put < count_of(missing & listing_.answered)) return {};  // the next pass
-  }
-  const StoreMask unsure = unread | (missing & ~listing_.answered);
+  const StoreMask unsure = read.unread | (missing & ~listing_.answered);
   if (extras == 0 || extras_ == Extras::kStay || unsure != 0) return {};
   clean_ = false;
   extra_.push_back({.name = name, .stores = extras});
   return {};
 }
 
+// Whether all that can be had of it is there now.
+Result<bool> Pass::put_missing(const std::string& name, const Listed& listed, StoreMask missing) {
+  const bool sharded = view_.map().redundancy.data > 1;
+  // Shards that are too few are nothing: who stored them was killed, and was not told that he had.
+  const bool unfinished = sharded && count_of(listed.stores) < view_.map().redundancy.data;
+  if (unfinished && listing_.answered == view_.all()) return false;
+  clean_ = false;
+  report_.copies_put += count_of(missing);
+  report_.bytes_put += listed.size_bytes.value_or(0) * count_of(missing);
+  if (dry()) return false;
+  if ((missing & ~listing_.answered) != 0) trouble(fmt::format("an owner of {} is away", name));
+  const Result<unsigned> put = backend_.bulk(view_).complete(name);
+  if (!put && put.error().code() == ErrorCode::kNotFound) return false;  // removed meanwhile
+  if (!put) {
+    trouble(put.error().describe());
+    return false;
+  }
+  return *put >= count_of(missing & listing_.answered);  // else in the next pass
+}
+
 StoreMask Pass::owners_of(const std::string& name) const {
   StoreMask owners = 0;
-  for (const unsigned i : Bulk(view_).owners_of(name)) owners |= mask_of(i);
+  for (const unsigned i : backend_.bulk(view_).owners_of(name)) owners |= mask_of(i);
   return owners;
 }
 
@@ -259,11 +295,8 @@ StoreMask Pass::flush() {
 
 // Every owner has it, also one that got it from somebody else a moment ago.
 bool Pass::owners_keep(const std::string& name) {
-  Troubles troubles;
-  const Look look = Registers(view_).look(name, Registers::Depth::kHeader, 0, troubles);
-  const StoreMask owners = owners_of(name);
-  if ((look.there() & ~look.damaged() & owners) != owners) return false;
-  return std::ranges::all_of(members_of(owners), [&](unsigned i) {
+  if (!backend_.bulk(view_).owners_have_all(name)) return false;
+  return std::ranges::all_of(members_of(owners_of(name)), [&](unsigned i) {
     const auto adopt = [&]() -> Result<void> { return TRY(view_.store(i).reach())->adopt(name); };
     const bool adopted = adopt().has_value();
     if (adopted) view_.store(i).touch();
@@ -306,7 +339,7 @@ Result<void> Pass::put_back_under_a_later_map(std::size_t gone) {
   }
   const std::shared_ptr<const View> now = backend_.view();
   for (std::size_t i = 0; i < gone; ++i)
-    static_cast<void>(Bulk(*now).complete(extra_[i].name).has_value());
+    static_cast<void>(backend_.bulk(*now).complete(extra_[i].name).has_value());
   return {};
 }
 
@@ -418,54 +451,7 @@ Result<void> settle_map(PlacementBackend& backend, const View& view) {
   return {};
 }
 
-void count_copies(const View& view, const std::string& name, const Listed& listed,
-                  const Listing& listing, PlacementStatus& status) {
-  if (listing.tombstone_of(name) != nullptr) {
-    status.left_over += count_of(listed.stores);
-    return;
-  }
-  ++status.objects;
-  StoreMask wanted = view.all();
-  if (kind_of(name) == Kind::kBulk) {
-    wanted = 0;
-    for (const unsigned i : Bulk(view).owners_of(name)) wanted |= mask_of(i);
-  }
-  bool whole = true;
-  for (unsigned i = 0; i < status.stores.size(); ++i) {
-    const bool has = (listed.stores & mask_of(i)) != 0;
-    const bool should = (wanted & mask_of(i)) != 0;
-    if (has) ++status.stores[i].objects;
-    if (has) status.stores[i].bytes += part_bytes(listed.size_bytes.value_or(0));
-    if (should && !has && status.stores[i].trouble.empty()) ++status.stores[i].missing;
-    if (has && !should) ++status.stores[i].misplaced;
-    whole = whole && (has || !should);
-  }
-  if (!whole) ++status.incomplete;
-}
-
 }  // namespace
-
-Result<PlacementStatus> placement_status(PlacementBackend& backend) {
-  static_cast<void>(TRY(backend.is_current(*backend.view())));
-  const std::shared_ptr<const View> view = backend.view();
-  PlacementStatus status{.map = view->map()};
-  double owned = 0;
-  for (const unsigned load : view->ring().loads()) owned += load;
-  for (unsigned i = 0; i < view->map().stores.size(); ++i) {
-    StoreStatus store{.store = view->map().stores[i], .trouble = {}};
-    const Result<void> there = view->store(i).is_itself();
-    if (!there) store.trouble = there.error().describe();
-    if (owned > 0) store.share = view->ring().loads()[i] / owned;
-    status.stores.push_back(std::move(store));
-  }
-  Listing listing;
-  // Gaps are shown as what is missing.
-  static_cast<void>(list_stores(*view, "", ListWhat::kRepositoryAndMaps, listing).has_value());
-  status.removed = listing.tombstones.size();
-  for (const auto& [name, listed] : listing.objects)
-    count_copies(*view, name, listed, listing, status);
-  return status;
-}
 
 Result<UpkeepReport> repair_placement(PlacementBackend& backend, const UpkeepOptions& options) {
   return backend.by_current_map([&](const View& view) -> Result<UpkeepReport> {
@@ -487,6 +473,15 @@ Result<void> change_map(PlacementBackend& backend, const std::function<Result<vo
   }
   Map next = view->map();
   TRY(edit(next));
+  if (next.redundancy.data != view->map().redundancy.data) {
+    return std::unexpected(
+        Error(ErrorCode::kUnsupported,
+              fmt::format("{} do not become {}", describe(view->map().redundancy),
+                          describe(next.redundancy)))
+            .with_hint("Make a repository in another placement, on empty stores, and fill it with "
+                       "backstay copy. The number of copies, and of shards that may be lost, can "
+                       "change."));
+  }
   ++next.version;
   next.phase = Phase::kMoving;
   next.losses_before_and_one = view->map().losses() + 1;
