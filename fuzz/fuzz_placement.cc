@@ -53,6 +53,14 @@ void read_part(ByteView bytes) {
     std::copy(hash.bytes.begin(), hash.bytes.end(), part.begin() + kHashed);
   }
   const std::size_t size = part.size();
+  const auto header = placement::decode_part_header("data/3f/a", part);
+  if (header) {
+    ASSERT(header->index == 0 || header->index < header->geometry.width());
+    ASSERT(header->geometry.data * header->payload_bytes >= header->object_bytes ||
+           header->object_bytes > (std::uint64_t{1} << 58));
+    const auto shard = placement::open_part("data/3f/a", part, header->geometry.data);
+    if (shard) ASSERT(placement::part_bytes(shard->bytes.size()) == size);
+  }
   const auto copy = placement::open_copy("data/3f/a", std::move(part));
   if (copy) ASSERT(placement::part_bytes(copy->bytes.size()) == size);
 }
