@@ -26,6 +26,15 @@ class Tool:
     def restored(self, source):
         return self.target / str(source).lstrip("/")
 
+    def call(self, *arguments):
+        raise NotImplementedError
+
+    def backup(self, source):
+        self.call("backup", source)
+
+    def restore(self):
+        self.call("restore", "latest", "--target", self.target)
+
 
 class Backstay(Tool):
     def call(self, *arguments):
@@ -37,12 +46,6 @@ class Backstay(Tool):
     def begin(self):
         self.call("init", "--kdf-memory", "8KiB")
 
-    def backup(self, source):
-        self.call("backup", source)
-
-    def restore(self):
-        self.call("restore", "latest", "--target", self.target)
-
 
 class Restic(Tool):
     def call(self, *arguments):
@@ -52,12 +55,6 @@ class Restic(Tool):
 
     def begin(self):
         self.call("init")
-
-    def backup(self, source):
-        self.call("backup", source)
-
-    def restore(self):
-        self.call("restore", "latest", "--target", self.target)
 
 
 class Rclone(Tool):
