@@ -77,13 +77,6 @@ constexpr Scheme kSchemes[] = {
      .check_is_free = webdav::check_webdav_is_free},
 };
 
-// "s3" of "s3://bucket"; empty for a path. A path with a colon before its first slash needs "./".
-std::string_view scheme_of(std::string_view url) {
-  const std::size_t end = url.find_first_of(":/");
-  if (end == std::string_view::npos || url[end] == '/') return {};
-  return url.substr(0, end);
-}
-
 const Scheme* scheme_with_opener(std::string_view url) {
   const std::string_view name = scheme_of(url);
   const Scheme* const found = std::ranges::find(kSchemes, name, &Scheme::name);
@@ -137,6 +130,12 @@ std::unique_ptr<Backend> tuned(std::unique_ptr<Backend> store, const StoreWorld&
 }
 
 }  // namespace
+
+std::string_view scheme_of(std::string_view url) {
+  const std::size_t end = url.find_first_of(":/");
+  if (end == std::string_view::npos || url[end] == '/') return {};
+  return url.substr(0, end);
+}
 
 Result<void> check_is_free(std::string_view url, const StoreWorld& world) {
   if (const Scheme* const scheme = scheme_with_opener(url))

@@ -16,6 +16,9 @@ enum class OpenKind : std::uint8_t {
   kCreate,  // makes the place where it is missing
 };
 
+// "s3" of "s3://bucket"; empty for a path. A path with a colon before its first slash needs "./".
+[[nodiscard]] std::string_view scheme_of(std::string_view url);
+
 // Takes "/path", "relative/path", "file:///path" (with %XX for bytes that a URL cannot hold),
 // "s3://BUCKET/PREFIX?...", "azure://CONTAINER/PREFIX?...", "sftp://USER@HOST:PORT/PATH",
 // "ftps://..." (also ftp:), "webdavs://..." (also webdav:), "backstays://HOST:PORT/NAME" (also

@@ -34,14 +34,14 @@ constexpr backend::RetryPolicy kAskShortly{.attempts_max = 5,
                                            .time_max = std::chrono::milliseconds(20'000)};
 
 bool is_folder_of_this_machine(std::string_view url) {
-  return url.starts_with("file://") ||
-         (url.find("://") == std::string_view::npos && !url.starts_with("placement:"));
+  const std::string_view scheme = backend::scheme_of(url);
+  return scheme.empty() || scheme == "file";
 }
 
 // The same place by the same text, wherever the command is run.
 Result<std::string> remote_url(const Context& context) {
   std::string url = TRY(repository_url(context));
-  if (url.find("://") != std::string::npos || url.starts_with("placement:")) return url;
+  if (!backend::scheme_of(url).empty()) return url;
   return snapshot::clean_path(url, TRY(io::current_directory()));
 }
 
