@@ -15,6 +15,7 @@
 #include "cli/snapshot_choice.h"
 #include "cli/stage.h"
 #include "engine/notes.h"
+#include "engine/series.h"
 #include "json/json.h"
 
 namespace backstay::cli {
@@ -29,10 +30,10 @@ struct SnapshotsArguments {
 // The newest `count` of every series (same host and paths), in the order given.
 std::vector<repo::StoredSnapshot> newest(std::vector<repo::StoredSnapshot> snapshots,
                                          std::uint64_t count) {
-  std::map<std::pair<std::string, std::vector<std::string>>, std::uint64_t> seen;
+  std::map<engine::Series, std::uint64_t> seen;
   std::vector<repo::StoredSnapshot> kept;
   for (auto it = snapshots.rbegin(); it != snapshots.rend(); ++it) {
-    if (seen[{it->snapshot.host, it->snapshot.paths}]++ < count) kept.push_back(std::move(*it));
+    if (seen[engine::series_of(it->snapshot)]++ < count) kept.push_back(std::move(*it));
   }
   std::ranges::reverse(kept);
   return kept;

@@ -8,6 +8,7 @@
 #include "engine/backup/backup_run.h"
 #include "engine/backup/memory_plan.h"
 #include "engine/backup/settle_packs.h"
+#include "engine/series.h"
 #include "repo/lease.h"
 #include "snapshot/tree_key.h"
 
@@ -146,12 +147,11 @@ Error with_advice(Error error, const BackupOptions& options) {
 std::optional<repo::StoredSnapshot> choose_parent(
     const std::vector<repo::StoredSnapshot>& snapshots, const BackupOptions& options,
     Timestamp now) {
-  constexpr std::int64_t kClocksDifferBySeconds = 24 * 60 * 60;
   if (options.type == BackupType::kFull) return std::nullopt;
   for (auto it = snapshots.rbegin(); it != snapshots.rend(); ++it) {
     // Else whoever has a write-only key could say what this machine's files hold.
     if (!it->by_full_key) continue;
-    if (it->snapshot.started.seconds > now.seconds + kClocksDifferBySeconds) continue;
+    if (is_of_the_future(it->snapshot, now)) continue;
     const bool wanted =
         options.type == BackupType::kIncremental || it->snapshot.type == BackupType::kFull;
     if (wanted && same_series(it->snapshot, options)) return *it;

@@ -7,35 +7,23 @@
 #include "base/try.h"
 #include "engine/check/verified_packs.h"
 #include "engine/copy.h"
+#include "engine/series.h"
 #include "repo/pack_survey.h"
 
 namespace backstay::engine {
 namespace {
 
 using repo::StoredSnapshot;
-using SourceKey = std::pair<std::string, std::vector<std::string>>;
-
-SourceKey source_of(const StoredSnapshot& stored) {
-  return {stored.snapshot.host, stored.snapshot.paths};
-}
-
-// Clocks differ by less than a day (as for choose_parent()): what began later than that was dated
-// by a clock that was wrong, and else nothing would ever be newer.
-bool is_of_the_future(const StoredSnapshot& one, Timestamp now) {
-  constexpr std::int64_t kClocksDifferBySeconds = 24 * 60 * 60;
-  return one.snapshot.started.seconds > now.seconds + kClocksDifferBySeconds;
-}
-
-using Newest = std::map<SourceKey, const StoredSnapshot*>;
+using Newest = std::map<Series, const StoredSnapshot*>;
 
 // Of each source the newest; one of the future only where the source has no other.
 Newest newest_of(const std::vector<StoredSnapshot>& all, Timestamp now) {
   const auto rank = [&](const StoredSnapshot& one) {
-    return std::pair(!is_of_the_future(one, now), one.snapshot.started);
+    return std::pair(!is_of_the_future(one.snapshot, now), one.snapshot.started);
   };
   Newest newest;
   for (const StoredSnapshot& one : all) {
-    const StoredSnapshot*& known = newest[source_of(one)];
+    const StoredSnapshot*& known = newest[series_of(one.snapshot)];
     if (known == nullptr || rank(*known) <= rank(one)) known = &one;
   }
   return newest;
@@ -115,15 +103,15 @@ CatchUp catch_up(const repo::RepositoryId& from, const std::vector<StoredSnapsho
   const auto is_there = [&](const StoredSnapshot& one) {
     return there.contains(origin_of(from, one));
   };
-  std::map<SourceKey, Timestamp> newest;
+  std::map<Series, Timestamp> newest;
   for (const StoredSnapshot& one : originals) {
-    if (is_of_the_future(one, options.now) || !is_there(one)) continue;
-    const auto [known, first] = newest.emplace(source_of(one), one.snapshot.started);
+    if (is_of_the_future(one.snapshot, options.now) || !is_there(one)) continue;
+    const auto [known, first] = newest.emplace(series_of(one.snapshot), one.snapshot.started);
     if (!first) known->second = std::max(known->second, one.snapshot.started);
   }
   CatchUp result;
   for (const StoredSnapshot& one : originals) {
-    const auto known = newest.find(source_of(one));
+    const auto known = newest.find(series_of(one.snapshot));
     const bool missed = known == newest.end() || known->second < one.snapshot.started;
     if ((missed || one.id == options.made_now) && !is_there(one)) result.wanted.push_back(one);
   }
