@@ -21,34 +21,36 @@ Result<void> require_full_key(const repo::Repository& repository) {
 }
 
 // A stage that cannot be kept up to date must not keep anything from being backed up; that the
-// repository has gone away meanwhile must be known. False when something was wrong.
-Result<bool> go_on_after(const Context& context, Result<bool> done, const std::string& what) {
-  const bool ends = !done && (done.error().code() == ErrorCode::kUnavailable ||
-                              done.error().code() == ErrorCode::kCancelled);
-  if (done || ends) return done;
-  context.console.warning(fmt::format("{}: {}", what, done.error().describe()),
-                          done.error().hint());
-  return false;
+// repository has gone away meanwhile must be known.
+Result<void> go_on_after(const Context& context, const Error& error, std::string_view what) {
+  if (error.code() == ErrorCode::kUnavailable || error.code() == ErrorCode::kCancelled)
+    return std::unexpected(error.clone());
+  context.console.warning(fmt::format("{}: {}", what, error.describe()), error.hint());
+  return {};
 }
 
 // False when something stays that could not be sent.
 Result<bool> send_what_waits(Context& context, const Stage& stage, repo::Repository& repository,
                              const GivenCredential& given) {
-  const auto sent = TRY(send_stage(context, stage, repository, given));
-  if (!sent)
+  const auto sent = send_stage(context, stage, repository, given);
+  if (!sent) {
+    TRY(go_on_after(context, sent.error(), "what waits in the stage could not be sent"));
+    return false;
+  }
+  if (!*sent)
     context.console.note("another run uses the stage: what waits in it is sent by a later one");
-  return !sent || sent->kept == 0;
+  return !*sent || (*sent)->kept == 0;
 }
 
-Result<bool> learn(const Context& context, const Stage& stage, const repo::Repository& repository) {
+Result<void> learn(const Context& context, const Stage& stage, const repo::Repository& repository) {
   const auto lock = TRY(stage.try_lock(io::FileLock::kExclusive));
   if (!lock) {
     context.console.detail("another run uses the stage: it is not brought up to date");
-    return true;
+    return {};
   }
   TRY_DOING("keeping what is needed to go on without the repository",
             stage.learn(repository.store()));
-  return true;
+  return {};
 }
 
 Result<MadeBackup> back_up_there(Context& context, const Stage& stage, const GivenCredential& given,
@@ -56,22 +58,17 @@ Result<MadeBackup> back_up_there(Context& context, const Stage& stage, const Giv
   const auto repository = TRY(
       open_repository(context, KeyUse::kWriting, WhenChanged::kRefuse, given ? &given : nullptr));
   TRY(require_full_key(*repository));
-  constexpr const char* kNotSent = "what waits in the stage could not be sent";
   bool all_sent = true;
   if (storing == Storing::kYes) {
-    all_sent =
-        TRY(go_on_after(context, send_what_waits(context, stage, *repository, given), kNotSent));
-    TRY(go_on_after(context, learn(context, stage, *repository),
-                    "the stage could not be prepared"));
+    all_sent = TRY(send_what_waits(context, stage, *repository, given));
+    if (const auto learnt = learn(context, stage, *repository); !learnt)
+      TRY(go_on_after(context, learnt.error(), "the stage could not be prepared"));
   }
   MadeBackup made = TRY(make(*repository, 0));
   if (storing == Storing::kNo) return made;
   // What was lacking for it may have come with this backup.
-  if (!all_sent) {
-    auto again =
-        go_on_after(context, send_what_waits(context, stage, *repository, given), kNotSent);
-    made.all_sent = again && *again;
-  }
+  if (!all_sent)
+    made.all_sent = send_what_waits(context, stage, *repository, given).value_or(false);
   // The snapshot is there, whatever comes of this.
   const auto learnt = learn(context, stage, *repository);
   if (!learnt)
