@@ -65,10 +65,7 @@ Result<void> CopyToPlaces::copy(const Place& place, const Snapshots& snapshots, 
 Result<CopyToPlaces::Copied> CopyToPlaces::copy_to(const Place& place, const Snapshots& snapshots,
                                                    Amount amount) {
   const InSet& in_set = *world_.context.in_set;
-  PlaceContext there({.set = in_set.set,
-                      .place = place,
-                      .given = in_set.given,
-                      .meant = InSet::Meant::kThisPlace});
+  PlaceContext there(in_set, place);
   const bool same_key = !place.has_own_secret() && !in_set.set.primary.has_own_secret();
   const auto copy = TRY(open_repository(there.context(), KeyUse::kReading, WhenChanged::kRefuse,
                                         same_key ? &world_.given : nullptr));

@@ -23,10 +23,6 @@ Json id_or_null(const std::optional<Id>& id) {
   return id ? Json(id->hex()) : Json(nullptr);
 }
 
-Json time_or_null(const std::optional<Timestamp>& time) {
-  return time ? Json(format_rfc3339(*time)) : Json(nullptr);
-}
-
 // What a repair left out of a snapshot.
 Json repaired_or_null(const std::optional<snapshot::Repaired>& repaired) {
   if (!repaired) return nullptr;
@@ -57,6 +53,10 @@ Json held_array(const engine::BindingHolds& holds, const snapshot::SnapshotId& i
 }
 
 }  // namespace
+
+Json time_or_null(const std::optional<Timestamp>& time) {
+  return time ? Json(format_rfc3339(*time)) : Json(nullptr);
+}
 
 Json error_line(const Error& error) {
   Json line = line_of("error");

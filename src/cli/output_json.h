@@ -19,6 +19,7 @@
 
 namespace backstay::cli {
 
+[[nodiscard]] json::Json time_or_null(const std::optional<Timestamp>& time);
 [[nodiscard]] json::Json error_line(const Error& error);
 [[nodiscard]] json::Json backup_summary(const engine::BackupReport& report, double seconds);
 [[nodiscard]] json::Json deleted_line(const std::string& path, snapshot::EntryType type);

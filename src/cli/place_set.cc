@@ -4,6 +4,7 @@
 
 #include <utility>
 
+#include "backend/open.h"
 #include "backend/placement.h"
 #include "base/try.h"
 #include "cli/console.h"
@@ -57,13 +58,8 @@ GlobalOptions options_of(const GlobalOptions& given, const Place& place) {
   return options;
 }
 
-bool has_scheme(std::string_view url) {
-  const std::size_t end = url.find_first_of(":/");
-  return end != std::string_view::npos && url[end] == ':';
-}
-
 void make_absolute(Place& place, const std::string& folder) {
-  if (!has_scheme(place.url)) place.url = snapshot::clean_path(place.url, folder);
+  if (backend::scheme_of(place.url).empty()) place.url = snapshot::clean_path(place.url, folder);
   for (SecretReference* secret : {&place.passphrase, &place.recovery_key, &place.key}) {
     if (secret->kind == Kind::kFile) secret->value = snapshot::clean_path(secret->value, folder);
   }
@@ -136,6 +132,12 @@ PlaceContext::PlaceContext(const InSet& in_set)
                            .in_set = &in_set_});
 }
 
+PlaceContext::PlaceContext(const InSet& in_set, const Place& place)
+    : PlaceContext({.set = in_set.set,
+                    .place = place,
+                    .given = in_set.given,
+                    .meant = InSet::Meant::kThisPlace}) {}
+
 PlaceContext::~PlaceContext() = default;
 
 Result<void> check_place_secret(const InSet& in_set) {
@@ -187,10 +189,7 @@ Result<ExitCode> read_from_places(Context& context, const RunCommand& run, Resul
     // What came out already must not come twice.
     if (!another_may_help(failure) || context.console.printed() != printed) break;
     tell_of_other_place(context, {.from = *tried, .to = copy}, failure, results);
-    PlaceContext place({.set = in_set->set,
-                        .place = copy,
-                        .given = in_set->given,
-                        .meant = InSet::Meant::kThisPlace});
+    PlaceContext place(*in_set, copy);
     Result<ExitCode> next = run(place.context());
     if (next) return next;
     tried = &copy;

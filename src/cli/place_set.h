@@ -43,6 +43,8 @@ Result<ChosenSet> read_place_set(std::string_view url);
 class PlaceContext {
  public:
   explicit PlaceContext(const InSet& in_set);
+  // Of one place of the same set, alone.
+  PlaceContext(const InSet& in_set, const policy::Place& place);
   ~PlaceContext();
   [[nodiscard]] Context& context() { return *context_; }
 

@@ -71,10 +71,7 @@ class FromCopies {
   }
 
   Result<void> restore_from(const Place& place) {
-    PlaceContext there({.set = in_set_.set,
-                        .place = place,
-                        .given = in_set_.given,
-                        .meant = InSet::Meant::kThisPlace});
+    PlaceContext there(in_set_, place);
     const auto repository = TRY(open_repository(there.context()));
     const repo::StoredSnapshot copy = TRY(find_copy(*repository));
     TRY(load_index(there.context(), *repository));

@@ -12,6 +12,7 @@
 
 #include "base/try.h"
 #include "cli/console.h"
+#include "cli/output_json.h"
 #include "cli/output_text.h"
 #include "cli/place_set.h"
 #include "cli/running.h"
@@ -19,6 +20,7 @@
 #include "cli/table.h"
 #include "engine/copies.h"
 #include "engine/copy.h"
+#include "engine/series.h"
 #include "json/json.h"
 #include "policy/copy_digits.h"
 
@@ -54,10 +56,7 @@ Result<std::vector<Seen>> look_at_all(Context& context, Running& running) {
   all.push_back({.place = &in_set.set.primary, .primary = true});
   for (const policy::Place& copy : in_set.set.copies) all.push_back({.place = &copy});
   for (Seen& seen : all) {
-    PlaceContext there({.set = in_set.set,
-                        .place = *seen.place,
-                        .given = in_set.given,
-                        .meant = InSet::Meant::kThisPlace});
+    PlaceContext there(in_set, *seen.place);
     const Result<void> looked = look(there.context(), running, seen);
     if (looked) continue;
     if (looked.error().code() == ErrorCode::kCancelled)
@@ -108,13 +107,11 @@ std::vector<repo::StoredSnapshot> gone_from(const Seen& primary, const std::vect
 // it was not all of a source, which is rather a machine that is no more.
 std::vector<repo::StoredSnapshot> with_gone(std::vector<repo::StoredSnapshot> snapshots,
                                             const std::vector<repo::StoredSnapshot>& gone) {
-  const auto source_of = [](const repo::StoredSnapshot& one) {
-    return std::pair(one.snapshot.host, one.snapshot.paths);
-  };
-  std::set<std::pair<std::string, std::vector<std::string>>> sources;
-  for (const repo::StoredSnapshot& one : snapshots) sources.insert(source_of(one));
+  std::set<engine::Series> sources;
+  for (const repo::StoredSnapshot& one : snapshots) sources.insert(engine::series_of(one.snapshot));
   for (const repo::StoredSnapshot& one : gone) {
-    if (sources.empty() || sources.contains(source_of(one))) snapshots.push_back(one);
+    if (sources.empty() || sources.contains(engine::series_of(one.snapshot)))
+      snapshots.push_back(one);
   }
   return snapshots;
 }
@@ -172,10 +169,6 @@ std::optional<Timestamp> newest_of(const Seen& seen) {
 
 // ---- for programs
 
-json::Json time_or_null_of(const std::optional<Timestamp>& time) {
-  return time ? json::Json(format_rfc3339(*time)) : json::Json(nullptr);
-}
-
 json::Json place_line(const Seen& seen) {
   const engine::Holdings& holdings = seen.holdings;
   json::Json line = json::line_of("place");
@@ -193,12 +186,12 @@ json::Json place_line(const Seen& seen) {
   line["snapshots_lacking"] = seen.lacks;
   if (seen.primary) line["snapshots_gone"] = seen.gone;
   line["up_to_date"] = facts_of(seen).current;
-  line["newest"] = time_or_null_of(newest_of(seen));
+  line["newest"] = time_or_null(newest_of(seen));
   line["append_only"] = holdings.append_only;
   line["immutable"] = holdings.immutable;
   line["packs"] = holdings.packs;
   line["packs_verified"] = holdings.packs_verified;
-  line["verified_since"] = time_or_null_of(holdings.verified_since);
+  line["verified_since"] = time_or_null(holdings.verified_since);
   line["packs_damaged"] = holdings.packs_damaged;
   line["packs_lost"] = holdings.packs_lost;
   line["index_damages"] = holdings.index_damages;
