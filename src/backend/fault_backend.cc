@@ -24,6 +24,12 @@ void FaultBackend::crash_at(std::uint64_t number, Effect effect) {
   crash_effect_ = effect;
 }
 
+void FaultBackend::crash_in(std::string doing, Effect effect) {
+  const MutexLock lock(mutex_);
+  crash_beginning_ = std::move(doing);
+  crash_effect_ = effect;
+}
+
 void FaultBackend::limit_space(std::uint64_t bytes) {
   const MutexLock lock(mutex_);
   space_left_ = bytes;
@@ -77,7 +83,7 @@ std::optional<FaultBackend::Fault> FaultBackend::fault_of_call(std::string doing
   if (crashed_in_) return Fault{ErrorCode::kCancelled, Effect::kLost};
   if (numbered_ == Numbered::kChanges && change == Change::kNo) return std::nullopt;
   ++calls_;
-  if (crash_number_ == calls_) {
+  if (crash_number_ == calls_ || (crash_beginning_ && doing.starts_with(*crash_beginning_))) {
     crashed_in_ = std::move(doing);
     return Fault{ErrorCode::kCancelled, crash_effect_};
   }

@@ -35,6 +35,9 @@ class FaultBackend final : public Backend {
   void fail_at(std::uint64_t number, ErrorCode code, Effect effect = Effect::kLost);
   // The call with this number and all later ones, numbered or not, fail with `cancelled`.
   void crash_at(std::uint64_t number, Effect effect);
+  // The same from the first numbered call that reads as crashed_in() would tell it from its
+  // beginning ("put snapshots/"), whatever its number is.
+  void crash_in(std::string doing, Effect effect);
   // From now on puts of more than `bytes` in total fail with no_space.
   void limit_space(std::uint64_t bytes);
   // The byte at `offset` of `name` is read with all bits turned.
@@ -96,6 +99,7 @@ class FaultBackend final : public Backend {
   std::uint64_t calls_ GUARDED_BY(mutex_) = 0;
   std::map<std::uint64_t, Fault> faults_ GUARDED_BY(mutex_);
   std::optional<std::uint64_t> crash_number_ GUARDED_BY(mutex_);
+  std::optional<std::string> crash_beginning_ GUARDED_BY(mutex_);
   Effect crash_effect_ GUARDED_BY(mutex_) = Effect::kLost;
   std::optional<std::string> crashed_in_ GUARDED_BY(mutex_);
   std::optional<std::uint64_t> space_left_ GUARDED_BY(mutex_);

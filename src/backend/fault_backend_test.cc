@@ -70,6 +70,15 @@ TEST_F(FaultTest, NumbersChangesOnlyWhenAskedTo) {
   EXPECT_FALSE(backend.head("a").has_value()) << "after a crash reads fail as well";
 }
 
+TEST_F(FaultTest, CrashesInTheFirstCallThatBeginsSo) {
+  FaultBackend backend(inner);
+  backend.crash_in("put b", Effect::kLost);
+  EXPECT_FALSE(run(backend).has_value());
+  EXPECT_EQ(backend.crashed_in(), "put b");
+  EXPECT_TRUE(inner.head("a").has_value());
+  EXPECT_FALSE(inner.head("b").has_value());
+}
+
 TEST_F(FaultTest, DecidesWhetherTheChangeThatIsHitTookEffect) {
   for (const Effect effect : {Effect::kLost, Effect::kApplied}) {
     inner.set_objects({});
