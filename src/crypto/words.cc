@@ -88,8 +88,8 @@ std::unexpected<Error> bad_words(std::string message, std::string hint) {
 std::string encode_checked(ByteView bytes) {
   const Digest check = blake3(bytes);
   Coded coded(bytes.size() + kCheckBytes);
-  std::ranges::copy(bytes, coded.bytes.begin());
-  std::copy_n(check.bytes.begin(), kCheckBytes, coded.bytes.end() - kCheckBytes);
+  const auto behind = std::ranges::copy(bytes, coded.bytes.begin()).out;
+  std::copy_n(check.bytes.begin(), kCheckBytes, behind);
   std::string out;
   out.reserve(coded.bytes.size() / 2 * (kWordLetters + 1));
   for (std::size_t i = 0; i < coded.bytes.size(); i += 2) {
