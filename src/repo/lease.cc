@@ -342,6 +342,11 @@ Result<void> Lease::confirm() {
   return ask();
 }
 
+void Lease::abandon() {
+  end_thread(state_->renewer);
+  state_->released = true;
+}
+
 Result<void> Lease::release() {
   if (state_->released) return {};
   state_->released = true;

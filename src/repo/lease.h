@@ -35,7 +35,7 @@ Result<LeaseRecord> decode_lease(ByteView stored, const RepositoryId& repository
 // After its last renewal, by the store's clock.
 [[nodiscard]] std::int64_t seconds_until_dead(const LeaseRecord& lease);
 
-// Held while it lives. Destruction removes it without a report.
+// Held while it lives. Destruction removes it without a report, unless it was abandoned.
 class Lease {
  public:
   // By a thread of its own, or by whoever holds it calling renew().
@@ -55,6 +55,9 @@ class Lease {
   // count (docs/format.md section 8.3). Ends the renewing: release() comes next.
   Result<void> confirm();
   Result<void> release();
+  // Leaves it in the store for a collection to end, and ends the renewing: for an operation whose
+  // last change may yet take effect. release() does nothing any more.
+  void abandon();
   [[nodiscard]] const LeaseId& id() const;
 
  private:

@@ -369,10 +369,29 @@ Result<bool> Repository::is_to_be_taken_back(const snapshot::SnapshotId& id,
   return decided ? !counts(id, snapshot) : !undecided;
 }
 
+// Whether a snapshot whose put failed so may still appear, now or later. Its lease must protect
+// what it refers to until a collection has said that it does not count.
+static bool may_take_effect(ErrorCode code) {
+  switch (code) {
+    case ErrorCode::kInvalidArgument:
+    case ErrorCode::kPermissionDenied:
+    case ErrorCode::kNoSpace:
+    case ErrorCode::kUnsupported:
+      return false;
+    default:
+      return true;
+  }
+}
+
 Result<snapshot::SnapshotId> Repository::commit_snapshot(snapshot::Snapshot snapshot,
                                                          Lease& lease) {
   snapshot.lease = snapshot::CommitLease{lease.id().bytes};
-  const snapshot::SnapshotId id = TRY(store_snapshot(snapshot));
+  const auto stored = store_snapshot(snapshot);
+  if (!stored) {
+    if (may_take_effect(stored.error().code())) lease.abandon();
+    return std::unexpected(stored.error().clone());
+  }
+  const snapshot::SnapshotId id = *stored;
   auto confirmed = lease.confirm();
   // And that nobody has said that it does not count, whatever he had seen.
   if (confirmed) {

@@ -10,6 +10,7 @@ namespace {
 
 constexpr std::uint64_t kOf = 1024;
 constexpr std::size_t kListingParts = 3;
+constexpr std::uint64_t kOnTheWayMax = 1000;  // calls
 
 std::unexpected<Error> no_object(std::string_view name) {
   return fail(ErrorCode::kNotFound, "there is no object " + std::string(name));
@@ -47,6 +48,25 @@ const SharedStore::Objects& SharedStore::listed() {
   return shown_;
 }
 
+void SharedStore::put_later(std::uint64_t at_call, std::string name,
+                            std::shared_ptr<const Bytes> bytes) {
+  on_the_way_.emplace(at_call, std::pair(std::move(name), std::move(bytes)));
+}
+
+void SharedStore::arrive(SeededRng& dice) {
+  while (!on_the_way_.empty() && on_the_way_.begin()->first <= calls) {
+    auto& [name, bytes] = on_the_way_.begin()->second;
+    if (objects.try_emplace(name, Object{.bytes = bytes, .modified = now}).second)
+      changed(name, dice);
+    on_the_way_.erase(on_the_way_.begin());
+  }
+}
+
+void SharedStore::arrive_all(SeededRng& dice) {
+  if (!on_the_way_.empty()) calls = std::max(calls, on_the_way_.rbegin()->first);
+  arrive(dice);
+}
+
 SimBackend::SimBackend(SharedStore& store, SeededRng& dice, const Faults& faults,
                        std::function<void()> yield)
     : store_(store), dice_(dice), faults_(faults), yield_(std::move(yield)) {}
@@ -60,6 +80,7 @@ SimBackend::Fate SimBackend::begin(std::string_view what, std::string_view name)
   if (crashed_) return Fate::kNotDone;
   yield_();
   ++store_.calls;
+  store_.arrive(dice_);
   if (told) told(std::string(what) + " " + std::string(name));
   const std::uint64_t dice = dice_.below(kOf);
   std::uint64_t bound = faults_.crash;
@@ -81,9 +102,8 @@ SimBackend::Fate SimBackend::begin(std::string_view what, std::string_view name)
   return dice < bound + faults_.twice ? Fate::kTwice : Fate::kWell;
 }
 
-Result<void> SimBackend::change(std::string_view what, std::string_view name,
-                                const std::function<Result<void>()>& act) {
-  switch (begin(what, name)) {
+Result<void> SimBackend::carry_out(Fate fate, const std::function<Result<void>()>& act) {
+  switch (fate) {
     case Fate::kWell:
       return act();
     case Fate::kTwice:
@@ -110,7 +130,13 @@ Result<void> SimBackend::put(std::string_view name, std::span<const ByteView> pi
   TRY(backend::validate_name(name));
   auto bytes = std::make_shared<Bytes>();
   for (const ByteView piece : pieces) append(*bytes, piece);
-  return change("put", name, [&]() -> Result<void> {
+  const Fate fate = begin("put", name);
+  if (fate == Fate::kDoneUntold && name.starts_with("snapshots/") && dice_.below(2) == 0) {
+    if (told) told("  on the way for long");
+    store_.put_later(store_.calls + dice_.below(kOnTheWayMax), std::string(name), bytes);
+    return trouble();
+  }
+  return carry_out(fate, [&]() -> Result<void> {
     if (store_.full && bytes->size() > 256) {
       troubled_ = true;
       return fail(ErrorCode::kNoSpace, "the store is full");
@@ -124,7 +150,7 @@ Result<void> SimBackend::put(std::string_view name, std::span<const ByteView> pi
 }
 
 Result<void> SimBackend::remove(std::string_view name) {
-  return change("remove", name, [&]() -> Result<void> {
+  return carry_out(begin("remove", name), [&]() -> Result<void> {
     if (const auto found = store_.objects.find(name); found != store_.objects.end()) {
       store_.objects.erase(found);
       store_.changed(std::string(name), dice_);

@@ -2,7 +2,8 @@
 //
 // It keeps what docs/format.md section 8.7 asks of a store, and no more: a listing sees what was
 // there all the time, and may or may not see what comes or goes meanwhile, in any order; answers
-// are lost, requests are done twice, space runs out; its clock jumps both ways. In some worlds it
+// are lost, requests are done twice, snapshots whose put failed appear much later, space runs out;
+// its clock jumps both ways. In some worlds it
 // does not even keep that, and says so: what came or went is listed so only many calls later.
 #pragma once
 
@@ -35,6 +36,12 @@ struct SharedStore {
   // What a list shows.
   [[nodiscard]] const Objects& listed();
   std::uint64_t calls = 0;
+  // A creation that nobody hears of takes effect only at that call.
+  void put_later(std::uint64_t at_call, std::string name, std::shared_ptr<const Bytes> bytes);
+  // What is due by now takes effect.
+  void arrive(SeededRng& dice);
+  // All of it does.
+  void arrive_all(SeededRng& dice);
 
   Timestamp now{.seconds = 1'700'000'000, .nanos = 0};
   bool full = false;
@@ -43,6 +50,7 @@ struct SharedStore {
   std::uint64_t late_calls_max_ = 0;
   Objects shown_;  // while lists are late
   std::multimap<std::uint64_t, std::string> due_;
+  std::multimap<std::uint64_t, std::pair<std::string, std::shared_ptr<const Bytes>>> on_the_way_;
 };
 
 // How often, in 1024ths of calls.
@@ -86,8 +94,7 @@ class SimBackend final : public backend::Backend {
  private:
   enum class Fate : std::uint8_t { kWell, kTwice, kDoneUntold, kNotDone };
   Fate begin(std::string_view what, std::string_view name);
-  Result<void> change(std::string_view what, std::string_view name,
-                      const std::function<Result<void>()>& act);
+  Result<void> carry_out(Fate fate, const std::function<Result<void>()>& act);
   Result<void> read(std::string_view what, std::string_view name);
   std::unexpected<Error> trouble() const;
 

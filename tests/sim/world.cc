@@ -243,6 +243,7 @@ std::string World::run() {
                                               dice_.next_u64(), faults));
   }
   schedule();
+  store.arrive_all(dice_);
   // What was reported to be committed is there in any case, now that it is shown.
   store.catch_up();
   verify("at the end");
