@@ -9,6 +9,9 @@ Program make_program(GlobalOptions& options) {
   program.commands.push_back(restore_command());
   program.commands.push_back(snapshots_command());
   program.commands.push_back(ls_command());
+  program.commands.push_back(find_command());
+  program.commands.push_back(history_command());
+  program.commands.push_back(diff_command());
   program.commands.push_back(dump_command());
   program.commands.push_back(copy_command());
   program.commands.push_back(import_command());

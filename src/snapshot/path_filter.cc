@@ -31,6 +31,9 @@ class ComponentReader {
   std::string_view rest_;
 };
 
+// What a pattern that matches a folder says of what is below it.
+enum class Reach : std::uint8_t { kBelowToo, kItself };
+
 enum class Outcome : std::uint8_t {
   kMismatch,
   kMatch,     // the path or a folder above it
@@ -40,14 +43,21 @@ enum class Outcome : std::uint8_t {
 // The same scheme as glob_matches, a component in the place of a character and `**` in the place of
 // `*`.
 Outcome match_components(std::span<const std::string> pattern, bool anchored, Case sensitivity,
-                         std::string_view path) {
+                         std::string_view path, Reach reach = Reach::kBelowToo) {
   ComponentReader reader(path);
   ComponentReader after_star = reader;
   std::size_t at = 0;
   std::size_t at_after_star = 0;
   bool star = !anchored;
   while (true) {
-    if (at == pattern.size()) return Outcome::kMatch;
+    if (at == pattern.size()) {
+      if (reach == Reach::kBelowToo || reader.done()) return Outcome::kMatch;
+      if (!star) return Outcome::kMismatch;
+      after_star.next();
+      reader = after_star;
+      at = at_after_star;
+      continue;
+    }
     if (pattern[at] == kAnyFolders) {
       star = true;
       at_after_star = ++at;
@@ -141,6 +151,15 @@ bool PathFilter::matches(std::string_view path) const {
   const auto matched = [path](const Pattern& pattern) {
     return match_components(pattern.components, pattern.anchored, pattern.sensitivity, path) ==
            Outcome::kMatch;
+  };
+  const auto last = std::find_if(patterns_.rbegin(), patterns_.rend(), matched);
+  return last != patterns_.rend() && !last->negated;
+}
+
+bool PathFilter::matches_itself(std::string_view path) const {
+  const auto matched = [path](const Pattern& pattern) {
+    return match_components(pattern.components, pattern.anchored, pattern.sensitivity, path,
+                            Reach::kItself) == Outcome::kMatch;
   };
   const auto last = std::find_if(patterns_.rbegin(), patterns_.rend(), matched);
   return last != patterns_.rend() && !last->negated;

@@ -39,6 +39,8 @@ class PathFilter {
   // True when the last pattern that matches `path` (absolute, or one of its parent folders) is
   // positive.
   [[nodiscard]] bool matches(std::string_view path) const;
+  // The same of the path alone: a folder above it that matches does not count.
+  [[nodiscard]] bool matches_itself(std::string_view path) const;
   // False only when nothing below the folder `path` can match: lets an --include restore skip whole
   // folders.
   [[nodiscard]] bool may_match_below(std::string_view path) const;

@@ -174,6 +174,38 @@ TEST(PathFilter, KnowsWhereNothingBelowCanMatch) {
   }
 }
 
+TEST(PathFilter, MatchesAPathItselfAndNotWhatIsBelow) {
+  struct Example {
+    const char* pattern;
+    const char* path;
+    bool itself;
+  };
+  for (const auto& [pattern, path, itself] :
+       std::initializer_list<Example>{{"a", "/a", true},
+                                      {"a", "/x/a", true},
+                                      {"a", "/a/b", false},
+                                      {"a", "/a/b/a", true},
+                                      {"a/b", "/a/b", true},
+                                      {"a/b", "/a/b/c", false},
+                                      {"a/b", "/a/b/a/b", true},
+                                      {"/a", "/a", true},
+                                      {"/a", "/a/a", false},
+                                      {"/a/*", "/a/b", true},
+                                      {"/a/*", "/a/b/c", false},
+                                      {"/a/**", "/a", true},
+                                      {"/a/**", "/a/b/c", true},
+                                      {"/a/**/c", "/a/b/c/c", true},
+                                      {"/a/**/c", "/a/b/c/d", false},
+                                      {"**/c", "/c", true},
+                                      {"a*", "/ab/cd", false},
+                                      {"/", "/", true},
+                                      {"/", "/a", false}}) {
+    PathFilter filter;
+    ASSERT_TRUE(filter.add(pattern, Case::kSensitive).has_value());
+    EXPECT_EQ(filter.matches_itself(path), itself) << pattern << " " << path;
+  }
+}
+
 TEST(PathFilter, FoldsCasePerPattern) {
   PathFilter filter;
   ASSERT_TRUE(filter.add("*.JPG", Case::kInsensitive).has_value());

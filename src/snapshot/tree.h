@@ -121,5 +121,14 @@ struct TreeChange {
 };
 Result<void> diff_trees(chunk::ChunkReader& pages, const TreeRoot& before, const TreeRoot& after,
                         const std::function<Result<void>(const TreeChange&)>& each);
+// The same for the entry `key` and what is below it: what lies elsewhere is not read, but for the
+// pages that reach into it.
+Result<void> diff_trees_within(chunk::ChunkReader& pages, const TreeRoot& before,
+                               const TreeRoot& after, std::string_view key,
+                               const std::function<Result<void>(const TreeChange&)>& each);
+// Whether there is such a difference that `counts`; reads no further than to the first.
+Result<bool> differ_within(chunk::ChunkReader& pages, const TreeRoot& before, const TreeRoot& after,
+                           std::string_view key,
+                           const std::function<bool(const TreeChange&)>& counts);
 
 }  // namespace backstay::snapshot

@@ -81,4 +81,41 @@ Result<void> diff_trees(chunk::ChunkReader& pages, const TreeRoot& before, const
   return {};
 }
 
+// Pages that both trees share begin at the same key, so that either both are within or none is.
+static Result<void> diff_until(chunk::ChunkReader& pages, const TreeRoot& before,
+                               const TreeRoot& after, std::string_view key, const EachChange& each,
+                               const bool& enough) {
+  if (before == after) return {};
+  TreeWalker before_walker(pages, before);
+  TreeWalker after_walker(pages, after);
+  TRY(before_walker.seek(key));
+  TRY(after_walker.seek(key));
+  const std::string end = key_after_subtree(key);
+  const auto is_inside = [&](const TreeWalker& walker) {
+    return !walker.at_end() && (key.empty() || walker.position() < end);
+  };
+  while (!enough && (is_inside(before_walker) || is_inside(after_walker))) {
+    TRY(advance_both(before_walker, after_walker, each));
+  }
+  return {};
+}
+
+Result<void> diff_trees_within(chunk::ChunkReader& pages, const TreeRoot& before,
+                               const TreeRoot& after, std::string_view key,
+                               const EachChange& each) {
+  return diff_until(pages, before, after, key, each, false);
+}
+
+Result<bool> differ_within(chunk::ChunkReader& pages, const TreeRoot& before, const TreeRoot& after,
+                           std::string_view key,
+                           const std::function<bool(const TreeChange&)>& counts) {
+  bool found = false;
+  const auto note = [&](const TreeChange& change) -> Result<void> {
+    found = found || counts(change);
+    return {};
+  };
+  TRY(diff_until(pages, before, after, key, note, found));
+  return found;
+}
+
 }  // namespace backstay::snapshot

@@ -155,6 +155,40 @@ TEST(DiffTrees, ComparesWithAnEmptyTree) {
   EXPECT_TRUE(diff(chunks, empty, empty).empty());
 }
 
+TEST(DiffTrees, WithinAFolderFindsWhatDiffersThereAndReadsLittleElse) {
+  SeededRng rng(12);
+  const EntryMap before = testing::numbered_files(20'000);
+  const EntryMap after = randomly_changed(before, 400, rng);
+  MemoryChunks chunks;
+  const TreeRoot before_tree = build_tree(chunks, before);
+  const TreeRoot after_tree = build_tree(chunks, after);
+  const std::vector<Change> all = expected_diff(before, after);
+  for (const std::uint64_t number : {0U, 5'050U, 12'345U, 19'999U}) {
+    const std::string folder(parent_of_key(testing::numbered_key(number)));
+    for (const std::string& key : {folder, testing::numbered_key(number), folder + "nothing"}) {
+      std::vector<Change> expected;
+      for (const Change& change : all) {
+        if (is_within(change.key, key)) expected.push_back(change);
+      }
+      std::vector<Change> found;
+      chunks.reset_counts();
+      ASSERT_TRUE(diff_trees_within(chunks, before_tree, after_tree, key,
+                                    [&](const TreeChange& change) -> Result<void> {
+                                      found.push_back({change.key, change.before, change.after});
+                                      return {};
+                                    })
+                      .has_value());
+      EXPECT_TRUE(found == expected) << number;
+      EXPECT_LT(chunks.reads(), 20U);
+      const auto differ = differ_within(chunks, before_tree, after_tree, key,
+                                        [](const TreeChange&) { return true; });
+      EXPECT_TRUE(differ.has_value() && *differ == !expected.empty());
+    }
+  }
+  EXPECT_FALSE(
+      *differ_within(chunks, before_tree, after_tree, "", [](const TreeChange&) { return false; }));
+}
+
 TEST(DiffTrees, PassesOnFailures) {
   MemoryChunks chunks;
   EntryMap entries = testing::numbered_files(1000);

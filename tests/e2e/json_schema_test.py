@@ -132,13 +132,15 @@ class JsonLines(program.ProgramTest):
             pack.write_bytes(bytes(pack.stat().st_size))
         self.lines_of(0, "restore", "latest", "--target", self.target)
         places[0].rename(self.folder / "away")
-        for command in (["snapshots"], ["ls", "latest"],
+        for command in (["snapshots"], ["ls", "latest"], ["find", "*"], ["history", self.source],
+                        ["diff", "latest", "latest"],
                         ["restore", "latest", "--target", self.target]):
             self.lines_of(0, *command)
         self.lines_of(0, "stats", "--copies")
         self.assert_seen(("backup", "copied_to"), ("copy", "copied_to"), ("stats", "place"),
                          ("stats", "copies"), ("stats", "growth"), ("restore", "from_copy"),
-                         ("restore", "place"), ("ls", "place"), ("snapshots", "place"))
+                         ("restore", "place"), ("ls", "place"), ("snapshots", "place"),
+                         ("find", "place"), ("history", "place"), ("diff", "place"))
 
     def test_lines_of_imports(self):
         self.fill(3)
@@ -172,6 +174,12 @@ class JsonLines(program.ProgramTest):
         self.assertEqual(exact, [os.fsencode(self.source) + b"/caf\xe9"])
         kinds = {one["kind"] for one in entries}
         self.assertLessEqual({"file", "directory", "symlink", "fifo", "socket"}, kinds)
+        self.lines_of(0, "find", "*")
+        self.lines_of(0, "history", self.source / "folder0")
+        (self.source / "folder0/file0").unlink()
+        self.lines_of(0, "backup", self.source)
+        self.lines_of(0, "history", self.source / "folder0/file0")
+        self.lines_of(0, "diff", "latest~1", "latest", "--metadata")
         self.lines_of(0, "stats")
         self.lines_of(0, "stats", "latest")
         self.lines_of(0, "restore", "latest", "--target", self.target, "--verify")
@@ -182,6 +190,8 @@ class JsonLines(program.ProgramTest):
         self.lines_of(0, "cache", "clear")
         self.assert_seen(("init", "initialized"), ("backup", "file_error"), ("backup", "summary"),
                          ("snapshots", "snapshot"), ("ls", "entry"), ("stats", "stats"),
+                         ("find", "match"), ("history", "version"), ("diff", "change"),
+                         ("diff", "summary"),
                          ("restore", "summary"), ("check", "summary"), ("cache", "cache"),
                          ("cache", "cache_cleared"))
 
@@ -408,6 +418,7 @@ class JsonLines(program.ProgramTest):
         failures = {
             "init": ["--encryption", "rot13"], "backup": [], "restore": ["latest"],
             "snapshots": [], "ls": ["latest"], "dump": ["latest", "/x"], "copy": [], "stats": [],
+            "find": [], "history": ["/x"], "diff": ["latest", "latest"],
             "check": [], "prune": [], "import": ["restic"], "repair": ["packs"],
             "parity": ["status"], "placement": ["status", "nowhere.yaml"], "key": ["list"],
             "cache": ["nothing"], "lease": ["list"],
