@@ -192,6 +192,21 @@ Result<unsigned> place_of(const View& view, const std::string& name) {
               fmt::format("there is no store {} in the placement", name));
 }
 
+// Where it cannot be said which of two values was decided the lost disk is needed, should it be
+// found: then it stays the store.
+Result<void> all_can_be_said(const View& view, unsigned store) {
+  Listing listing;
+  TRY(list_stores(view, "", ListWhat::kRepositoryAndMaps, listing));
+  for (const auto& [name, listed] : listing.objects) {
+    if (kind_of(name) != Kind::kControl) continue;
+    const Result<Settled> settled = Registers(view).settle(name, Registers::Depth::kHeader, 0);
+    const bool said = settled || settled.error().code() == ErrorCode::kCorruption;
+    if (!said && !all_say_the_same(view, store, name))
+      return std::unexpected(settled.error().clone());
+  }
+  return {};
+}
+
 // The map says that the lost disk is the store no more, before anything is put on the new one.
 Result<void> begin_refill(PlacementBackend& backend, const std::string& name, Backend& opened) {
   while (!TRY(backend.is_current(*backend.view()))) {
@@ -201,6 +216,7 @@ Result<void> begin_refill(PlacementBackend& backend, const std::string& name, Ba
   TRY(all_others_are_there(*before, store));
   const Identity identity = identity_in(before->map(), before->map().stores[store]);
   if (TRY(look_at_place(opened, identity)) == Place::kBegun) return {};
+  TRY(all_can_be_said(*before, store));
   TRY(renew_incarnation(backend, name));
   while (!TRY(backend.is_current(*backend.view()))) {
   }
