@@ -6,13 +6,14 @@ import subprocess
 import program
 
 
-class Placement(program.ProgramTest):
+class Disks(program.ProgramTest):
     LAYOUT = "copies: 2"
+    DISKS = 4
 
     def setUp(self):
         super().setUp()
         self.file = self.folder / "disks.yaml"
-        self.write_file(4)
+        self.write_file(self.DISKS)
 
     def environment(self, **more):
         return super().environment(**{"BACKSTAY_REPO": f"placement:{self.file}",
@@ -50,6 +51,8 @@ class Placement(program.ProgramTest):
         lines = self.placement(0, "status").lines()
         return {line["name"]: line for line in lines[:-1]}, lines[-1]
 
+
+class Placement(Disks):
     def test_is_used_only_by_who_asked_for_it(self):
         result = self.run_for(1, "init", env=self.environment(BACKSTAY_EXPERIMENTAL=""))
         self.assertIn(b"not finished", result.err)
@@ -192,6 +195,42 @@ class Placement(program.ProgramTest):
         self.file.write_text("copies: 2\nstores:\n  a:\n    ulr: /a\n")
         said = self.run_for(2, "snapshots").err.decode()
         self.assertIn("disks.yaml:4:5: a store has no 'ulr'", said)
+
+
+class Shards(Disks):
+    """Any two of seven folders may vanish."""
+    LAYOUT = "shards: 4+2"
+    DISKS = 7
+
+    def test_two_stores_are_deleted_and_nothing_is_lost(self):
+        self.begin()
+        self.fill(0, 12)
+        self.backup()
+        self.fill(12, 3)
+        self.backup()
+        for pair in ((0, 1), (2, 6)):
+            for i in pair:
+                shutil.copytree(self.disk(i), self.folder / f"kept{i}")
+                shutil.rmtree(self.disk(i))
+            self.assert_restores()
+            for i in pair:
+                (self.folder / f"kept{i}").rename(self.disk(i))
+        self.fill(15, 3)
+        # One is lost while a backup is made, and later replaced by an empty disk.
+        shutil.rmtree(self.disk(4))
+        self.backup()
+        self.assert_restores()
+        self.assertTrue(self.placement(0, "replace", "disk4").last()["settled"])
+        self.assertEqual(self.status()[1]["incomplete"], 0)
+        self.disk(0).rename(self.folder / "lost0")
+        self.disk(3).rename(self.folder / "lost3")
+        self.assert_restores()
+
+    def test_domains_that_are_too_few_are_refused(self):
+        self.file.write_text("shards: 2+1\nstores:\n" + "".join(
+            f"  disk{i}: {{url: disks/{i}, domain: d{i % 2}}}\n" for i in range(4)))
+        said = self.run_for(2, "init", "--kdf-memory", "8MiB")
+        self.assertIn(b"one failure domain would hold 2", said.err)
 
 
 if __name__ == "__main__":
