@@ -276,7 +276,12 @@ TEST_F(ManyShardsTest, AnEmptyDiskTakesThePlaceOfOneThatWasLost) {
   const auto opened = many_->opener()("s1").value();
   const auto report = refill_store(*backend_, "s1", *opened, {});
   ASSERT_TRUE(report.has_value()) << report.error().describe();
-  EXPECT_TRUE((*many_)[1].memory.objects() == before);
+  // Only what says which disk it is has changed.
+  const auto without_identity = [](MemoryBackend::Objects objects) {
+    std::erase_if(objects, [](const auto& one) { return one.first.starts_with("placement/"); });
+    return objects;
+  };
+  EXPECT_TRUE(without_identity((*many_)[1].memory.objects()) == without_identity(before));
   EXPECT_TRUE(report->settled);
 }
 
