@@ -121,12 +121,10 @@ class Placement(Disks):
         self.run_for(0, "forget", "--keep-last", "1", "--prune")
         self.assert_restores()
 
-    def test_a_damaged_copy_is_no_matter_and_is_replaced(self):
-        self.begin()
-        self.fill(0, 10)
-        self.backup()
+    def damage_all_of(self, disk):
+        """Turns a byte in each object there; how many there are."""
         damaged = 0
-        for path in sorted(self.disk(1).rglob("*")):
+        for path in sorted(self.disk(disk).rglob("*")):
             if path.is_file() and not {"placement", "removed"} & set(path.parts[-3:]):
                 os.chmod(path, 0o600)
                 with open(path, "r+b") as file:
@@ -135,9 +133,20 @@ class Placement(Disks):
                     file.seek(-1, os.SEEK_CUR)
                     file.write(bytes([byte[0] ^ 0x55]))
                 damaged += 1
-        self.assert_restores()
+        return damaged
+
+    def test_a_damaged_copy_is_no_matter_and_is_replaced(self):
+        self.begin()
+        self.fill(0, 10)
+        self.backup()
+        damaged = self.damage_all_of(1)
         summary = self.placement(0, "repair", "--read-data").last()
-        self.assertEqual(summary["copies_damaged"], damaged)
+        self.assertEqual((summary["copies_damaged"], summary["lost"]), (damaged, []))
+        damaged = self.damage_all_of(1)
+        self.assert_restores()
+        # Some of those that were read were put again then.
+        summary = self.placement(0, "repair", "--read-data").last()
+        self.assertLessEqual(summary["copies_damaged"], damaged)
         self.assertEqual(summary["lost"], [])
         self.assertEqual(self.placement(0, "repair", "--read-data").last()["copies_damaged"], 0)
 
