@@ -25,9 +25,13 @@ static Error at_page(Error error, const chunk::ChunkRef& ref) {
 Result<bool> TreeSearch::look_into(const chunk::ChunkRef& ref, std::uint8_t level) {
   if (const auto known = known_.find(ref.id); known != known_.end()) return !known->second.empty();
   auto page = level == 0 ? read_leaf(ref) : read_inner(ref, level);
-  if (!page) TRY(damaged_(at_page(std::move(page).error(), ref)));
-  const bool matches = page && !page->empty();
-  known_.emplace(ref.id, page ? std::move(*page) : Page{});
+  if (!page) {
+    known_.emplace(ref.id, Page{});
+    TRY(damaged_(at_page(std::move(page).error(), ref)));
+    return false;
+  }
+  const bool matches = !page->empty();
+  known_.emplace(ref.id, std::move(*page));
   return matches;
 }
 
