@@ -354,8 +354,16 @@ Result<Bytes> FtpFiles::read(const std::string& path, std::uint64_t size_max) {
 // A transfer that ends before the file does costs the connection, and so a login: what is left is
 // rather fetched, too, when it is not much.
 Result<Bytes> FtpFiles::fetch(const std::string& path, std::uint64_t offset, std::uint64_t size) {
-  const auto said = TRY(ask({"SIZE " + full_path(path)}));
-  if (!said[0].succeeded()) return std::unexpected(not_read(said[0].code, path));
+  auto said = TRY(ask({"SIZE " + full_path(path)}));
+  if (!said[0].succeeded()) {
+    Error why = not_read(said[0].code, path);
+    const bool is_there =
+        code_of(said[0].code) == ErrorCode::kNotFound && why.code() == ErrorCode::kPermissionDenied;
+    if (!is_there) return std::unexpected(std::move(why));
+    // Closed, or it came in between.
+    said = TRY(ask({"SIZE " + full_path(path)}));
+    if (!said[0].succeeded()) return std::unexpected(std::move(why));
+  }
   const std::uint64_t size_there = TRY(parse_size_reply(said[0].text));
   if (offset >= size_there) return Bytes();
   const std::uint64_t left = size_there - offset;

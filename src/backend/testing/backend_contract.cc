@@ -165,6 +165,10 @@ TEST_P(BackendContract, KeepsObjectsOfSizesOnBothSidesOfEveryBoundary) {
 }
 
 TEST_P(BackendContract, ShowsNothingOfAnObjectBeforeItIsWhole) {
+  // A server that is asked in several steps may contradict itself, which is tried again.
+  const auto may_be_answered = [](const Error& error) {
+    return error.code() == ErrorCode::kNotFound || error.retryable();
+  };
   const Bytes big = random_bytes(3 << 20);
   std::atomic<bool> done = false;
   Result<void> stored;
@@ -175,11 +179,11 @@ TEST_P(BackendContract, ShowsNothingOfAnObjectBeforeItIsWhole) {
   while (!done) {
     const auto seen = backend().head("data/3f/big");
     EXPECT_EQ(seen ? seen->size_bytes : big.size(), big.size());
-    EXPECT_TRUE(seen || seen.error().code() == ErrorCode::kNotFound) << seen.error().describe();
+    EXPECT_TRUE(seen || may_be_answered(seen.error())) << seen.error().describe();
     Bytes last(16);
     const auto read = backend().get_range("data/3f/big", big.size() - last.size(), last);
     EXPECT_TRUE(!read || std::ranges::equal(last, ByteView(big).last(last.size())));
-    EXPECT_TRUE(read || read.error().code() == ErrorCode::kNotFound) << read.error().describe();
+    EXPECT_TRUE(read || may_be_answered(read.error())) << read.error().describe();
   }
   writer.join();
   ASSERT_TRUE(stored.has_value()) << stored.error().describe();
