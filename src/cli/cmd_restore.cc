@@ -10,6 +10,7 @@
 #include "cli/output_json.h"
 #include "cli/output_text.h"
 #include "cli/place_set.h"
+#include "cli/plan_output.h"
 #include "cli/restore_from_copies.h"
 #include "cli/running.h"
 #include "cli/session.h"
@@ -17,6 +18,7 @@
 #include "cli/source_paths.h"
 #include "cli/stage.h"
 #include "engine/restore.h"
+#include "engine/restore_plan.h"
 #include "engine/select.h"
 #include "io/file.h"
 #include "json/json.h"
@@ -31,6 +33,7 @@ struct RestoreArguments {
   StageOptions stage;
   Patterns includes;
   Patterns excludes;
+  bool plan = false;
   bool safety_snapshot = false;
   bool no_ownership = false;
   engine::RestoreOptions engine;
@@ -85,7 +88,6 @@ void print_result(Context& context, const Restored& restored, double seconds) {
 
 // What is there must not give way to a state that may be older than the one that was meant.
 PassOver pass_over_damaged(const engine::RestoreOptions& options) {
-  if (options.dry_run) return PassOver::kWarn;
   if (options.delete_extra) return PassOver::kRefuse;
   const auto names = io::list_directory(options.target);
   const bool is_missing = !names && names.error().code() == ErrorCode::kNotFound;
@@ -112,9 +114,28 @@ Result<void> require_whole(const Stage& stage, repo::Repository& repository,
           .with_hint("Send it with 'backstay stage send', and restore it from there."));
 }
 
+// Touches nothing: what would keep the restore from beginning comes after the plan.
+Result<ExitCode> show_plan(Context& context, repo::Repository& repository,
+                           const FoundSnapshot& found, const engine::RestoreOptions& options) {
+  Running running(context);
+  engine::RestorePlan plan =
+      TRY(engine::plan_restore(repository, found.stored.snapshot, options, running.activity()));
+  running.finish();
+  Console& console = context.console;
+  if (console.json()) {
+    console.print_json(plan_line(plan, running.seconds()));
+  } else {
+    console.print(plan_text(plan));
+  }
+  for (const std::string& warning : plan.warnings) console.warning(warning);
+  if (plan.refusal) return std::unexpected(*std::move(plan.refusal));
+  return plan.expected.errors > 0 ? ExitCode::kPartial : found.done();
+}
+
 Result<ExitCode> restore_from_place(Context& context, const RestoreArguments& arguments) {
   engine::RestoreOptions options = complete(context, arguments);
-  options.on_delete = tell_deleted(context.console, options.dry_run);
+  const bool only_told = options.dry_run || arguments.plan;
+  options.on_delete = tell_deleted(context.console, only_told);
   const Stage stage(context, arguments.stage);
   const auto repository = TRY(open_to_restore(context, stage));
   options.keep = backend::placement::folders_behind(repository->store().describe());
@@ -123,14 +144,16 @@ Result<ExitCode> restore_from_place(Context& context, const RestoreArguments& ar
   if (!cache.empty()) options.keep.push_back(cache);
   const std::string which = engine::parse_snapshot_argument(arguments.snapshot).which;
   const FoundSnapshot found =
-      TRY(find_snapshot(context, *repository, arguments.choice, which, pass_over_damaged(options)));
+      TRY(find_snapshot(context, *repository, arguments.choice, which,
+                        only_told ? PassOver::kWarn : pass_over_damaged(options)));
   options.id = found.stored.id;
   // Less than that one connection brings before others are made.
   constexpr std::uint64_t kMuch = 16 * kMiB;
-  if (!options.dry_run && found.stored.snapshot.stats.bytes_total >= kMuch)
+  if (!only_told && found.stored.snapshot.stats.bytes_total >= kMuch)
     repository->store().expect_transfers();
   TRY(load_index(context, *repository));
   TRY(require_whole(stage, *repository, found.stored));
+  if (arguments.plan) return show_plan(context, *repository, found, options);
   Running running(context);
   DamageWatch watch(running.activity());
   engine::RestoreReport report =
@@ -196,6 +219,9 @@ std::vector<Option> restore_options(RestoreArguments& to) {
                          "-v names what goes"));
   options.push_back(
       flag("-n,--dry-run", to.engine.dry_run, "say what would be done, change nothing"));
+  options.push_back(flag("--plan", to.plan,
+                         "say what would be done in full: files, bytes to write and to fetch, "
+                         "conflicts, space, time; change nothing"));
   options.push_back(
       flag("--verify", to.engine.verify, "read everything back afterwards and compare"));
   options.push_back(
@@ -235,6 +261,8 @@ Command restore_command() {
                     "Everything of the newest snapshot"},
                    {"backstay restore latest:/home/ann --target /home/ann",
                     "One folder, back in its place"},
+                   {"backstay restore latest:/home/ann --target /home/ann --delete --plan",
+                    "What that would do"},
                    {"backstay restore 1a2b3c4d -t /tmp/back --include '*.odt'", "Some files"}},
       .arguments = {{.name = "SNAP[:SUBPATH]",
                      .help = "id or at least 8 digits of it, latest, latest~N, or @TIME",

@@ -11,13 +11,16 @@
 #include <utility>
 
 #include "base/try.h"
+#include "engine/restore/forecast.h"
 #include "engine/restore/kept_places.h"
 #include "engine/restore/plan.h"
 #include "engine/restore/read_lease.h"
 #include "engine/restore/restore_run.h"
 #include "engine/restore/run_with_limits.h"
 #include "engine/restore/verify.h"
+#include "engine/restore_plan.h"
 #include "io/file.h"
+#include "io/file_system.h"
 
 namespace backstay::engine {
 namespace restoring {
@@ -37,23 +40,13 @@ Result<Plan> plan_quietly(const Site& site, std::stop_token stop) {
   Outcome outcome(quiet, site.options.target);
   Site plan_site{site.repository, site.snapshot, site.options, site.limits,
                  outcome,         site.names,    site.target};
+  plan_site.ignores_case = site.ignores_case;
   return make_plan(plan_site, PlanDepth::kTotals);
 }
 
 void show_totals(const Plan& plan, Progress& progress) {
   progress.files_total = plan.files;
   progress.bytes_total = plan.bytes;
-}
-
-RestoreReport planned_report(const Plan& plan, const Outcome& outcome) {
-  RestoreReport report = outcome.report();
-  report.files_restored = plan.files_written - std::min(plan.files_written, report.files_failed);
-  report.files_unchanged = plan.files_unchanged;
-  report.dirs_restored = plan.dirs;
-  report.bytes_written = plan.bytes_written;
-  report.bytes_total = plan.bytes;
-  report.unmatched = plan.unmatched;
-  return report;
 }
 
 // Whoever asks for something wants to know when there is no such thing.
@@ -70,8 +63,27 @@ Result<RestoreReport> dry_run(Site& site, Activity& activity) {
   const Plan plan = TRY(make_plan(site, PlanDepth::kFull));
   TRY(refuse_empty_selection(plan, site.options));
   show_totals(plan, activity.progress);
-  TRY(check_space(plan, site.options.target));
+  TRY(check_room(plan, site.options.target));
   return planned_report(plan, site.outcome);
+}
+
+// Said before anything changes, once for the whole target.
+void warn_of_target(const Plan& plan, Outcome& outcome, const std::string& target) {
+  const auto facts = io::file_system_facts(existing_folder(target));
+  if (!facts) return;
+  for (const std::string& warning : target_warnings(plan, *facts)) outcome.note(warning);
+}
+
+bool target_ignores_case(const std::string& target) {
+  const auto facts = io::file_system_facts(existing_folder(target));
+  return facts && facts->ignores_case;
+}
+
+// A target that exists is opened; one that does not stays away.
+Result<std::unique_ptr<source::TargetTree>> open_existing(const RestoreOptions& options,
+                                                          const Limits& limits) {
+  if (!io::file_info(options.target)) return std::unique_ptr<source::TargetTree>();
+  return source::TargetTree::open(options.target, target_options(options, limits));
 }
 
 }  // namespace
@@ -83,25 +95,24 @@ Result<RestoreReport> restore_with_limits(repo::Repository& repository,
   Outcome outcome(activity, options.target);
   TemporaryNames names(repository.world().rng);
   Site site{repository, snapshot, options, limits, outcome, names, nullptr};
+  site.ignores_case = limits.ignores_case || target_ignores_case(options.target);
   TRY(KeptPlaces(options.keep).check_target(options.target));
   const LeasePtr lease = TRY(take_read_lease(repository, "restore", activity));
   if (options.id && lease) TRY(require_snapshot(repository, *options.id));
 
   // A dry run, and a plan that fails, leave a target that does not exist as it is.
-  std::unique_ptr<source::TargetTree> target;
-  const auto open_target = [&]() -> Result<void> {
-    target = TRY(source::TargetTree::open(options.target, target_options(options, limits)));
-    site.target = target.get();
-    return {};
-  };
-  if (io::file_info(options.target)) TRY(open_target());
+  std::unique_ptr<source::TargetTree> target = TRY(open_existing(options, limits));
+  site.target = target.get();
   if (options.dry_run) return dry_run(site, activity);
 
   const Plan plan = TRY(plan_quietly(site, activity.stop));
   TRY(refuse_empty_selection(plan, options));
   show_totals(plan, activity.progress);
-  TRY(check_space(plan, options.target));
-  if (target == nullptr) TRY(open_target());
+  TRY(check_room(plan, options.target));
+  warn_of_target(plan, outcome, options.target);
+  if (target == nullptr)
+    target = TRY(source::TargetTree::open(options.target, target_options(options, limits)));
+  site.target = target.get();
 
   // Beyond this point the target changes.
   TRY(RestoreRun(site, spare_bytes(plan, options.target)).run());
@@ -112,16 +123,47 @@ Result<RestoreReport> restore_with_limits(repo::Repository& repository,
   return report;
 }
 
+Result<RestorePlan> plan_with_limits(repo::Repository& repository,
+                                     const snapshot::Snapshot& snapshot,
+                                     const RestoreOptions& options, const Limits& limits,
+                                     Activity& activity) {
+  Outcome outcome(activity, options.target);
+  TemporaryNames names(repository.world().rng);
+  Site site{repository, snapshot, options, limits, outcome, names, nullptr};
+  site.ignores_case = limits.ignores_case || target_ignores_case(options.target);
+  TRY(KeptPlaces(options.keep).check_target(options.target));
+  const LeasePtr lease = TRY(take_read_lease(repository, "restore", activity));
+  if (options.id && lease) TRY(require_snapshot(repository, *options.id));
+  const std::unique_ptr<source::TargetTree> target = TRY(open_existing(options, limits));
+  site.target = target.get();
+  const Plan plan = TRY(make_plan(site, PlanDepth::kFull));
+  TRY(refuse_empty_selection(plan, options));
+  show_totals(plan, activity.progress);
+  return forecast(site, plan);
+}
+
+namespace {
+
+Limits limits_of(const repo::Repository& repository, const RestoreOptions& options) {
+  const std::size_t threads = options.threads != 0
+                                  ? options.threads
+                                  : usual_threads(repository.store(), options.memory_limit);
+  return limits_for(threads, options.memory_limit);
+}
+
+}  // namespace
 }  // namespace restoring
 
 Result<RestoreReport> restore(repo::Repository& repository, const snapshot::Snapshot& snapshot,
                               const RestoreOptions& options, Activity& activity) {
-  const std::size_t threads =
-      options.threads != 0 ? options.threads
-                           : restoring::usual_threads(repository.store(), options.memory_limit);
-  return restoring::restore_with_limits(repository, snapshot, options,
-                                        restoring::limits_for(threads, options.memory_limit),
-                                        activity);
+  const restoring::Limits limits = restoring::limits_of(repository, options);
+  return restoring::restore_with_limits(repository, snapshot, options, limits, activity);
+}
+
+Result<RestorePlan> plan_restore(repo::Repository& repository, const snapshot::Snapshot& snapshot,
+                                 const RestoreOptions& options, Activity& activity) {
+  const restoring::Limits limits = restoring::limits_of(repository, options);
+  return restoring::plan_with_limits(repository, snapshot, options, limits, activity);
 }
 
 }  // namespace backstay::engine

@@ -184,6 +184,7 @@ class JsonLines(program.ProgramTest):
         self.lines_of(0, "stats", "latest")
         self.lines_of(0, "restore", "latest", "--target", self.target, "--verify")
         self.lines_of(0, "restore", "latest", "--target", self.target, "--delete", "--dry-run")
+        self.lines_of(0, "restore", "latest", "--target", self.target, "--plan")
         self.lines_of(0, "check", "--read-data")
         self.lines_of(0, "check", "--no-key")
         self.lines_of(0, "cache", "status")
@@ -192,7 +193,8 @@ class JsonLines(program.ProgramTest):
                          ("snapshots", "snapshot"), ("ls", "entry"), ("stats", "stats"),
                          ("find", "match"), ("history", "version"), ("diff", "change"),
                          ("diff", "summary"),
-                         ("restore", "summary"), ("check", "summary"), ("cache", "cache"),
+                         ("restore", "summary"), ("restore", "plan"), ("check", "summary"),
+                         ("cache", "cache"),
                          ("cache", "cache_cleared"))
 
     def test_lines_while_a_backup_runs(self):

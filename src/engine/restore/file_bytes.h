@@ -18,6 +18,9 @@ struct ZeroRange {
   Kind kind = Kind::kAllocated;
 };
 
+// A file with more allocated zeros than this is not written by one worker in one go.
+inline constexpr std::uint64_t kWholeZerosMax = 1 << 20;
+
 // Written out: space that is only allocated reads as zeros too, but counts as a hole when the next
 // backup asks the file system where the holes are (measured on ext4). cancelled when the run ends.
 Result<void> write_zeros_at(int fd, std::uint64_t offset, std::uint64_t length, const Site& site);

@@ -22,6 +22,8 @@ struct Limits {
   std::size_t threads = 1;
   // For tests: the free space around an open file; otherwise the file system is asked.
   std::uint64_t (*free_bytes)(int fd) = nullptr;
+  // For tests: as if the target's file system ignored case.
+  bool ignores_case = false;
 };
 
 // `memory_limit` of 0 means the default above; less makes the windows smaller, down to an eighth.

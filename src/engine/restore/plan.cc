@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <optional>
 #include <set>
 #include <utility>
 
@@ -43,6 +44,8 @@ class Planner final : public Visitor {
   void count_target() override { ++plan_.dirs; }
   Result<FolderNodePtr> folder(FolderVisit visit) override {
     ++plan_.dirs;
+    if (visit.existing != EntryType::kDirectory) ++plan_.dirs_new;
+    if (!visit.existing) ++plan_.inodes_needed;
     note_selected(visit.parent->path_of(visit.name));
     const bool is_there = visit.existing == EntryType::kDirectory;
     source::TargetFolderPtr folder =
@@ -59,22 +62,20 @@ class Planner final : public Visitor {
     note_selected(visit.folder->path_of(visit.name));
     const bool is_regular = visit.entry.type == EntryType::kFile;
     if (is_regular) add_up(plan_.bytes, visit.entry.size_bytes);
+    plan_.bytes_largest = std::max(plan_.bytes_largest, visit.entry.size_bytes);
     const bool is_left = visit.action == Action::kLeave;
     const bool is_link = !is_left && is_further_name(visit);
+    if (is_link || !is_regular) ++plan_.links;
     const bool is_kept = is_left || visit.action == Action::kSame ||
                          (!is_link && (visit.action == Action::kKeep || is_right(visit)));
+    if (is_left) ++plan_.files_left;
     ++(is_kept ? plan_.files_unchanged : plan_.files_written);
-    if (!is_regular || is_kept || is_link) return {};
-    const Result<std::uint64_t> allocated = allocated_bytes(visit.entry);
-    if (!allocated) {
-      if (site_.outcome.ending()) return site_.outcome.status();
-      site_.outcome.files_failed.fetch_add(1, std::memory_order_relaxed);
-      site_.outcome.trouble(visit.folder->path_of(visit.name), allocated.error());
-      return {};
+    if (!is_kept && visit.name_is_free) {
+      ++plan_.files_new;
+      if (!is_link) ++plan_.inodes_needed;
     }
-    add_up(plan_.bytes_written, *allocated);
-    add_up(plan_.bytes_needed, *allocated - std::min(*allocated, visit.existing_bytes));
-    return {};
+    if (!is_regular || is_kept || is_link) return {};
+    return count_bytes(visit);
   }
 
   [[nodiscard]] bool wants_extras() const override { return depth_ == PlanDepth::kFull; }
@@ -135,19 +136,86 @@ class Planner final : public Visitor {
     return false;
   }
 
-  Result<std::uint64_t> allocated_bytes(const snapshot::Entry& entry) {
+  Result<void> count_bytes(const FileVisit& visit) {
+    const Result<FileBytes> bytes = bytes_of(visit);
+    if (!bytes) {
+      if (site_.outcome.ending()) return site_.outcome.status();
+      site_.outcome.files_failed.fetch_add(1, std::memory_order_relaxed);
+      site_.outcome.trouble(visit.folder->path_of(visit.name), bytes.error());
+      return {};
+    }
+    add_up(plan_.bytes_written, bytes->written);
+    add_up(plan_.bytes_needed, bytes->allocated - std::min(bytes->allocated, visit.existing_bytes));
+    return {};
+  }
+
+  // What is not in holes, and what of that the file that is there does not have.
+  struct FileBytes {
     std::uint64_t allocated = 0;
-    TRY(snapshot::for_each_extent(
+    std::uint64_t written = 0;
+  };
+  Result<FileBytes> bytes_of(const FileVisit& visit) {
+    FileBytes bytes;
+    const bool is_full = depth_ == PlanDepth::kFull;
+    const bool in_pieces = is_full && visit.action == Action::kUpdate && !TRY(is_whole(visit));
+    io::Fd old;
+    if (in_pieces) {
+      Result<io::Fd> opened = site_.target->open_for_read(visit.folder->folder(), visit.name);
+      if (opened) old = *std::move(opened);
+    }
+    TRY(for_each(visit.entry, [&](std::uint64_t offset, const Extent& extent) -> Result<void> {
+      if (extent.kind != ExtentKind::kHole) add_up(bytes.allocated, extent.length);
+      if (extent.kind == ExtentKind::kZeros) add_up(bytes.written, extent.length);
+      if (extent.kind != ExtentKind::kChunk) return {};
+      if (!is_full) {
+        add_up(bytes.written, extent.length);
+        return {};
+      }
+      const repo::ChunkLocation location = TRY(locate(extent));
+      const chunk::ChunkRef chunk{.id = extent.id,
+                                  .length = static_cast<std::uint32_t>(extent.length)};
+      if (old && has_chunk_at(old.get(), offset, chunk, site_.repository).value_or(false))
+        return {};
+      add_up(bytes.written, extent.length);
+      plan_.needs.add(location.frame);
+      return {};
+    }));
+    return bytes;
+  }
+
+  // Whether the restore writes the file in one go: then it takes nothing from the one that is
+  // there.
+  Result<bool> is_whole(const FileVisit& visit) {
+    if (visit.entry.content.level != 0) return false;
+    std::optional<repo::FrameLocation> first;
+    bool one_frame = true;
+    std::uint64_t zeros = 0;
+    TRY(for_each(visit.entry, [&](std::uint64_t, const Extent& extent) -> Result<void> {
+      if (extent.kind == ExtentKind::kZeros) add_up(zeros, extent.length);
+      if (extent.kind != ExtentKind::kChunk) return {};
+      const repo::FrameLocation frame = TRY(locate(extent)).frame;
+      if (!first) first = frame;
+      one_frame = one_frame && frame == *first;
+      return {};
+    }));
+    return one_frame && zeros <= kWholeZerosMax;
+  }
+
+  Result<repo::ChunkLocation> locate(const Extent& extent) {
+    const auto location = TRY(site_.repository.locate(extent.id));
+    if (location && extent.length <= repo::kFrameMax) return *location;
+    return fail(ErrorCode::kNotFound,
+                "chunk " + extent.id.short_hex() + " is not in the repository's index");
+  }
+
+  template <typename Take>
+  Result<void> for_each(const snapshot::Entry& entry, Take take) {
+    return snapshot::for_each_extent(
         entry.content, entry.size_bytes, site_.repository,
-        [&](std::uint64_t, const Extent& extent) -> Result<void> {
+        [&](std::uint64_t offset, const Extent& extent) -> Result<void> {
           if (site_.outcome.ending()) return site_.outcome.status();
-          if (extent.kind != ExtentKind::kHole) add_up(allocated, extent.length);
-          if (depth_ == PlanDepth::kTotals || extent.kind != ExtentKind::kChunk) return {};
-          if (TRY(site_.repository.locate(extent.id))) return {};
-          return fail(ErrorCode::kNotFound,
-                      "chunk " + extent.id.short_hex() + " is not in the repository's index");
-        }));
-    return allocated;
+          return take(offset, extent);
+        });
   }
 
   Site& site_;
@@ -171,16 +239,63 @@ std::uint64_t spare_bytes(const Plan& plan, const std::string& target) {
   return *free - std::min(*free, plan.bytes_needed);
 }
 
-Result<void> check_space(const Plan& plan, const std::string& target) {
-  const Result<std::uint64_t> free = io::free_bytes(existing_folder(target));
+namespace {
+
+Error read_only_target(const std::string& target) {
+  return Error(
+             ErrorCode::kPermissionDenied,
+             fmt::format("opening the target: the file system of {} is mounted read-only", target))
+      .with_hint("Choose another target, or mount it for writing: mount -o remount,rw PLACE");
+}
+
+Error too_little_room(std::string what) {
+  return Error(ErrorCode::kNoSpace, std::move(what))
+      .with_hint("Free some space, restore less (--include), or choose another target.");
+}
+
+}  // namespace
+
+Result<void> check_room(const Plan& plan, const std::string& target) {
+  const auto facts = io::file_system_facts(existing_folder(target));
   // Where nobody knows, the first write that does not fit tells.
-  if (!free || plan.bytes_needed - std::min(plan.bytes_needed, plan.bytes_freed) <= *free)
-    return {};
-  return std::unexpected(
-      Error(ErrorCode::kNoSpace,
-            fmt::format("{} are needed at {}, which has {} free",
-                        format_byte_size(plan.bytes_needed), target, format_byte_size(*free)))
-          .with_hint("Free some space, restore less (--include), or choose another target."));
+  if (!facts) return {};
+  // Below the root, other file systems are mounted that may well be written.
+  if (facts->read_only && target != "/") return std::unexpected(read_only_target(target));
+  if (plan.bytes_needed - std::min(plan.bytes_needed, plan.bytes_freed) > facts->free_bytes) {
+    return std::unexpected(too_little_room(fmt::format("{} are needed at {}, which has {} free",
+                                                       format_byte_size(plan.bytes_needed), target,
+                                                       format_byte_size(facts->free_bytes))));
+  }
+  if (facts->free_inodes && plan.inodes_needed > *facts->free_inodes) {
+    return std::unexpected(too_little_room(
+        fmt::format("{} new files and folders need as many inodes at {}, which has {} free",
+                    plan.inodes_needed, target, *facts->free_inodes)));
+  }
+  return {};
+}
+
+std::vector<std::string> target_warnings(const Plan& plan, const io::FileSystemFacts& facts) {
+  std::vector<std::string> warnings;
+  const std::string name = facts.name.empty() ? "the target's file system" : facts.name;
+  if (facts.ignores_case) {
+    warnings.push_back(fmt::format(
+        "{} does not tell capital letters from small ones: of names that differ in nothing else, "
+        "only the first is restored, and the others are named",
+        name));
+  }
+  if (!facts.keeps_attributes) {
+    warnings.push_back(
+        fmt::format("{} keeps no owners, permissions and extended attributes", name));
+    if (plan.links > 0) {
+      warnings.push_back(fmt::format(
+          "{} has no links and special files: {} of them cannot be restored", name, plan.links));
+    }
+  }
+  if (plan.bytes_largest > facts.file_bytes_max) {
+    warnings.push_back(fmt::format("{} keeps no file larger than {}", name,
+                                   format_byte_size(facts.file_bytes_max)));
+  }
+  return warnings;
 }
 
 }  // namespace backstay::engine::restoring

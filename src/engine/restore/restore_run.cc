@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/try.h"
+#include "engine/restore/file_bytes.h"
 #include "engine/restore/leftovers.h"
 #include "snapshot/content.h"
 
@@ -14,8 +15,6 @@ using snapshot::EntryType;
 using snapshot::Extent;
 using snapshot::ExtentKind;
 
-// A file with more allocated zeros than this is not written by one worker in one go.
-constexpr std::uint64_t kWholeZerosMax = 1 << 20;
 // Zeros are shared out to the workers in runs of at most this length.
 constexpr std::uint64_t kZeroRunMax = 64 << 20;
 constexpr std::uint64_t kReservedRunMax = 256 << 20;

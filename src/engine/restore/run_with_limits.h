@@ -3,6 +3,7 @@
 
 #include "engine/restore.h"
 #include "engine/restore/limits.h"
+#include "engine/restore_plan.h"
 
 namespace backstay::engine::restoring {
 
@@ -10,5 +11,10 @@ Result<RestoreReport> restore_with_limits(repo::Repository& repository,
                                           const snapshot::Snapshot& snapshot,
                                           const RestoreOptions& options, const Limits& limits,
                                           Activity& activity);
+
+Result<RestorePlan> plan_with_limits(repo::Repository& repository,
+                                     const snapshot::Snapshot& snapshot,
+                                     const RestoreOptions& options, const Limits& limits,
+                                     Activity& activity);
 
 }  // namespace backstay::engine::restoring

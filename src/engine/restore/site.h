@@ -19,6 +19,7 @@ struct Site {
   Outcome& outcome;
   TemporaryNames& names;
   source::TargetTree* target = nullptr;  // null: there is no target folder yet (dry runs, plans)
+  bool ignores_case = false;              // of the target's file system
 };
 
 }  // namespace backstay::engine::restoring

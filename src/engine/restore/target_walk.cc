@@ -3,12 +3,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
 #include "base/try.h"
 #include "engine/restore/extra_walk.h"
 #include "engine/restore/extras.h"
+#include "engine/restore/folded_name.h"
 #include "engine/restore/kept_places.h"
 #include "engine/restore/selected_walk.h"
 #include "snapshot/tree_key.h"
@@ -27,6 +29,8 @@ struct Level {
   ExtraNames extras;
   bool all_taken = true;   // the backup left nothing out that stood in it
   bool elsewhere = false;  // on another file system than the target
+  // Of what is restored in it, where the file system ignores case: as it was called first.
+  std::unordered_map<std::string, std::string> taken = {};
 };
 
 class TargetWalk {
@@ -116,7 +120,7 @@ class TargetWalk {
 
   void leave() {
     Level& level = levels_.back();
-    if (level.node != nullptr) delete_extras(level.node, level.extras.rest());
+    if (level.node != nullptr) delete_extras(level, level.extras.rest());
     levels_.pop_back();
     key_.resize(levels_.empty() ? 0 : levels_.back().key_length);
   }
@@ -143,6 +147,7 @@ class TargetWalk {
     const std::string key = key_.substr(0, level.key_length);
     std::string name(snapshot::name_of_key(key));
     delete_extras_up_to(above, name);
+    TRY(take_name(above, name));
     const auto existing = TRY(look(above.node, name));
     if (existing) TRY(check_folder_place(*above.node, name, *existing));
     level.all_taken = level.entry && level.entry->left_out == snapshot::LeftOut::kNothing;
@@ -207,15 +212,17 @@ class TargetWalk {
 
   // Deletes what the snapshot does not have before `name`, which it has.
   void delete_extras_up_to(Level& level, const std::string& name) {
-    if (level.node != nullptr) delete_extras(level.node, level.extras.up_to(name));
+    if (level.node != nullptr) delete_extras(level, level.extras.up_to(name));
   }
 
-  void delete_extras(const FolderNodePtr& node, const std::vector<std::string>& names) {
+  void delete_extras(const Level& level, const std::vector<std::string>& names) {
     // With a page of the tree missing, nobody knows what the snapshot has.
     if (walk_.damaged()) return;
     for (const std::string& name : names) {
       if (site_.outcome.ending()) return;
-      extra_walk_.run(node, name);
+      // What was just restored may be shown in the letters that it had before.
+      if (site_.ignores_case && level.taken.contains(folded_name(name))) continue;
+      extra_walk_.run(level.node, name);
     }
   }
 
@@ -225,8 +232,25 @@ class TargetWalk {
     return site_.target->look(folder->folder(), name);
   }
 
+  // Two names that the file system takes for one would overwrite each other.
+  Result<void> take_name(Level& level, const std::string& name) const {
+    if (!site_.ignores_case) return {};
+    const auto [first, is_first] = level.taken.try_emplace(folded_name(name), name);
+    if (is_first || first->second == name) return {};
+    return std::unexpected(
+        Error(ErrorCode::kConflict,
+              fmt::format("'{}' has its name: the target's file system does not tell capital "
+                          "letters from small ones",
+                          first->second))
+            .with_hint("Restore it to another folder or file system, with --include."));
+  }
+
   Result<void> visit_file(const std::string& name, Entry entry) {
     const FolderNodePtr& folder = levels_.back().node;
+    if (const Result<void> taken = take_name(levels_.back(), name); !taken) {
+      report_failed(folder->path_of(name), taken.error());
+      return {};
+    }
     auto existing = look(folder, name);
     if (!existing) {
       report_failed(folder->path_of(name), existing.error());
