@@ -16,6 +16,7 @@
 #include "cli/output_json.h"
 #include "cli/output_text.h"
 #include "cli/place_set.h"
+#include "cli/restore_journals.h"
 #include "cli/running.h"
 #include "cli/session.h"
 #include "cli/snapshot_choice.h"
@@ -161,6 +162,8 @@ Result<engine::OpenSource> choose_source(const Context& context, BackupArguments
   options.never = backend::placement::folders_behind(repository.store().describe());
   const std::string cache = cache_folder(context.options, context.environment);
   if (!cache.empty()) options.never.push_back(cache);
+  const std::string state = state_folder(context.environment);
+  if (!state.empty()) options.never.push_back(state);
   if (!arguments.stage.folder.empty()) options.never.push_back(arguments.stage.folder);
   for (std::string& place : folders_of_places(context)) options.never.push_back(std::move(place));
   const std::string current = TRY(io::current_directory());

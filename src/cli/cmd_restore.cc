@@ -2,7 +2,6 @@
 
 #include <memory>
 
-#include "backend/placement.h"
 #include "base/byte_size.h"
 #include "base/try.h"
 #include "cli/commands.h"
@@ -12,6 +11,7 @@
 #include "cli/place_set.h"
 #include "cli/plan_output.h"
 #include "cli/restore_from_copies.h"
+#include "cli/restore_journals.h"
 #include "cli/running.h"
 #include "cli/session.h"
 #include "cli/snapshot_choice.h"
@@ -35,6 +35,7 @@ struct RestoreArguments {
   Patterns excludes;
   bool plan = false;
   bool safety_snapshot = false;
+  bool no_safety_snapshot = false;
   bool no_ownership = false;
   engine::RestoreOptions engine;
 };
@@ -64,6 +65,7 @@ struct Restored {
   const engine::RestoreReport& report;
   bool dry_run = false;
   std::uint64_t from_copies = 0;
+  const engine::RestoreJournal* journal = nullptr;  // null: nothing was kept
 };
 
 void print_result(Context& context, const Restored& restored, double seconds) {
@@ -75,9 +77,13 @@ void print_result(Context& context, const Restored& restored, double seconds) {
       line["place"] = context.in_set->place.name;
       line["paths_from_copies"] = restored.from_copies;
     }
+    if (restored.journal != nullptr) line["restore_id"] = restored.journal->record().id;
     console.print_json(line);
   } else if (!context.options.quiet) {
     console.print(restore_text(report, restored.dry_run, seconds));
+    if (restored.journal != nullptr)
+      console.print(
+          fmt::format("to undo it: backstay rollback {}\n", restored.journal->record().id));
   }
   if (report.attributes_not_set > 0) {
     console.warning(
@@ -132,16 +138,36 @@ Result<ExitCode> show_plan(Context& context, repo::Repository& repository,
   return plan.expected.errors > 0 ? ExitCode::kPartial : found.done();
 }
 
+Error stage_keeps_nothing() {
+  return Error(ErrorCode::kUnsupported, "a stage keeps no safety snapshot")
+      .with_hint(
+          "Restore into an empty folder, give --no-safety-snapshot, or restore from the "
+          "repository itself, without --stage.");
+}
+
+// For restores from a stage, which only those may store in that send it on.
+class StageKeepsNothing final : public engine::restoring::ChangeKeeper {
+ public:
+  Result<void> keep(const engine::restoring::TargetChanges& changes) override {
+    if (changes.takes_something()) return std::unexpected(stage_keeps_nothing());
+    saved_.emplace();
+    return {};
+  }
+  [[nodiscard]] const engine::restoring::SavedStates* saved() const override {
+    return saved_ ? &*saved_ : nullptr;
+  }
+
+ private:
+  std::optional<engine::restoring::SavedStates> saved_;
+};
+
 Result<ExitCode> restore_from_place(Context& context, const RestoreArguments& arguments) {
   engine::RestoreOptions options = complete(context, arguments);
   const bool only_told = options.dry_run || arguments.plan;
   options.on_delete = tell_deleted(context.console, only_told);
   const Stage stage(context, arguments.stage);
   const auto repository = TRY(open_to_restore(context, stage));
-  options.keep = backend::placement::folders_behind(repository->store().describe());
-  for (std::string& folder : folders_of_places(context)) options.keep.push_back(std::move(folder));
-  const std::string cache = cache_folder(context.options, context.environment);
-  if (!cache.empty()) options.keep.push_back(cache);
+  options.keep = kept_folders(context, *repository);
   const std::string which = engine::parse_snapshot_argument(arguments.snapshot).which;
   const FoundSnapshot found =
       TRY(find_snapshot(context, *repository, arguments.choice, which,
@@ -156,28 +182,45 @@ Result<ExitCode> restore_from_place(Context& context, const RestoreArguments& ar
   if (arguments.plan) return show_plan(context, *repository, found, options);
   Running running(context);
   DamageWatch watch(running.activity());
-  engine::RestoreReport report =
-      TRY(engine::restore(*repository, found.stored.snapshot, options, watch.activity()));
+  engine::SafetyOptions safe = safety_options(context, *repository, options.keep);
+  if (arguments.safety_snapshot) safe.when = engine::SafetyOptions::When::kAlways;
+  safe.snapshot = found.stored.id.hex();
+  engine::RestoreSafety safety(*repository, options.target, safe, watch.activity());
+  StageKeepsNothing stage_keeper;
+  if (!arguments.no_safety_snapshot) options.keeper = &safety;
+  if (options.keeper != nullptr && !stage.folder().empty()) options.keeper = &stage_keeper;
+  auto restored = engine::restore(*repository, found.stored.snapshot, options, watch.activity());
+  if (!restored) return std::unexpected(with_ways_on(std::move(restored).error(), safety));
+  engine::RestoreReport& report = *restored;
   std::uint64_t from_copies = 0;
   if (whole_set(context) != nullptr && !options.dry_run) {
-    const RestoredInPart done{
-        .primary = *repository, .stored = found.stored, .options = options, .watch = watch};
+    const RestoredInPart done{.primary = *repository,
+                              .stored = found.stored,
+                              .options = options,
+                              .watch = watch,
+                              .kept = safety.journal() != nullptr};
     from_copies = TRY(restore_from_copies(context, done, running, report));
   }
+  TRY(safety.finish(report));
   running.finish();
   for (const std::string& pattern : report.unmatched)
     context.console.warning(fmt::format("--include '{}' selects nothing in the snapshot", pattern));
-  print_result(context, {.report = report, .dry_run = options.dry_run, .from_copies = from_copies},
+  print_result(context,
+               {.report = report,
+                .dry_run = options.dry_run,
+                .from_copies = from_copies,
+                .journal = safety.journal()},
                running.seconds());
   return report.errors > 0 ? ExitCode::kPartial : found.done();
 }
 
 Result<ExitCode> run_restore(Context& context, const RestoreArguments& arguments) {
-  if (arguments.safety_snapshot) {
-    return std::unexpected(
-        Error(ErrorCode::kUnsupported, "--safety-snapshot comes with a later version")
-            .with_hint("Restore into an empty folder, or back up the target first."));
+  if (arguments.safety_snapshot && arguments.no_safety_snapshot) {
+    return fail(ErrorCode::kInvalidArgument,
+                "--safety-snapshot and --no-safety-snapshot contradict each other");
   }
+  if (arguments.safety_snapshot && !arguments.stage.folder.empty())
+    return std::unexpected(stage_keeps_nothing());
   return read_from_places(context,
                           [&](Context& place) { return restore_from_place(place, arguments); });
 }
@@ -226,7 +269,12 @@ std::vector<Option> restore_options(RestoreArguments& to) {
       flag("--verify", to.engine.verify, "read everything back afterwards and compare"));
   options.push_back(
       flag("--no-ownership", to.no_ownership, "leave owners and groups as they come"));
-  options.push_back(flag("--safety-snapshot", to.safety_snapshot, "not in this version"));
+  options.push_back(flag("--safety-snapshot", to.safety_snapshot,
+                         "keep what will change in a safety snapshot first, so that 'backstay "
+                         "rollback' can undo the restore; so it is by itself where something "
+                         "would be replaced or deleted"));
+  options.push_back(flag("--no-safety-snapshot", to.no_safety_snapshot,
+                         "keep nothing: what is replaced or deleted is lost"));
   options.push_back(place("--stage", "DIR", to.stage.folder,
                           "from what waits in DIR, where all of the snapshot is there"));
   append_choice_options(options, to.choice);

@@ -7,6 +7,8 @@ Program make_program(GlobalOptions& options) {
   program.commands.push_back(init_command());
   program.commands.push_back(backup_command());
   program.commands.push_back(restore_command());
+  program.commands.push_back(restores_command());
+  program.commands.push_back(rollback_command());
   program.commands.push_back(snapshots_command());
   program.commands.push_back(ls_command());
   program.commands.push_back(find_command());

@@ -10,6 +10,8 @@ Command init_command();
 Command append_only_command();
 Command backup_command();
 Command restore_command();
+Command restores_command();
+Command rollback_command();
 Command snapshots_command();
 Command ls_command();
 Command find_command();

@@ -17,6 +17,7 @@ namespace {
 
 // "host web, paths /home, /srv, no tags"; empty where nothing is grouped.
 std::string heading(const engine::ForgetGroup& group, const policy::Grouping& grouping) {
+  if (group.is_safety) return "safety snapshots of restores";
   std::string out;
   const auto add = [&out](const std::string& text) { out += (out.empty() ? "" : "; ") + text; };
   if (grouping.host) add("host " + printable(group.host));
@@ -37,6 +38,7 @@ Json group_of(const engine::ForgetGroup& group, const policy::Grouping& grouping
   line["host"] = nullptr;
   line["paths"] = nullptr;
   line["tags"] = nullptr;
+  if (group.is_safety) return line;
   if (grouping.host) put_text(line, "host", group.host);
   if (grouping.paths) put_texts(line, "paths", group.paths);
   if (grouping.tags) put_texts(line, "tags", group.tags);

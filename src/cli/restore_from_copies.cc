@@ -77,6 +77,8 @@ class FromCopies {
     TRY(load_index(there.context(), *repository));
     engine::RestoreOptions options = done_.options;
     options.id = copy.id;
+    // Where nothing stood in the way, all that stands there now was made by this restore.
+    if (!done_.kept) options.keeper = nullptr;
     // A lost part of the tree may have held anything, also what --delete must leave alone.
     if (stretches_ == 0) {
       options.only = left_;
@@ -180,6 +182,13 @@ std::uint64_t DamageWatch::count() const {
 Result<std::uint64_t> restore_from_copies(Context& context, const RestoredInPart& done,
                                           Running& running, engine::RestoreReport& report) {
   if (done.watch.count() == 0) return 0;
+  if (report.stretches_lost > 0 && done.kept) {
+    context.console.warning(
+        "a part of the snapshot's list of files is lost here, so that a way back could not be kept "
+        "for what copies would add: nothing was taken from them",
+        "Restore from a copy alone: --repo set:FILE#NAME.");
+    return 0;
+  }
   const std::uint64_t came = TRY(FromCopies(context, done, running, report).run());
   context.console.warning(
       fmt::format("{} is damaged: {} of {} came from copies", context.in_set->place.name, came,

@@ -40,6 +40,7 @@ struct RestoredInPart {
   const repo::StoredSnapshot& stored;
   const engine::RestoreOptions& options;
   const DamageWatch& watch;
+  bool kept = false;  // there is a journal of what the restore changes
 };
 
 // Restores exactly the files that failed by damage, from the first copies that have this snapshot;

@@ -176,6 +176,13 @@ static Result<void> compare_with_known(const Context& context, const std::string
   return {};
 }
 
+Result<void> refuse_changed(const Context& context, const repo::Repository& repository) {
+  const repo::Config& config = repository.config();
+  return compare_with_known(context, repository.store().describe(),
+                            known_with(config.id, is_encrypted(config), repository.keyring()),
+                            WhenChanged::kRefuse);
+}
+
 void know_from_now_on(const Context& context, const repo::Repository& repository) {
   const repo::Config& config = repository.config();
   const auto kept =

@@ -46,6 +46,8 @@ Result<GivenCredential> read_given_credential(const Context& context);
 Result<std::unique_ptr<repo::Repository>> open_repository(
     const Context& context, KeyUse use = KeyUse::kReading,
     WhenChanged when_changed = WhenChanged::kTell, const GivenCredential* read_before = nullptr);
+// Whether it is the one that this machine knows there; a failure for who would store something.
+Result<void> refuse_changed(const Context& context, const repo::Repository& repository);
 // From now on this is what is known to be at its place.
 void know_from_now_on(const Context& context, const repo::Repository& repository);
 

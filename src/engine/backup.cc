@@ -8,6 +8,7 @@
 #include "engine/backup/backup_run.h"
 #include "engine/backup/memory_plan.h"
 #include "engine/backup/settle_packs.h"
+#include "engine/safety_snapshot.h"
 #include "engine/series.h"
 #include "repo/lease.h"
 #include "snapshot/tree_key.h"
@@ -152,6 +153,7 @@ std::optional<repo::StoredSnapshot> choose_parent(
     // Else whoever has a write-only key could say what this machine's files hold.
     if (!it->by_full_key) continue;
     if (is_of_the_future(it->snapshot, now)) continue;
+    if (is_safety_snapshot(it->snapshot)) continue;
     const bool wanted =
         options.type == BackupType::kIncremental || it->snapshot.type == BackupType::kFull;
     if (wanted && same_series(it->snapshot, options)) return *it;

@@ -9,6 +9,7 @@
 #include "base/try.h"
 #include "engine/forget_fence.h"
 #include "engine/notes.h"
+#include "engine/safety_snapshot.h"
 #include "engine/store_lock.h"
 #include "repo/lease.h"
 
@@ -124,37 +125,7 @@ Result<Inventory> take_inventory(repo::Repository& repository, const ForgetOptio
   return found;
 }
 
-ForgetPlan plan_by_rules(Inventory& found, const ForgetOptions& options) {
-  ForgetPlan plan{.grouping = options.grouping, .groups = {}, .damaged = {}};
-  for (policy::Group& group : policy::judge(found.facts, options.retention, options.grouping,
-                                            {.now = found.now, .zone = options.zone})) {
-    ForgetGroup& made = plan.groups.emplace_back();
-    made.host = std::move(group.host);
-    made.paths = std::move(group.paths);
-    made.tags = std::move(group.tags);
-    for (policy::Verdict& verdict : group.verdicts) {
-      made.decisions.push_back({.stored = std::move(found.snapshots[verdict.index]),
-                                .decision = verdict.decision,
-                                .reasons = std::move(verdict.reasons)});
-    }
-  }
-  return plan;
-}
-
-Error is_held(const SnapshotId& id, const std::vector<repo::StoredHold>& holds) {
-  const std::string text = held_text(holds);
-  const bool locked =
-      std::ranges::any_of(holds, [](const auto& stored) { return stored.hold.locked; });
-  return Error(ErrorCode::kPermissionDenied,
-               fmt::format("snapshot {} is held{}{}; nothing was removed", id.short_hex(),
-                           text.empty() ? "" : " ", text))
-      .with_hint(locked ? "A lock ends by itself when its time is over, and not before."
-                        : fmt::format("When it is to go all the same, release it first: backstay "
-                                      "release {}",
-                                      id.short_hex()));
-}
-
-// What stays although it was named, and why.
+// What stays although it was named, or would go, and why.
 void spare(const policy::SnapshotFacts& facts, const std::vector<std::size_t>& newest,
            std::size_t index, ForgetDecision& decision) {
   policy::Reason reason;
@@ -175,12 +146,80 @@ void spare(const policy::SnapshotFacts& facts, const std::vector<std::size_t>& n
   decision.reasons = {std::move(reason)};
 }
 
+// Safety snapshots, which hold parts of what was there, stand beside the rules: each is kept while
+// it is held, and goes when that is over.
+ForgetGroup judge_safety_snapshots(Inventory& found) {
+  ForgetGroup group;
+  group.is_safety = true;
+  for (std::size_t i = found.facts.size(); i-- > 0;) {
+    const policy::SnapshotFacts& facts = found.facts[i];
+    if (!is_safety_snapshot(found.snapshots[i].snapshot)) continue;
+    if (facts.selected) {
+      ForgetDecision decision{
+          .stored = found.snapshots[i],
+          .decision = policy::Decision::kRemove,
+          .reasons = {{.rule = policy::Rule::kNone, .text = "the time to roll back is over"}}};
+      spare(facts, {}, i, decision);
+      group.decisions.push_back(std::move(decision));
+    }
+    found.snapshots.erase(found.snapshots.begin() + static_cast<std::ptrdiff_t>(i));
+    found.facts.erase(found.facts.begin() + static_cast<std::ptrdiff_t>(i));
+  }
+  return group;
+}
+
+ForgetPlan plan_by_rules(Inventory& found, const ForgetOptions& options) {
+  ForgetPlan plan{.grouping = options.grouping, .groups = {}, .damaged = {}};
+  ForgetGroup safety = judge_safety_snapshots(found);
+  for (policy::Group& group : policy::judge(found.facts, options.retention, options.grouping,
+                                            {.now = found.now, .zone = options.zone})) {
+    ForgetGroup& made = plan.groups.emplace_back();
+    made.host = std::move(group.host);
+    made.paths = std::move(group.paths);
+    made.tags = std::move(group.tags);
+    for (policy::Verdict& verdict : group.verdicts) {
+      made.decisions.push_back({.stored = std::move(found.snapshots[verdict.index]),
+                                .decision = verdict.decision,
+                                .reasons = std::move(verdict.reasons)});
+    }
+  }
+  if (!safety.decisions.empty()) plan.groups.push_back(std::move(safety));
+  return plan;
+}
+
+Error is_held(const SnapshotId& id, const std::vector<repo::StoredHold>& holds) {
+  const std::string text = held_text(holds);
+  const bool locked =
+      std::ranges::any_of(holds, [](const auto& stored) { return stored.hold.locked; });
+  return Error(ErrorCode::kPermissionDenied,
+               fmt::format("snapshot {} is held{}{}; nothing was removed", id.short_hex(),
+                           text.empty() ? "" : " ", text))
+      .with_hint(locked ? "A lock ends by itself when its time is over, and not before."
+                        : fmt::format("When it is to go all the same, release it first: backstay "
+                                      "release {}",
+                                      id.short_hex()));
+}
+
+// As the rules have it, for which safety snapshots stand for no source.
+std::vector<std::size_t> newest_of_sources(const Inventory& found) {
+  std::vector<policy::SnapshotFacts> facts;
+  std::vector<std::size_t> places;
+  for (std::size_t i = 0; i < found.facts.size(); ++i) {
+    if (is_safety_snapshot(found.snapshots[i].snapshot)) continue;
+    facts.push_back(found.facts[i]);
+    places.push_back(i);
+  }
+  std::vector<std::size_t> newest = policy::newest_of_sources(facts, found.now);
+  for (std::size_t& index : newest) index = places[index];
+  return newest;
+}
+
 // Named ones go, be they the last of their source or damaged; but not held, and not of a version
 // that this program does not know: whoever made them may know why they are there.
 Result<ForgetPlan> plan_by_name(Inventory& found, const ForgetOptions& options) {
   ForgetPlan plan{
       .grouping = {.host = false, .paths = false, .tags = false}, .groups = {}, .damaged = {}};
-  const auto newest = policy::newest_of_sources(found.facts, found.now);
+  const auto newest = newest_of_sources(found);
   ForgetGroup group;
   for (const SnapshotId& id : std::set<SnapshotId>(options.named.begin(), options.named.end())) {
     const auto held = found.holds.find(id);

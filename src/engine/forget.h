@@ -40,6 +40,7 @@ struct ForgetGroup {
   std::string host;
   std::vector<std::string> paths;
   std::vector<std::string> tags;
+  bool is_safety = false;                 // safety snapshots, which no rule groups
   std::vector<ForgetDecision> decisions;  // newest first
 };
 // What is to be done, before anything is done.

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "base/try.h"
+#include "engine/restore/change_keeper.h"
 #include "engine/restore/forecast.h"
 #include "engine/restore/kept_places.h"
 #include "engine/restore/plan.h"
@@ -34,14 +35,17 @@ source::TargetTree::Options target_options(const RestoreOptions& options, const 
 }
 
 // Plans never report what the restore after it will meet and report again.
-Result<Plan> plan_quietly(const Site& site, std::stop_token stop) {
+Result<Plan> plan_quietly(const Site& site, std::stop_token stop, TargetChanges* changes) {
   Progress progress;
   Activity quiet{.progress = progress, .stop = std::move(stop), .report = {}, .note = {}};
   Outcome outcome(quiet, site.options.target);
-  Site plan_site{site.repository, site.snapshot, site.options, site.limits,
+  RestoreOptions options = site.options;
+  options.on_delete = {};
+  Site plan_site{site.repository, site.snapshot, options,    site.limits,
                  outcome,         site.names,    site.target};
   plan_site.ignores_case = site.ignores_case;
-  return make_plan(plan_site, PlanDepth::kTotals);
+  return changes == nullptr ? make_plan(plan_site, PlanDepth::kTotals)
+                            : plan_changes(plan_site, *changes);
 }
 
 void show_totals(const Plan& plan, Progress& progress) {
@@ -105,7 +109,11 @@ Result<RestoreReport> restore_with_limits(repo::Repository& repository,
   site.target = target.get();
   if (options.dry_run) return dry_run(site, activity);
 
-  const Plan plan = TRY(plan_quietly(site, activity.stop));
+  // A restore that goes on from another repository changes no more than was kept for the first.
+  ChangeKeeper* const keeper = options.keeper;
+  const bool keeps = keeper != nullptr && keeper->saved() == nullptr;
+  TargetChanges changes;
+  const Plan plan = TRY(plan_quietly(site, activity.stop, keeps ? &changes : nullptr));
   TRY(refuse_empty_selection(plan, options));
   show_totals(plan, activity.progress);
   TRY(check_room(plan, options.target));
@@ -114,6 +122,8 @@ Result<RestoreReport> restore_with_limits(repo::Repository& repository,
     target = TRY(source::TargetTree::open(options.target, target_options(options, limits)));
   site.target = target.get();
 
+  if (keeps) TRY(keeper->keep(changes));
+  if (keeper != nullptr) site.saved = keeper->saved();
   // Beyond this point the target changes.
   TRY(RestoreRun(site, spare_bytes(plan, options.target)).run());
   if (options.verify) TRY(verify_target(site));

@@ -15,6 +15,10 @@
 
 namespace backstay::engine {
 
+namespace restoring {
+class ChangeKeeper;
+}
+
 enum class Overwrite : std::uint8_t {
   kAlways,     // existing files are compared block by block; those that differ are replaced
   kIfChanged,  // files whose size and modification time fit are left alone
@@ -40,6 +44,10 @@ struct RestoreOptions {
   // Called for each thing that was deleted, or would be in a dry run, with its path in the
   // snapshot. Thread-safe.
   std::function<void(const std::string& path, snapshot::EntryType type)> on_delete;
+  // Places below the target ("/a/b") that go first, with all they hold.
+  std::vector<std::string> clear_first;
+  // Keeps what will change before anything does (safety.h); null: nothing is kept.
+  restoring::ChangeKeeper* keeper = nullptr;
   // Folders that are never deleted, replaced or written into: the repository and the cache.
   std::vector<std::string> keep;
   // A symbolic link to a folder gives way to a folder of the snapshot. Otherwise it is trouble:
@@ -65,7 +73,7 @@ struct RestoreReport {
       0;  // entries with an attribute that this user or file system refused
   std::uint64_t errors = 0;
   std::uint64_t bytes_verified = 0;
-  std::uint64_t stretches_lost = 0;  // of the tree: nobody knows what was in them
+  std::uint64_t stretches_lost = 0;    // of the tree: nobody knows what was in them
   std::vector<std::string> unmatched;  // patterns to include that fit nothing in the snapshot
 };
 

@@ -6,6 +6,7 @@
 #include <charconv>
 
 #include "base/try.h"
+#include "engine/safety_snapshot.h"
 #include "snapshot/tree_key.h"
 
 namespace backstay::engine {
@@ -89,6 +90,12 @@ Result<repo::StoredSnapshot> select_snapshot(const std::vector<repo::StoredSnaps
   std::vector<const repo::StoredSnapshot*> candidates;
   for (const repo::StoredSnapshot& snapshot : snapshots) {
     if (fits(snapshot.snapshot, filter)) candidates.push_back(&snapshot);
+  }
+  const bool by_time = which.starts_with('@') || parse_latest(which).has_value();
+  const bool has_others = std::ranges::any_of(
+      candidates, [](const auto* one) { return !is_safety_snapshot(one->snapshot); });
+  if (by_time && has_others) {
+    std::erase_if(candidates, [](const auto* one) { return is_safety_snapshot(one->snapshot); });
   }
   if (const auto back = parse_latest(which)) {
     if (*back >= candidates.size()) return std::unexpected(no_such_snapshot(which));

@@ -27,7 +27,8 @@ struct SnapshotArgument {
 
 // An id that no snapshot has means the copy of the snapshot that has it elsewhere. not_found with
 // a hint when nothing fits; invalid_argument when a prefix is short or fits several.
-// `snapshots` is oldest first.
+// `snapshots` is oldest first. Safety snapshots are meant by their ids; `latest` and times mean one
+// only where there are no others.
 Result<repo::StoredSnapshot> select_snapshot(const std::vector<repo::StoredSnapshot>& snapshots,
                                              const SnapshotFilter& filter, std::string_view which,
                                              Timestamp now);

@@ -13,6 +13,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdlib>
 #include <limits>
 
 #include "base/try.h"
@@ -267,6 +268,12 @@ Result<bool> try_lock(int fd, FileLock lock) {
   if (::flock(fd, operation | LOCK_NB) == 0) return true;
   if (errno == EWOULDBLOCK) return false;
   return fail_io(errno, "locking a file");
+}
+
+Result<std::string> real_path(const std::string& path) {
+  const std::unique_ptr<char, void (*)(void*)> found(::realpath(path.c_str(), nullptr), std::free);
+  if (!found) return fail_io(errno, "looking for " + path);
+  return std::string(found.get());
 }
 
 Result<std::uint64_t> free_bytes(const std::string& path) {

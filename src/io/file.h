@@ -64,6 +64,8 @@ enum class Durability : std::uint8_t {
 Result<void> make_directories(const std::string& path, unsigned mode = 0700);
 Result<Bytes> read_file(const std::string& path, std::uint64_t size_max);
 Result<FileInfo> file_info(const std::string& path, Links links = Links::kFollow);
+// Absolute, without links, "." and ".."; what it names must be there.
+Result<std::string> real_path(const std::string& path);
 // Names in a folder without "." and "..", in no order.
 Result<std::vector<std::string>> list_directory(const std::string& path);
 // kAlreadyExists-free removal: a file that is not there counts as removed.

@@ -70,6 +70,8 @@ Result<void> rename_if_free_at(int folder, const std::string& from, const std::s
 // ---- removing. What is not there counts as removed. Immutable and append-only inodes lose those
 // flags when this process may do that; other hard links of the same inode get them back.
 Result<void> remove_non_folder_at(int folder, const std::string& name);
+// conflict when the folder has something in it.
+Result<void> remove_empty_folder_at(int folder, const std::string& name);
 // Removes a folder with all it holds, or anything else. Uses a bounded number of descriptors and no
 // recursion, so the depth does not matter. Refuses (conflict) to enter a mount point: what is
 // mounted there is not part of the tree.

@@ -178,6 +178,20 @@ Result<void> remove_non_folder_at(int folder, const std::string& name) {
   return fail_call(errno, "removing " + quoted(name));
 }
 
+Result<void> remove_empty_folder_at(int folder, const std::string& name) {
+  TRY(validate_name(name));
+  if (::unlinkat(folder, name.c_str(), AT_REMOVEDIR) == 0 || errno == ENOENT) return {};
+  if (errno == ENOTEMPTY || errno == EEXIST)
+    return fail(ErrorCode::kConflict, quoted(name) + " has something in it again");
+  if (errno == EPERM) {
+    // Nothing is in an immutable folder that this could take along.
+    const std::vector<std::string> inside =
+        TRY(names_in(TRY(open_folder_to_walk(folder, name.c_str(), FolderUse::kList)).fd.get()));
+    if (inside.empty()) return remove_tree_at(folder, name);
+  }
+  return fail_call(errno, "removing the folder " + quoted(name));
+}
+
 Result<void> remove_tree_at(int folder, const std::string& name) {
   const std::optional<FileStatus> status = TRY(find_at(folder, name));
   if (!status) return {};

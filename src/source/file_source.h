@@ -14,6 +14,9 @@ namespace backstay::source {
 struct FileSourceOptions {
   std::vector<std::string> paths;  // absolute and clean (snapshot::clean_path), any order
   snapshot::PathFilter excludes;   // decides about the paths and all below, not about folders above
+  // Of what is below the paths, only this, with the folders above; each path is asked for. Empty:
+  // all.
+  std::function<bool(const std::string& path)> selects;
   bool exclude_caches = false;  // of folders with a CACHEDIR.TAG (bford.info/cachedir) only the tag
   std::vector<std::string> exclude_if_present;  // names; of a folder that holds one, it alone
   std::uint64_t exclude_larger_than = 0;        // bytes; 0: no limit

@@ -161,6 +161,11 @@ class FolderTarget final : public TargetTree {
     return existing;
   }
 
+  [[nodiscard]] bool has_attributes(const ExistingEntry& existing,
+                                    const Entry& entry) const override {
+    return source::has_attributes(existing.entry, entry, options_);
+  }
+
   Result<FolderPlace> place_of(const TargetFolderPtr& folder) override {
     const FolderHandle at = TRY(folder->handle());
     const io::FileStatus status = TRY(io::full_status_of(at->get()));
@@ -287,7 +292,7 @@ class FolderTarget final : public TargetTree {
     if (!status) return fail(ErrorCode::kNotFound, io::quoted(name) + " does not exist");
     if (status->kind != kind) return std::unexpected(of_other_type(name));
     if (kind != io::FileKind::kDirectory && status->links > links_.count(*status)) {
-      if (has_attributes(TRY(read_entry(at->get(), name, *status)), entry, options_)) {
+      if (source::has_attributes(TRY(read_entry(at->get(), name, *status)), entry, options_)) {
         return AttributeReport{};
       }
       TRY(give_own_inode(at->get(), name, *status, entry));
@@ -314,6 +319,11 @@ class FolderTarget final : public TargetTree {
   Result<void> rename_if_free(const TargetFolderPtr& folder, const std::string& from,
                               const std::string& to) override {
     return io::rename_if_free_at(TRY(handle_of(folder, to))->get(), from, to);
+  }
+
+  Result<void> remove_empty_folder(const TargetFolderPtr& folder,
+                                   const std::string& name) override {
+    return io::remove_empty_folder_at(TRY(handle_of(folder, name))->get(), name);
   }
 
   Result<void> remove(const TargetFolderPtr& folder, const std::string& name) override {

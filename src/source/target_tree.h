@@ -66,6 +66,9 @@ class TargetTree {
   // What stands under `name` in `folder`, or nothing. Never follows a link.
   virtual Result<std::optional<ExistingEntry>> look(const TargetFolderPtr& folder,
                                                     const std::string& name) = 0;
+  // True when set_attributes would have nothing to do.
+  [[nodiscard]] virtual bool has_attributes(const ExistingEntry& existing,
+                                            const snapshot::Entry& entry) const = 0;
   // Names in a folder, for --delete.
   virtual Result<std::vector<std::string>> names(const TargetFolderPtr& folder) = 0;
 
@@ -130,6 +133,9 @@ class TargetTree {
   virtual Result<void> rename_if_free(const TargetFolderPtr& folder, const std::string& from,
                                       const std::string& to) = 0;
 
+  // Removes a folder that has nothing in it; conflict when it has.
+  virtual Result<void> remove_empty_folder(const TargetFolderPtr& folder,
+                                           const std::string& name) = 0;
   // Removes whatever stands under `name`, a folder with all it holds, without following links.
   virtual Result<void> remove(const TargetFolderPtr& folder, const std::string& name) = 0;
 };

@@ -133,6 +133,8 @@ std::optional<SourceItem> Walker::visit(const Place& place) {
   }
   const bool can_be_excluded = place.inside && !key_.empty() && !options_.excludes.empty();
   if (can_be_excluded && options_.excludes.matches(path())) return std::nullopt;
+  const bool is_below = place.inside && !place.given;
+  if (is_below && options_.selects && !options_.selects(path())) return std::nullopt;
   if (key_.size() > snapshot::kKeyBytesMax) {
     report(Error(ErrorCode::kUnsupported, "its path is longer than 1 MiB"));
     return std::nullopt;

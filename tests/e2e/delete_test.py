@@ -26,7 +26,7 @@ class Delete(program.ProgramTest):
         self.run_for(0, "backup", self.source, env=environment)
         self.write("extra")
         before = sorted(self.objects())
-        for options in (["--dry-run"], []):
+        for options in (["--dry-run"], ["--no-safety-snapshot"]):
             result = self.run_for(0, "--json", "restore", f"latest:{self.source}", "--target",
                                   self.source, "--delete", *options, env=environment)
             self.assertEqual(self.deleted(result), [f"{self.source}/extra"])

@@ -213,6 +213,16 @@ class JsonLines(program.ProgramTest):
         self.validate("backup", program.Result(backup, "backup --stdin"))
         self.assert_seen(("lease", "lease"), ("backup", "status"), ("backup", "summary"))
 
+    def test_lines_of_restores_that_are_rolled_back(self):
+        self.init()
+        self.fill(3)
+        self.backup()
+        (self.source / "folder0/file0").write_bytes(b"other")
+        self.lines_of(0, "restore", f"latest:{self.source}", "--target", self.source)
+        self.lines_of(0, "rollback", "latest")
+        self.assertEqual(len(self.lines_of(0, "restores")), 2)
+        self.assert_seen(("restore", "summary"), ("rollback", "summary"), ("restores", "restore"))
+
     def test_lines_of_keeping(self):
         self.init()
         ids = [self.backup()["snapshot_id"] for _ in range(3)]
@@ -426,6 +436,7 @@ class JsonLines(program.ProgramTest):
             "cache": ["nothing"], "lease": ["list"],
             "self-test": ["more"],
             "forget": [], "tag": ["latest"], "hold": ["latest"], "release": ["latest"],
+            "restores": ["more"], "rollback": ["nothing"],
             "append-only": ["status"], "repo": ["probe"], "stage": ["send", "nowhere"],
             "store": ["serve", "/nowhere"], "version": ["more"],
             "completion": ["csh"], "help": ["nothing"]}

@@ -50,12 +50,13 @@ DeletionRule::DeletionRule(const Site& site)
 }
 
 bool DeletionRule::is_selected(const std::string& path) const {
+  if (all_) return true;
   if (!options_.includes.empty() && !options_.includes.matches(path)) return false;
   return !options_.excludes.matches(path) && was_backed_up(path);
 }
 
 bool DeletionRule::may_delete(const std::string& path, const snapshot::Entry& existing) const {
-  return !was_left_out(path, existing) && !was_unreadable(path);
+  return all_ || (!was_left_out(path, existing) && !was_unreadable(path));
 }
 
 bool DeletionRule::was_left_out(const std::string& path, const snapshot::Entry& existing) const {
@@ -92,7 +93,8 @@ bool DeletionRule::may_fit_a_pattern(const std::string& path) const {
 
 // A file that did not change since the backup began had the size that it has now.
 bool DeletionRule::may_have_been_too_large(const snapshot::Entry& existing) const {
-  if (snapshot_.larger_left_out == 0 || existing.type != snapshot::EntryType::kFile) return false;
+  if (all_ || snapshot_.larger_left_out == 0 || existing.type != snapshot::EntryType::kFile)
+    return false;
   const Timestamp sure{snapshot_.started.seconds - kClocksDifferSeconds, 0};
   return existing.changed >= sure || existing.modified >= sure;
 }

@@ -16,6 +16,8 @@ namespace backstay::engine::restoring {
 class DeletionRule {
  public:
   explicit DeletionRule(const Site& site);
+  // For what goes whatever the snapshot has.
+  static DeletionRule everything(const Site& site) { return DeletionRule(site, All{}); }
   // For every name, or for none.
   [[nodiscard]] bool enabled() const { return enabled_; }
   // Whether the path is among those that the restore is about.
@@ -26,6 +28,10 @@ class DeletionRule {
   [[nodiscard]] bool may_have_been_too_large(const snapshot::Entry& existing) const;
 
  private:
+  struct All {};
+  DeletionRule(const Site& site, All)
+      : options_(site.options), snapshot_(site.snapshot), enabled_(true), all_(true) {}
+
   // A pattern of the backup, whose record does not tell whether capital and small letters counted.
   struct Pattern {
     bool negated = false;
@@ -43,6 +49,7 @@ class DeletionRule {
   const snapshot::Snapshot& snapshot_;
   std::vector<Pattern> left_out_;
   bool enabled_ = false;
+  bool all_ = false;
 };
 
 // The names in one folder of the target, passed in the order in which the walk meets the names

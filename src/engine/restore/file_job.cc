@@ -8,6 +8,7 @@
 #include "base/try.h"
 #include "engine/restore/file_bytes.h"
 #include "engine/restore/leftovers.h"
+#include "engine/restore/saved_states.h"
 #include "io/attributes.h"
 #include "io/metadata.h"
 #include "snapshot/content.h"
@@ -126,7 +127,13 @@ Result<void> FileWorker::put_in_place(FileJob& job, int fd) {
 Result<void> FileWorker::rename(FileJob& job) {
   if (job.temporary.empty()) return {};
   const source::TargetFolderPtr& folder = job.folder->folder();
-  TRY(site_.target->rename(folder, job.temporary, job.name));
+  const Stands stands = TRY(require_saved(*job.folder, job.name));
+  Result<void> renamed = stands == Stands::kFree
+                             ? site_.target->rename_if_free(folder, job.temporary, job.name)
+                             : site_.target->rename(folder, job.temporary, job.name);
+  if (!renamed && stands == Stands::kFree && renamed.error().code() == ErrorCode::kUnsupported)
+    renamed = site_.target->rename(folder, job.temporary, job.name);
+  TRY(std::move(renamed));
   job.temporary.clear();
   return {};
 }
@@ -143,14 +150,31 @@ void FileWorker::report(const FileJob& job, const AttributesDone& done) {
   }
 }
 
+// Attributes that are right already need not be in a safety snapshot.
+Result<bool> FileWorker::may_set_attributes(const FileJob& job) {
+  if (site_.saved == nullptr) return true;
+  const auto existing = TRY(site_.target->look(job.folder->folder(), job.name));
+  if (existing && site_.target->has_attributes(*existing, job.entry)) return false;
+  TRY(require_saved(*job.folder, job.name));
+  return true;
+}
+
 void FileWorker::keep(FileJob& job) {
-  set_attributes(job, -1);
+  const Result<bool> may = may_set_attributes(job);
+  if (!may) {
+    job.fail(may.error());
+    return abandon(job);
+  }
+  if (*may) set_attributes(job, -1);
   site_.outcome.progress().bytes_done.fetch_add(job.entry.size_bytes, std::memory_order_relaxed);
   complete(job, false);
 }
 
 void FileWorker::make_special(FileJob& job) {
-  const Result<void> made = site_.target->make_special(job.folder->folder(), job.name, job.entry);
+  const Result<Stands> stands = require_saved(*job.folder, job.name);
+  const Result<void> made =
+      stands ? site_.target->make_special(job.folder->folder(), job.name, job.entry)
+             : std::unexpected(stands.error().clone());
   if (!made) {
     job.fail(made.error());
     return abandon(job);
@@ -195,6 +219,7 @@ Result<void> FileWorker::begin_update(FileJob& job) {
 Result<void> FileWorker::move_aside(FileJob& job) {
   const source::TargetFolderPtr& folder = job.folder->folder();
   std::string aside = site_.names.next_for(job.name);
+  TRY(require_saved(*job.folder, job.name));
   TRY(site_.target->rename(folder, job.name, aside));
   job.temporary = std::move(aside);
   job.moved = job.has_old_bytes = true;
@@ -350,6 +375,15 @@ void FileWorker::link(LinkGroup& group, LinkMember member) {
   if (state != LinkGroup::State::kPending) make_link(group, state, member);
 }
 
+// A name of the same file already: making the link changes nothing.
+Result<bool> FileWorker::is_linked(const LinkGroup& group, const LinkMember& member) {
+  if (site_.saved == nullptr) return false;
+  const auto holder = TRY(site_.target->look(group.folder(), group.name()));
+  const auto there = TRY(site_.target->look(member.folder->folder(), member.name));
+  return holder && there && holder->device == there->device &&
+         holder->entry.inode == there->entry.inode;
+}
+
 void FileWorker::make_link(LinkGroup& group, LinkGroup::State state, const LinkMember& member) {
   Outcome& outcome = site_.outcome;
   outcome.progress().files_done.fetch_add(1, std::memory_order_relaxed);
@@ -360,6 +394,7 @@ void FileWorker::make_link(LinkGroup& group, LinkGroup::State state, const LinkM
           ErrorCode::kNotFound,
           fmt::format("{}, which it is a hard link to, could not be restored", group.path()));
     }
+    if (!TRY(is_linked(group, member))) TRY(require_saved(*member.folder, member.name));
     return site_.target->make_hard_link(group.folder(), group.name(), member.folder->folder(),
                                         member.name);
   };

@@ -130,6 +130,8 @@ class FileWorker {
   AttributesDone try_attributes(FileJob& job, int fd);
   void report(const FileJob& job, const AttributesDone& done);
   void set_attributes(FileJob& job, int fd) { report(job, try_attributes(job, fd)); }
+  Result<bool> may_set_attributes(const FileJob& job);
+  Result<bool> is_linked(const LinkGroup& group, const LinkMember& member);
   void make_link(LinkGroup& group, LinkGroup::State state, const LinkMember& member);
   void settle(FileJob& job, LinkGroup::State state);
 

@@ -47,6 +47,16 @@ std::string FolderNode::path_of(std::string_view name) const {
   return path;
 }
 
+std::string FolderNode::place_of(std::string_view name) const {
+  std::vector<const FolderNode*> chain;
+  for (const FolderNode* node = this; node->parent_ != nullptr; node = node->parent_.get())
+    chain.push_back(node);
+  std::string place;
+  for (auto node = chain.rbegin(); node != chain.rend(); ++node)
+    place.append("/").append((*node)->name_);
+  return place.append("/").append(name);
+}
+
 std::string FolderNode::path() const {
   std::vector<const FolderNode*> chain;
   for (const FolderNode* node = this; node != nullptr; node = node->parent_.get())

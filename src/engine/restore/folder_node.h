@@ -33,6 +33,7 @@ class FolderNode {
   // True when nothing was there before, so that nothing needs to be looked for inside.
   void mark_new() { is_new_ = true; }
   [[nodiscard]] bool is_new() const { return is_new_; }
+  [[nodiscard]] bool is_target() const { return parent_ == nullptr; }
 
   // Null when there is no such folder in the target (plans only).
   [[nodiscard]] const source::TargetFolderPtr& folder() const { return folder_; }
@@ -40,6 +41,8 @@ class FolderNode {
   // What stands in it is called this in the snapshot: "/etc/passwd".
   [[nodiscard]] std::string path_of(std::string_view name) const;
   [[nodiscard]] std::string path() const;
+  // The same below the target: "/passwd" when /etc goes straight into it.
+  [[nodiscard]] std::string place_of(std::string_view name) const;
 
  private:
   void finish();

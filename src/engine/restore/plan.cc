@@ -34,8 +34,11 @@ void add_up(std::uint64_t& sum, std::uint64_t value) {
 
 class Planner final : public Visitor {
  public:
-  Planner(Site& site, PlanDepth depth) : site_(site), depth_(depth) {
-    if (site.target != nullptr) count_leftovers(site.target->root());
+  Planner(Site& site, PlanDepth depth, TargetChanges* changes)
+      : site_(site), depth_(depth), changes_(changes) {
+    if (site.target != nullptr && changes_ == nullptr) count_leftovers(site.target->root());
+    if (site.target != nullptr && changes_ != nullptr)
+      clear_leftovers(site_, FolderNode(site_, site.target->root(), site.options.subpath));
   }
 
   void target(FolderNode& node, const snapshot::Entry& /*entry*/) override {
@@ -48,12 +51,15 @@ class Planner final : public Visitor {
     if (!visit.existing) ++plan_.inodes_needed;
     note_selected(visit.parent->path_of(visit.name));
     const bool is_there = visit.existing == EntryType::kDirectory;
+    if (changes_ != nullptr) note_folder(visit);
     source::TargetFolderPtr folder =
         is_there ? TRY(site_.target->find_folder(visit.parent->folder(), visit.name)) : nullptr;
     auto node = std::make_shared<FolderNode>(std::move(visit.parent), std::move(visit.name),
                                              std::move(folder));
     if (node->folder() == nullptr) node->mark_new();
-    if (node->folder() != nullptr) count_leftovers(node->folder());
+    // What a killed restore moved aside has to have its name again, to be kept under it.
+    if (node->folder() != nullptr && changes_ != nullptr) clear_leftovers(site_, *node);
+    if (node->folder() != nullptr && changes_ == nullptr) count_leftovers(node->folder());
     return node;
   }
 
@@ -69,6 +75,7 @@ class Planner final : public Visitor {
     const bool is_kept = is_left || visit.action == Action::kSame ||
                          (!is_link && (visit.action == Action::kKeep || is_right(visit)));
     if (is_left) ++plan_.files_left;
+    if (changes_ != nullptr && !is_left) note_file(visit, is_kept);
     ++(is_kept ? plan_.files_unchanged : plan_.files_written);
     if (!is_kept && visit.name_is_free) {
       ++plan_.files_new;
@@ -78,8 +85,11 @@ class Planner final : public Visitor {
     return count_bytes(visit);
   }
 
-  [[nodiscard]] bool wants_extras() const override { return depth_ == PlanDepth::kFull; }
+  [[nodiscard]] bool wants_extras() const override {
+    return depth_ == PlanDepth::kFull || changes_ != nullptr;
+  }
   bool extra(const FolderNodePtr& folder, const std::string& name, EntryType type) override {
+    if (changes_ != nullptr) note_removal(folder->place_of(name), type);
     site_.outcome.deleted(folder->path_of(name), type, site_.options);
     return true;
   }
@@ -89,11 +99,13 @@ class Planner final : public Visitor {
     if (folder == nullptr) return FolderNodePtr();
     return std::make_shared<FolderNode>(parent, name, std::move(folder));
   }
-  Result<void> clear_folder(const FolderNodePtr& /*folder*/, const std::string& /*name*/) override {
+  Result<void> clear_folder(const FolderNodePtr& folder, const std::string& name) override {
+    if (changes_ != nullptr) note_removal(folder->place_of(name), EntryType::kDirectory);
     return {};
   }
 
   [[nodiscard]] Plan finish() {
+    if (changes_ != nullptr) changes_->settle();
     plan_.errors = site_.outcome.report().errors;
     // What is below a folder that cannot be restored, or on a damaged page, was not looked at.
     if (plan_.errors == 0) plan_.unmatched = site_.options.includes.not_among(seen_);
@@ -113,13 +125,41 @@ class Planner final : public Visitor {
     }
   }
 
+  // What is made in a new folder goes with it; but the target itself stays.
+  static bool is_listed_in(const FolderNode& folder) {
+    return !folder.is_new() || folder.is_target();
+  }
+
+  void note_folder(const FolderVisit& visit) {
+    const std::string place = visit.parent->place_of(visit.name);
+    if (visit.existing != EntryType::kDirectory && is_listed_in(*visit.parent))
+      changes_->create(place);
+    if (!visit.existing) return;
+    const bool is_folder = visit.existing == EntryType::kDirectory;
+    changes_->touch(place, is_folder ? TargetChanges::Kind::kFolder : TargetChanges::Kind::kOther);
+  }
+
+  void note_file(const FileVisit& visit, bool is_kept) {
+    if (visit.name_is_free) {
+      if (is_listed_in(*visit.folder)) changes_->create(visit.folder->place_of(visit.name));
+    } else if (visit.action != Action::kSame && !(is_kept && visit.attributes_are_right)) {
+      changes_->touch(visit.folder->place_of(visit.name), TargetChanges::Kind::kOther);
+    }
+  }
+
+  void note_removal(const std::string& place, EntryType type) {
+    const bool is_folder = type == EntryType::kDirectory;
+    changes_->touch(place, is_folder ? TargetChanges::Kind::kFolder : TargetChanges::Kind::kOther);
+    if (is_folder) changes_->remove_folder();
+  }
+
   void note_selected(const std::string& path) {
     if (!site_.options.includes.empty()) site_.options.includes.note_matching(path, seen_);
   }
 
   // As the restore compares.
   bool is_right(const FileVisit& visit) {
-    if (depth_ == PlanDepth::kTotals || visit.action != Action::kUpdate ||
+    if (!wants_extras() || visit.action != Action::kUpdate ||
         visit.existing_bytes != visit.entry.size_bytes)
       return false;
     const Result<io::Fd> file = site_.target->open_for_read(visit.folder->folder(), visit.name);
@@ -220,6 +260,7 @@ class Planner final : public Visitor {
 
   Site& site_;
   PlanDepth depth_;
+  TargetChanges* changes_;  // null: nobody wants to know
   Plan plan_;
   LinkGroups groups_;
   std::set<std::size_t> seen_;  // patterns to include
@@ -228,7 +269,13 @@ class Planner final : public Visitor {
 }  // namespace
 
 Result<Plan> make_plan(Site& site, PlanDepth depth) {
-  Planner planner(site, depth);
+  Planner planner(site, depth, nullptr);
+  TRY(walk_target(site, planner, TreeDamage::kReport));
+  return planner.finish();
+}
+
+Result<Plan> plan_changes(Site& site, TargetChanges& changes) {
+  Planner planner(site, PlanDepth::kTotals, &changes);
   TRY(walk_target(site, planner, TreeDamage::kReport));
   return planner.finish();
 }

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/restore/changes.h"
 #include "engine/restore/needs.h"
 #include "engine/restore/site.h"
 #include "io/file_system.h"
@@ -35,6 +36,9 @@ struct Plan {
 // ones: for dry runs.
 enum class PlanDepth : std::uint8_t { kTotals, kFull };
 Result<Plan> make_plan(Site& site, PlanDepth depth);
+// The totals, and what of the target changes: existing files are compared for that. What killed
+// restores left in it goes, or gets its name back.
+Result<Plan> plan_changes(Site& site, TargetChanges& changes);
 
 // no_space when the plan surely does not fit, permission_denied when the file system takes nothing.
 // `target` may not exist yet.

@@ -6,6 +6,7 @@
 #include "base/try.h"
 #include "engine/restore/file_bytes.h"
 #include "engine/restore/leftovers.h"
+#include "engine/restore/saved_states.h"
 #include "snapshot/content.h"
 
 namespace backstay::engine::restoring {
@@ -65,6 +66,7 @@ void RestoreRun::count_target() {
 
 Result<FolderNodePtr> RestoreRun::folder(FolderVisit visit) {
   const bool was_there = visit.existing == EntryType::kDirectory;
+  if (visit.existing && !was_there) TRY(require_saved(*visit.parent, visit.name));
   source::TargetFolderPtr made = TRY(site_.target->make_folder(visit.parent->folder(), visit.name));
   auto node =
       std::make_shared<FolderNode>(std::move(visit.parent), std::move(visit.name), std::move(made));
@@ -267,8 +269,15 @@ void RestoreRun::hand_over_if_full() {
   if (window_.is_full()) window_.hand_over();
 }
 
+// With something to be kept, nothing goes unseen: a folder only once it is empty.
+Result<void> RestoreRun::remove(const FolderNode& folder, const std::string& name, EntryType type) {
+  if (TRY(require_saved(folder, name)) == Stands::kUnchecked || type != EntryType::kDirectory)
+    return site_.target->remove(folder.folder(), name);
+  return site_.target->remove_empty_folder(folder.folder(), name);
+}
+
 bool RestoreRun::extra(const FolderNodePtr& folder, const std::string& name, EntryType type) {
-  const Result<void> removed = site_.target->remove(folder->folder(), name);
+  const Result<void> removed = remove(*folder, name, type);
   const std::string path = folder->path_of(name);
   if (removed) {
     site_.outcome.deleted(path, type, site_.options);
@@ -288,7 +297,7 @@ Result<FolderNodePtr> RestoreRun::enter_extra(const FolderNodePtr& parent, const
 }
 
 Result<void> RestoreRun::clear_folder(const FolderNodePtr& folder, const std::string& name) {
-  return site_.target->remove(folder->folder(), name);
+  return remove(*folder, name, EntryType::kDirectory);
 }
 
 }  // namespace backstay::engine::restoring

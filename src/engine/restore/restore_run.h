@@ -27,6 +27,7 @@ class RestoreRun final : public Visitor {
   Result<void> clear_folder(const FolderNodePtr& folder, const std::string& name) override;
 
  private:
+  Result<void> remove(const FolderNode& folder, const std::string& name, snapshot::EntryType type);
   void leave_alone(const FileVisit& visit);
   bool link_to_group(const FileVisit& visit);
   void become_holder(FileJob& job);

@@ -11,6 +11,8 @@
 
 namespace backstay::engine::restoring {
 
+class SavedStates;
+
 struct Site {
   repo::Repository& repository;
   const snapshot::Snapshot& snapshot;
@@ -19,7 +21,9 @@ struct Site {
   Outcome& outcome;
   TemporaryNames& names;
   source::TargetTree* target = nullptr;  // null: there is no target folder yet (dry runs, plans)
-  bool ignores_case = false;              // of the target's file system
+  // What may be replaced and deleted; null where the restore keeps nothing of it.
+  const SavedStates* saved = nullptr;
+  bool ignores_case = false;  // of the target's file system
 };
 
 }  // namespace backstay::engine::restoring

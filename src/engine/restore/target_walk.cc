@@ -45,6 +45,7 @@ class TargetWalk {
 
   Result<void> run() {
     TRY(enter_target());
+    if (visitor_.wants_extras()) clear_places();
     while (std::optional<WalkItem> item = TRY(walk_.next())) {
       if (site_.outcome.ending()) return site_.outcome.status();
       TRY(visit(std::move(*item)));
@@ -71,6 +72,37 @@ class TargetWalk {
                        .extras = {},
                        .all_taken = !entry || entry->left_out == snapshot::LeftOut::kNothing});
     return read_extras(levels_.back());
+  }
+
+  // What is to go whatever the snapshot has (RestoreOptions::clear_first).
+  void clear_places() {
+    if (site_.target == nullptr || site_.options.clear_first.empty()) return;
+    const DeletionRule everything = DeletionRule::everything(site_);
+    ExtraWalk clearing(site_, everything, kept_, visitor_);
+    for (const std::string& place : site_.options.clear_first) {
+      if (site_.outcome.ending()) return;
+      const Result<FolderNodePtr> above = find_above(place);
+      if (!above) {
+        site_.outcome.trouble(place, above.error().clone().with_context("removing it"));
+      } else if (*above != nullptr) {
+        clearing.run(*above, place.substr(place.rfind('/') + 1));
+      }
+    }
+  }
+
+  // The folder that a place is in, or null when there is none any more.
+  Result<FolderNodePtr> find_above(const std::string& place) {
+    FolderNodePtr node = levels_.front().node;
+    for (std::size_t at = 1; node != nullptr;) {
+      const std::size_t slash = place.find('/', at);
+      if (slash == std::string::npos) return node;
+      std::string name = place.substr(at, slash - at);
+      at = slash + 1;
+      source::TargetFolderPtr folder = TRY(site_.target->find_folder(node->folder(), name));
+      node = folder == nullptr ? FolderNodePtr()
+                               : std::make_shared<FolderNode>(node, std::move(name), folder);
+    }
+    return node;
   }
 
   Result<void> visit(WalkItem item) {
@@ -259,6 +291,8 @@ class TargetWalk {
     FileVisit visit{.folder = folder, .name = name, .entry = std::move(entry)};
     visit.name_is_free = !existing->has_value();
     visit.action = choose_action(visit.entry, *existing, site_.options);
+    visit.attributes_are_right =
+        existing->has_value() && site_.target->has_attributes(**existing, visit.entry);
     if (*existing && (*existing)->entry.type == EntryType::kFile)
       visit.existing_bytes = (*existing)->entry.size_bytes;
     const Result<void> cleared = make_way(visit, *existing);

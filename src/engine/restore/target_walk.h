@@ -16,8 +16,9 @@ struct FileVisit {
   std::string name;
   snapshot::Entry entry;
   Action action = Action::kWrite;
-  std::uint64_t existing_bytes = 0;  // size of a regular file that stands there
-  bool name_is_free = false;         // when the walk looked
+  std::uint64_t existing_bytes = 0;   // size of a regular file that stands there
+  bool name_is_free = false;          // when the walk looked
+  bool attributes_are_right = false;  // of what stands there
 };
 
 class Visitor {
