@@ -19,6 +19,19 @@ namespace backstay::yaml {
 class Document;
 struct Pair;
 
+// What a node is. A value that is missing, or is written as nothing, is kNothing.
+enum class Kind : std::uint8_t { kNothing, kText, kList, kMapping };
+
+// Where a node begins, from 1; 0 where that is not known.
+struct Mark {
+  std::uint32_t line = 0;
+  std::uint32_t column = 0;
+};
+
+// Which signs a file may have. kPlain are those that settings of machines need; kWritten is all
+// text without control characters, so that patterns and names of any language can be written.
+enum class Signs : std::uint8_t { kPlain, kWritten };
+
 // Lives as long as its document; the failures of all methods are invalid_argument with
 // "FILE:LINE:COLUMN: what" and the document's hint. `what` is what a message calls the node.
 class Node {
@@ -27,6 +40,12 @@ class Node {
   // 1 to 4,096 bytes.
   Result<std::string_view> text(std::string_view what) const;
   Result<std::uint32_t> number(std::string_view what, std::uint32_t max) const;
+  // The same of any length up to 64 KiB, also none.
+  Result<std::string_view> words(std::string_view what) const;
+  [[nodiscard]] Kind kind() const;
+  [[nodiscard]] Mark mark() const;
+  // Whether a text stands in quotes, or as a block: then it is no number and no truth.
+  [[nodiscard]] bool is_quoted() const;
   // true or false, in small letters.
   Result<bool> truth(std::string_view what) const;
   // What stands in a mapping, in the order of the file. No key comes twice.
@@ -56,8 +75,9 @@ struct Pair {
 class Document {
  public:
   // `path` and `hint` are for messages. invalid_argument for what is no YAML, and for signs that no
-  // file of settings needs (see the .cc).
-  static Result<Document> parse(std::string_view text, std::string_view path, std::string hint);
+  // file of settings needs (see the .cc). Of several documents in one file none is taken.
+  static Result<Document> parse(std::string_view text, std::string_view path, std::string hint,
+                                Signs signs = Signs::kPlain);
 
   [[nodiscard]] Node root() const;
   // Something about the file as a whole.
