@@ -2,6 +2,7 @@
 // their way at once: that is what makes it fast over a long line.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -9,6 +10,7 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "backend/sftp/packet.h"
 
@@ -68,7 +70,13 @@ class Client {
     std::uint64_t size = 0;
     std::uint64_t removals = 0;  // how often its store had removed something when it was opened
   };
-  std::optional<KeptFile> kept;
+  // Several, because a restore asks for pieces of several packs in turn, and opening one costs
+  // round trips. The one that was used last is the last.
+  static constexpr std::size_t kKeptFilesMax = 8;
+  std::vector<KeptFile> kept;
+  [[nodiscard]] bool keeps(std::string_view path) const {
+    return std::ranges::find(kept, path, &KeptFile::path) != kept.end();
+  }
 
  private:
   explicit Client(std::unique_ptr<ByteChannel> channel) : channel_(std::move(channel)) {}

@@ -1,5 +1,6 @@
 #include "backend/sftp/client.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -157,6 +158,40 @@ TEST_F(SftpProtocol, TakesFewRoundTrips) {
   EXPECT_EQ(taken(), 2);
   ASSERT_TRUE((*store)->remove("leases/a").has_value());
   EXPECT_EQ(taken(), 1);
+}
+
+TEST_F(SftpProtocol, KeepsFilesOpenForWhoReadsThemInTurn) {
+  MemoryServer server;
+  ASSERT_TRUE(create(server).has_value());
+  int round_trips = 0;
+  auto store = SftpBackend::open(
+      {.root = "/store", .place = "sftp://test/store", .connections_max = 1},
+      [&] {
+        return Client::begin(std::make_unique<CountedChannel>(server.connect(), round_trips));
+      },
+      rng);
+  ASSERT_TRUE(store.has_value());
+  std::vector<std::string> names;
+  for (std::size_t i = 0; i <= Client::kKeptFilesMax; ++i) {
+    names.push_back(fmt::format("data/{}", i));
+    ASSERT_TRUE((*store)->put(names.back(), as_bytes("abc")).has_value());
+  }
+  const auto trips_of_reading = [&](const std::string& name) {
+    const int before = round_trips;
+    Bytes out(3);
+    EXPECT_TRUE((*store)->get_range(name, 0, out).has_value()) << name;
+    EXPECT_EQ(as_text(out), "abc");
+    return round_trips - before;
+  };
+  for (const std::string& name : names) EXPECT_GT(trips_of_reading(name), 1) << name;
+  for (std::size_t i = 1; i < names.size(); ++i) EXPECT_EQ(trips_of_reading(names[i]), 1) << i;
+  EXPECT_GT(trips_of_reading(names[0]), 1) << "it was closed for the last one";
+  EXPECT_GT(trips_of_reading(names[1]), 1) << "the one that was not used for longest made place";
+  EXPECT_EQ(trips_of_reading(names.back()), 1);
+  ASSERT_TRUE((*store)->remove(names.back()).has_value());
+  Bytes out(3);
+  EXPECT_EQ((*store)->get_range(names.back(), 0, out).error().code(), ErrorCode::kNotFound)
+      << "what was removed is not read from an open file";
 }
 
 TEST_F(SftpProtocol, MakesItsConnectionsBeforehandWhereTransfersAreExpected) {

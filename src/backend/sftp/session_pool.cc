@@ -12,9 +12,8 @@ std::unique_ptr<Client> SessionPool::take_idle(std::string_view path) {
     ++count_;
     return nullptr;
   }
-  const auto fits = std::ranges::find_if(idle_, [path](const std::unique_ptr<Client>& client) {
-    return client->kept && client->kept->path == path;
-  });
+  const auto fits = std::ranges::find_if(
+      idle_, [path](const std::unique_ptr<Client>& client) { return client->keeps(path); });
   if (fits != idle_.end()) std::swap(*fits, idle_.back());
   std::unique_ptr<Client> client = std::move(idle_.back());
   idle_.pop_back();

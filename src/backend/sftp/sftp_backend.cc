@@ -22,10 +22,11 @@ Timestamp timestamp(const Attributes& attributes) {
   return {.seconds = attributes.modified_seconds.value_or(0), .nanos = 0};
 }
 
-Result<void> close_kept(Client& client) {
-  if (!client.kept) return {};
-  const OpenFile file{.handle = client.kept->handle, .size = 0};
-  client.kept.reset();
+using KeptFiles = std::vector<Client::KeptFile>;
+
+Result<void> close_kept(Client& client, KeptFiles::iterator which) {
+  const OpenFile file{.handle = which->handle, .size = 0};
+  client.kept.erase(which);
   return close_file(client, file);
 }
 
@@ -318,12 +319,18 @@ Result<Bytes> SftpBackend::get(std::string_view name, std::uint64_t size_max) {
 
 Result<OpenFile> SftpBackend::open_kept(Client& client, const std::string& path) const {
   const std::uint64_t removals = removals_.load();
-  if (client.kept && client.kept->path == path && client.kept->removals == removals) {
-    return OpenFile{.handle = client.kept->handle, .size = client.kept->size};
+  KeptFiles& kept = client.kept;
+  if (const auto found = std::ranges::find(kept, path, &Client::KeptFile::path);
+      found != kept.end()) {
+    if (found->removals == removals) {
+      std::rotate(found, found + 1, kept.end());
+      return OpenFile{.handle = kept.back().handle, .size = kept.back().size};
+    }
+    TRY(close_kept(client, found));
   }
-  TRY(close_kept(client));
+  if (kept.size() == Client::kKeptFilesMax) TRY(close_kept(client, kept.begin()));
   OpenFile file = TRY(open_to_read(client, path));
-  client.kept = {.path = path, .handle = file.handle, .size = file.size, .removals = removals};
+  kept.push_back({.path = path, .handle = file.handle, .size = file.size, .removals = removals});
   return file;
 }
 
@@ -336,7 +343,7 @@ Result<void> SftpBackend::get_range(std::string_view name, std::uint64_t offset,
   const bool inside = offset <= file.size && out.size() <= file.size - offset;
   Result<std::size_t> got = 0;
   if (inside) got = read_at(*session, file, offset, out);
-  if (!got && !session->is_broken()) TRY(close_kept(*session));
+  if (!got && !session->is_broken()) TRY(close_kept(*session, session->kept.end() - 1));
   const std::size_t read = TRY_DOING("reading " + path, std::move(got));
   if (inside && read == out.size()) return {};
   return fail(ErrorCode::kCorruption,
