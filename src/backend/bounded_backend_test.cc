@@ -10,29 +10,16 @@ namespace backstay::backend {
 namespace {
 
 // What is staged goes into a store with a limit; far from it, it is a store like any other.
-class BoundedStore final : public ContractStore {
- public:
-  BoundedStore() {
-    constexpr std::uint64_t kPlenty = std::uint64_t{1} << 40;
-    auto opened = BoundedBackend::open(
-        std::make_unique<MemoryBackend>(clock_),
-        {.bytes_max = kPlenty, .reserve_bytes = 0, .free_bytes = [] { return kPlenty; }});
-    if (opened) backend_ = *std::move(opened);
-  }
-  Backend& backend() override { return *backend_; }
-  bool turn_clock(std::int64_t seconds) override {
-    clock_.turn(seconds);
-    return true;
-  }
-
- private:
-  TurnedClock clock_;
-  std::unique_ptr<BoundedBackend> backend_;
-};
+std::unique_ptr<Backend> far_from_full(const Clock& clock) {
+  constexpr std::uint64_t kPlenty = std::uint64_t{1} << 40;
+  return BoundedBackend::open(
+             std::make_unique<MemoryBackend>(clock),
+             {.bytes_max = kPlenty, .reserve_bytes = 0, .free_bytes = [] { return kPlenty; }})
+      .value();
+}
 
 INSTANTIATE_TEST_SUITE_P(Bounded, BackendContract,
-                         ::testing::Values(ContractParam{
-                             "bounded", [] { return std::make_unique<BoundedStore>(); }}));
+                         ::testing::Values(contract_in_memory("bounded", far_from_full)));
 
 class Bounded : public ::testing::Test {
  protected:

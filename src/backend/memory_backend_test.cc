@@ -7,22 +7,10 @@
 namespace backstay::backend {
 namespace {
 
-class MemoryStore final : public ContractStore {
- public:
-  Backend& backend() override { return backend_; }
-  bool turn_clock(std::int64_t seconds) override {
-    clock_.turn(seconds);
-    return true;
-  }
-
- private:
-  TurnedClock clock_;
-  MemoryBackend backend_{clock_};
-};
-
 INSTANTIATE_TEST_SUITE_P(Memory, BackendContract,
-                         ::testing::Values(ContractParam{
-                             "memory", [] { return std::make_unique<MemoryStore>(); }}));
+                         ::testing::Values(contract_in_memory("memory", [](const Clock& clock) {
+                           return std::make_unique<MemoryBackend>(clock);
+                         })));
 
 TEST(MemoryBackend, StartsAgainFromACopyOfWhatItHeld) {
   const SystemClock clock;

@@ -9,22 +9,12 @@
 namespace backstay::backend {
 namespace {
 
-class MeteredStore final : public ContractStore {
- public:
-  Backend& backend() override { return backend_; }
-  bool turn_clock(std::int64_t seconds) override {
-    clock_.turn(seconds);
-    return true;
-  }
-
- private:
-  TurnedClock clock_;
-  MeteredBackend backend_{std::make_unique<MemoryBackend>(clock_), clock_, {}};
-};
-
 INSTANTIATE_TEST_SUITE_P(Metered, BackendContract,
-                         ::testing::Values(ContractParam{
-                             "metered", [] { return std::make_unique<MeteredStore>(); }}));
+                         ::testing::Values(contract_in_memory("metered", [](const Clock& clock) {
+                           return std::make_unique<MeteredBackend>(
+                               std::make_unique<MemoryBackend>(clock), clock,
+                               MeteredBackend::Tell());
+                         })));
 
 TEST(Metered, CountsCallsBytesFailuresAndTime) {
   // Time passes while the store works.

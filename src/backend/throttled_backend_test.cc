@@ -12,25 +12,13 @@ namespace {
 
 using std::chrono::milliseconds;
 
-class ThrottledStore final : public ContractStore {
- public:
-  Backend& backend() override { return backend_; }
-  bool turn_clock(std::int64_t seconds) override {
-    clock_.turn(seconds);
-    return true;
-  }
-
- private:
-  TurnedClock clock_;
-  ThrottledBackend backend_{std::make_unique<MemoryBackend>(clock_),
-                            {.upload = 1, .download = 1},
-                            clock_,
-                            [](std::chrono::nanoseconds) {}};
-};
-
 INSTANTIATE_TEST_SUITE_P(Throttled, BackendContract,
-                         ::testing::Values(ContractParam{
-                             "throttled", [] { return std::make_unique<ThrottledStore>(); }}));
+                         ::testing::Values(contract_in_memory("throttled", [](const Clock& clock) {
+                           return std::make_unique<ThrottledBackend>(
+                               std::make_unique<MemoryBackend>(clock),
+                               Rates{.upload = 1, .download = 1}, clock,
+                               [](std::chrono::nanoseconds) {});
+                         })));
 
 class Throttle : public ::testing::Test {
  protected:

@@ -17,22 +17,12 @@ namespace {
 constexpr TunedBackend::Limits kThree{.up = {.first = 3, .most = 3},
                                       .down = {.first = 3, .most = 3}};
 
-class TunedStore final : public ContractStore {
- public:
-  Backend& backend() override { return backend_; }
-  bool turn_clock(std::int64_t seconds) override {
-    clock_.turn(seconds);
-    return true;
-  }
-
- private:
-  TurnedClock clock_;
-  TunedBackend backend_{std::make_unique<MemoryBackend>(clock_), kThree, clock_, {}};
-};
-
 INSTANTIATE_TEST_SUITE_P(Tuned, BackendContract,
-                         ::testing::Values(ContractParam{
-                             "tuned", [] { return std::make_unique<TunedStore>(); }}));
+                         ::testing::Values(contract_in_memory("tuned", [](const Clock& clock) {
+                           return std::make_unique<TunedBackend>(
+                               std::make_unique<MemoryBackend>(clock), kThree, clock,
+                               TunedBackend::Tell());
+                         })));
 
 // Counts who is in it at once, and can be shut.
 class Crowded final : public ForwardingBackend {

@@ -1,9 +1,7 @@
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <array>
 #include <memory>
-#include <tuple>
 #include <utility>
 
 #include "base/byte_size.h"
@@ -76,9 +74,7 @@ Result<Searched> snapshots_to_search(Context& context, repo::Repository& reposit
   }
   NamedSnapshots named = TRY(find_named(context, repository, arguments.choice, arguments.snapshots,
                                         DamagedByName::kRefuse));
-  std::ranges::sort(named.whole, [](const repo::StoredSnapshot& a, const repo::StoredSnapshot& b) {
-    return std::tie(a.snapshot.started, a.id) < std::tie(b.snapshot.started, b.id);
-  });
+  repo::sort_oldest_first(named.whole);
   return Searched{std::move(named.whole), true};
 }
 

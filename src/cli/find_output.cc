@@ -58,11 +58,7 @@ char letter_of(ChangeKind kind) {
 
 Json counts_of(const engine::DiffReport::Counts& counts) {
   Json line = Json::object();
-  line["added"] = counts.added;
-  line["removed"] = counts.removed;
-  line["content"] = counts.content;
-  line["attributes"] = counts.attributes;
-  line["type"] = counts.type;
+  for (const auto& [kind, count] : counts) line[std::string(to_string(kind))] = count;
   return line;
 }
 
@@ -142,8 +138,9 @@ std::string diff_text(const engine::DiffReport& report) {
                {"other type", Align::kRight},
                {"attributes only", Align::kRight}});
   const auto add = [&](std::string name, const engine::DiffReport::Counts& counts) {
-    table.add({std::move(name), grouped(counts.added), grouped(counts.removed),
-               grouped(counts.content), grouped(counts.type), grouped(counts.attributes)});
+    table.add({std::move(name), grouped(counts.at(ChangeKind::kAdded)),
+               grouped(counts.at(ChangeKind::kRemoved)), grouped(counts.at(ChangeKind::kContent)),
+               grouped(counts.at(ChangeKind::kType)), grouped(counts.at(ChangeKind::kAttributes))});
   };
   add("files", report.files);
   add("folders", report.folders);

@@ -244,9 +244,7 @@ Result<PlacedSnapshots> with_staged(const Context& context, const Stage& stage,
     all.staged.push_back(one.id);
     all.snapshots.push_back(std::move(one));
   }
-  std::ranges::sort(all.snapshots, [](const auto& a, const auto& b) {
-    return std::pair(a.snapshot.started, a.id) < std::pair(b.snapshot.started, b.id);
-  });
+  repo::sort_oldest_first(all.snapshots);
   return all;
 }
 

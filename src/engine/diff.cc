@@ -37,34 +37,22 @@ ChangeKind kind_of(const std::optional<Entry>& before, const std::optional<Entry
   return same_content(*before, *after) ? ChangeKind::kAttributes : ChangeKind::kContent;
 }
 
-namespace {
-
-void count_one(DiffReport::Counts& counts, ChangeKind kind) {
-  switch (kind) {
-    case ChangeKind::kAdded:
-      ++counts.added;
-      break;
-    case ChangeKind::kRemoved:
-      ++counts.removed;
-      break;
-    case ChangeKind::kContent:
-      ++counts.content;
-      break;
-    case ChangeKind::kAttributes:
-      ++counts.attributes;
-      break;
-    case ChangeKind::kType:
-      ++counts.type;
-      break;
-  }
+DiffReport::Counts DiffReport::no_changes() {
+  return {{ChangeKind::kAdded, 0},
+          {ChangeKind::kRemoved, 0},
+          {ChangeKind::kContent, 0},
+          {ChangeKind::kAttributes, 0},
+          {ChangeKind::kType, 0}};
 }
+
+namespace {
 
 void count_change(DiffReport& report, const Change& change) {
   const Entry& entry = change.after ? *change.after : *change.before;
   DiffReport::Counts& counts = entry.type == EntryType::kFile        ? report.files
                                : entry.type == EntryType::kDirectory ? report.folders
                                                                      : report.others;
-  count_one(counts, change.kind);
+  ++counts[change.kind];
   if (change.kind == ChangeKind::kAttributes) return;
   if (change.after) report.bytes_added += change.after->size_bytes;
   if (change.before) report.bytes_removed += change.before->size_bytes;

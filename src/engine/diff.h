@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 
@@ -33,18 +34,14 @@ struct Change {
 };
 
 struct DiffReport {
-  struct Counts {
-    std::uint64_t added = 0;
-    std::uint64_t removed = 0;
-    std::uint64_t content = 0;
-    std::uint64_t attributes = 0;
-    std::uint64_t type = 0;
-  };
-  Counts files;
-  Counts folders;
-  Counts others;
+  using Counts = std::map<ChangeKind, std::uint64_t>;  // of all kinds
+  Counts files = no_changes();
+  Counts folders = no_changes();
+  Counts others = no_changes();
   std::uint64_t bytes_added = 0;    // sizes of files that are new or have new bytes
   std::uint64_t bytes_removed = 0;  // sizes that those, and files that are gone, had
+
+  static Counts no_changes();
 };
 
 // Calls `each` with all that differs at `path` or below it, in the order of a walk; "/" is

@@ -51,11 +51,11 @@ TEST_F(Diff, SaysOfEachPathWhatBecameOfIt) {
                             {"/etc/small", ChangeKind::kContent},
                             {"/home/user/link", ChangeKind::kContent},
                             {"/home/user/text", ChangeKind::kType}}));
-  EXPECT_EQ(report_.files.added, 1U);
-  EXPECT_EQ(report_.files.removed, 1U);
-  EXPECT_EQ(report_.files.content, 1U);
-  EXPECT_EQ(report_.folders.type, 1U);
-  EXPECT_EQ(report_.others.content, 1U);
+  EXPECT_EQ(report_.files.at(ChangeKind::kAdded), 1U);
+  EXPECT_EQ(report_.files.at(ChangeKind::kRemoved), 1U);
+  EXPECT_EQ(report_.files.at(ChangeKind::kContent), 1U);
+  EXPECT_EQ(report_.folders.at(ChangeKind::kType), 1U);
+  EXPECT_EQ(report_.others.at(ChangeKind::kContent), 1U);
   EXPECT_EQ(report_.bytes_added, 500U + 120U);
   EXPECT_EQ(report_.bytes_removed, 100U + 30'000U);
 }

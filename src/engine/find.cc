@@ -37,9 +37,10 @@ bool PathExpression::matches(std::string_view path) const {
 
 namespace {
 
-bool path_fits(const FindQuery& query, std::string_view path) {
+bool path_fits(const FindQuery& query, const std::string& key) {
   if (query.patterns.empty() && query.expressions.empty()) return true;
-  return query.patterns.matches_itself(path) ||
+  const std::string path = snapshot::path_from_key(key);
+  return query.patterns.matches(path, snapshot::Reach::kItself) ||
          std::ranges::any_of(query.expressions,
                              [&](const PathExpression& one) { return one.matches(path); });
 }
@@ -61,13 +62,12 @@ Result<std::vector<FoundEntry>> find_entries(repo::Repository& repository,
                                              const std::vector<repo::StoredSnapshot>& snapshots,
                                              const FindQuery& query, Activity& activity) {
   const auto damaged = [&](const Error& error) -> Result<void> {
-    if (!repo::is_damage(error.code()) && error.code() != ErrorCode::kNotFound)
-      return std::unexpected(error.clone());
+    if (!repo::is_damage_or_loss(error.code())) return std::unexpected(error.clone());
     activity.report("", error);
     return {};
   };
   const auto key_fits = [&](const std::string& key) {
-    return !activity.stop.stop_requested() && path_fits(query, snapshot::path_from_key(key));
+    return !activity.stop.stop_requested() && path_fits(query, key);
   };
   const auto fits = [&](const snapshot::Entry& entry) { return entry_fits(query, entry); };
   snapshot::TreeSearch search(repository, {.key = key_fits, .entry = fits}, damaged);

@@ -113,8 +113,7 @@ Result<std::vector<PathVersion>> versions_of(repo::Repository& repository,
     const repo::StoredSnapshot& stored = snapshots[number];
     activity.progress.set_current("snapshot " + stored.id.short_hex());
     if (auto added = history.add(number, stored.snapshot); !added) {
-      const ErrorCode code = added.error().code();
-      if (!repo::is_damage(code) && code != ErrorCode::kNotFound)
+      if (!repo::is_damage_or_loss(added.error().code()))
         return std::unexpected(std::move(added).error());
       activity.report("snapshot " + stored.id.short_hex(), added.error());
     }

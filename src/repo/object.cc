@@ -90,6 +90,10 @@ bool is_damage(ErrorCode code) {
          code == ErrorCode::kWrongKey;
 }
 
+bool is_damage_or_loss(ErrorCode code) {
+  return is_damage(code) || code == ErrorCode::kNotFound;
+}
+
 static bool has_fan_out(ObjectKind kind) {
   return kind == ObjectKind::kDataPack || kind == ObjectKind::kMetaPack ||
          kind == ObjectKind::kParity;

@@ -52,6 +52,8 @@ inline constexpr std::uint32_t kFrameMax = 16 * 1024 * 1024;  // plaintext of a 
 // this version does not know, an epoch that the keyring does not have. False for failures of the
 // store or of this machine, which say nothing about what is stored.
 [[nodiscard]] bool is_damage(ErrorCode code);
+// Of something that another object refers to: it is damaged, or not there.
+[[nodiscard]] bool is_damage_or_loss(ErrorCode code);
 
 // "data/3f/3f…", "index/…": the name of an object that is called by its hash.
 [[nodiscard]] std::string object_name(ObjectKind kind, const ObjectId& id);

@@ -28,7 +28,7 @@ using Outcome = std::optional<Result<PackEntries>>;
 
 // Of one pack; any other failure is that of the store.
 bool is_of_the_pack(ErrorCode code) {
-  return is_damage(code) || code == ErrorCode::kNotFound || code == ErrorCode::kPermissionDenied;
+  return is_damage_or_loss(code) || code == ErrorCode::kPermissionDenied;
 }
 
 }  // namespace

@@ -321,6 +321,12 @@ bool Repository::counts(const snapshot::SnapshotId& id, const snapshot::Snapshot
   return was_committed(id, snapshot) || store_vouches_for(*state_->backend, ObjectId{id.bytes});
 }
 
+void sort_oldest_first(std::vector<StoredSnapshot>& snapshots) {
+  std::ranges::sort(snapshots, [](const StoredSnapshot& a, const StoredSnapshot& b) {
+    return std::tie(a.snapshot.started, a.id) < std::tie(b.snapshot.started, b.id);
+  });
+}
+
 Result<std::vector<StoredSnapshot>> Repository::snapshots(const DamagedSnapshot& damaged) {
   // Else every snapshot would be told to be damaged.
   if (state_->keys.keyring.is_write_only())
@@ -347,9 +353,7 @@ Result<std::vector<StoredSnapshot>> Repository::snapshots(const DamagedSnapshot&
     }
   }
   TRY(apply_tag_changes(*this, found));
-  std::ranges::sort(found, [](const StoredSnapshot& a, const StoredSnapshot& b) {
-    return std::tie(a.snapshot.started, a.id) < std::tie(b.snapshot.started, b.id);
-  });
+  sort_oldest_first(found);
   return found;
 }
 
@@ -386,12 +390,9 @@ static bool may_take_effect(ErrorCode code) {
 Result<snapshot::SnapshotId> Repository::commit_snapshot(snapshot::Snapshot snapshot,
                                                          Lease& lease) {
   snapshot.lease = snapshot::CommitLease{lease.id().bytes};
-  const auto stored = store_snapshot(snapshot);
-  if (!stored) {
-    if (may_take_effect(stored.error().code())) lease.abandon();
-    return std::unexpected(stored.error().clone());
-  }
-  const snapshot::SnapshotId id = *stored;
+  auto stored = store_snapshot(snapshot);
+  if (!stored && may_take_effect(stored.error().code())) lease.abandon();
+  const snapshot::SnapshotId id = TRY(std::move(stored));
   auto confirmed = lease.confirm();
   // And that nobody has said that it does not count, whatever he had seen.
   if (confirmed) {

@@ -68,6 +68,8 @@ struct StoredSnapshot {
   bool by_full_key = true;
 };
 
+void sort_oldest_first(std::vector<StoredSnapshot>& snapshots);
+
 // What an operation holds its lease for. One that writes refers to packs that are not condemned;
 // one that reads, or refers to what snapshots refer to, needs all that there are.
 enum class LeaseUse : std::uint8_t { kWriting, kReading };

@@ -31,9 +31,6 @@ class ComponentReader {
   std::string_view rest_;
 };
 
-// What a pattern that matches a folder says of what is below it.
-enum class Reach : std::uint8_t { kBelowToo, kItself };
-
 enum class Outcome : std::uint8_t {
   kMismatch,
   kMatch,     // the path or a folder above it
@@ -50,24 +47,16 @@ Outcome match_components(std::span<const std::string> pattern, bool anchored, Ca
   std::size_t at_after_star = 0;
   bool star = !anchored;
   while (true) {
-    if (at == pattern.size()) {
-      if (reach == Reach::kBelowToo || reader.done()) return Outcome::kMatch;
-      if (!star) return Outcome::kMismatch;
-      after_star.next();
-      reader = after_star;
-      at = at_after_star;
-      continue;
-    }
-    if (pattern[at] == kAnyFolders) {
+    const bool used_up = at == pattern.size();
+    if (used_up && (reach == Reach::kBelowToo || reader.done())) return Outcome::kMatch;
+    if (!used_up && pattern[at] == kAnyFolders) {
       star = true;
       at_after_star = ++at;
       after_star = reader;
       continue;
     }
-    if (reader.done()) {
-      return Outcome::kTooShort;
-    }
-    if (glob_matches(pattern[at], reader.next(), sensitivity)) {
+    if (!used_up && reader.done()) return Outcome::kTooShort;
+    if (!used_up && glob_matches(pattern[at], reader.next(), sensitivity)) {
       ++at;
     } else if (star) {
       after_star.next();
@@ -147,19 +136,10 @@ Result<void> PathFilter::add_lines(std::string_view text, Case sensitivity) {
   return {};
 }
 
-bool PathFilter::matches(std::string_view path) const {
-  const auto matched = [path](const Pattern& pattern) {
-    return match_components(pattern.components, pattern.anchored, pattern.sensitivity, path) ==
-           Outcome::kMatch;
-  };
-  const auto last = std::find_if(patterns_.rbegin(), patterns_.rend(), matched);
-  return last != patterns_.rend() && !last->negated;
-}
-
-bool PathFilter::matches_itself(std::string_view path) const {
-  const auto matched = [path](const Pattern& pattern) {
+bool PathFilter::matches(std::string_view path, Reach reach) const {
+  const auto matched = [&](const Pattern& pattern) {
     return match_components(pattern.components, pattern.anchored, pattern.sensitivity, path,
-                            Reach::kItself) == Outcome::kMatch;
+                            reach) == Outcome::kMatch;
   };
   const auto last = std::find_if(patterns_.rbegin(), patterns_.rend(), matched);
   return last != patterns_.rend() && !last->negated;

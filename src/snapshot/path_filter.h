@@ -21,6 +21,9 @@ namespace backstay::snapshot {
 // Some editors begin a file of patterns with one.
 [[nodiscard]] std::string_view without_byte_order_mark(std::string_view text);
 
+// Whether a pattern that matches a folder matches what is below it, too.
+enum class Reach : std::uint8_t { kBelowToo, kItself };
+
 class PathFilter {
  public:
   // Fails with invalid_argument and names the pattern that is malformed.
@@ -36,11 +39,9 @@ class PathFilter {
   [[nodiscard]] std::vector<std::string> not_among(const std::set<std::size_t>& seen) const;
 
   [[nodiscard]] bool empty() const { return patterns_.empty(); }
-  // True when the last pattern that matches `path` (absolute, or one of its parent folders) is
-  // positive.
-  [[nodiscard]] bool matches(std::string_view path) const;
-  // The same of the path alone: a folder above it that matches does not count.
-  [[nodiscard]] bool matches_itself(std::string_view path) const;
+  // True when the last pattern that matches `path` (absolute; or, kBelowToo, one of its parent
+  // folders) is positive.
+  [[nodiscard]] bool matches(std::string_view path, Reach reach = Reach::kBelowToo) const;
   // False only when nothing below the folder `path` can match: lets an --include restore skip whole
   // folders.
   [[nodiscard]] bool may_match_below(std::string_view path) const;

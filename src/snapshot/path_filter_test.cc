@@ -202,7 +202,7 @@ TEST(PathFilter, MatchesAPathItselfAndNotWhatIsBelow) {
                                       {"/", "/a", false}}) {
     PathFilter filter;
     ASSERT_TRUE(filter.add(pattern, Case::kSensitive).has_value());
-    EXPECT_EQ(filter.matches_itself(path), itself) << pattern << " " << path;
+    EXPECT_EQ(filter.matches(path, Reach::kItself), itself) << pattern << " " << path;
   }
 }
 

@@ -9,15 +9,11 @@
 namespace backstay::backend::placement {
 
 StoreMask PartsLook::there() const {
-  StoreMask mask = 0;
-  for (unsigned i = 0; i < parts.size(); ++i) mask |= parts[i].there ? mask_of(i) : 0;
-  return mask;
+  return mask_where(parts, [](const auto& part) { return part.there; });
 }
 
 StoreMask PartsLook::whole() const {
-  StoreMask mask = 0;
-  for (unsigned i = 0; i < parts.size(); ++i) mask |= parts[i].whole ? mask_of(i) : 0;
-  return mask;
+  return mask_where(parts, [](const auto& part) { return part.whole; });
 }
 
 std::uint64_t PartsLook::indices_on(StoreMask stores) const {

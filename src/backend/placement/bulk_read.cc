@@ -1,4 +1,4 @@
-// Readers objects of which some copies or parts may be damaged, missing, or slow to come.
+// Reads objects of which some copies or parts may be damaged, missing, or slow to come.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -88,7 +88,7 @@ Result<PartHeader> Bulk::find_header(std::string_view name, Tried& tried) const 
       .ask = [named = std::string(name), data = data()](
                  Backend& store, unsigned) { return header_in(store, named, data); },
       .bytes = kHeaderBytes};
-  for (int pass = 0; pass < (view_.moving() ? 2 : 1) && !first.found; ++pass)
+  for (int pass = 0; pass < view_.passes() && !first.found; ++pass)
     Race(readers_, view_, question, first).run(view_.ring().order_of(name));
   if (first.found) return *first.found;
   return judge_absence(name, tried);
@@ -174,7 +174,7 @@ Result<std::optional<Bytes>> Bulk::get_whole(std::string_view name, std::uint64_
       .ask = [named = std::string(name), data = data(), part_max](Backend& store, unsigned)
           -> Result<OpenedCopy> { return open_part(named, TRY(store.get(named, part_max)), data); },
       .bytes = 16 * 1024 * 1024 / data()};
-  for (int pass = 0; pass < (view_.moving() ? 2 : 1) && !whole.enough() && !tried.fatal; ++pass) {
+  for (int pass = 0; pass < view_.passes() && !whole.enough() && !tried.fatal; ++pass) {
     Race(readers_, view_, question, whole).run(view_.ring().order_of(name));
     tried.told = true;
   }
@@ -284,7 +284,7 @@ Result<void> Bulk::read_window(std::string_view name, const Stripes& stripes, st
                  unsigned i) { return read_part_blocks(store, named, stripes, range, guesses[i]); },
       .bytes = length};
   Window window(*this, tried, std::move(order), parts_between(stripes, offset, end));
-  for (int pass = 0; pass < (view_.moving() ? 2 : 1) && !window.enough() && !tried.fatal; ++pass) {
+  for (int pass = 0; pass < view_.passes() && !window.enough() && !tried.fatal; ++pass) {
     Race(readers_, view_, question, window).run(window.candidates());
     tried.told = true;
   }
@@ -334,7 +334,7 @@ Result<ObjectInfo> Bulk::head(std::string_view name) const {
   std::uint64_t indices = 0;
   PartsLook seen;
   Troubles troubles;
-  for (int pass = 0; pass < (view_.moving() ? 2 : 1); ++pass) {
+  for (int pass = 0; pass < view_.passes(); ++pass) {
     seen = look(name, troubles);
     if (seen.tombstones != 0)
       return fail(ErrorCode::kNotFound, fmt::format("{} was removed", name));
@@ -375,8 +375,7 @@ Result<void> Bulk::judge_presence(std::string_view name, const Tried& tried) con
     return fail(ErrorCode::kNotFound, fmt::format("{} was removed", name));
   // While objects move, parts are missing that a rebalance puts.
   if (mending_ == nullptr || view_.moving()) return {};
-  StoreMask owners = 0;
-  for (const unsigned i : owners_of(name)) owners |= mask_of(i);
+  const StoreMask owners = set_of(owners_of(name));
   if ((tried.damaged | (tried.absent & owners)) == 0) return {};
   Noticed noticed{.name = std::string(name), .damaged = {}};
   for (const unsigned i : members_of(tried.damaged))

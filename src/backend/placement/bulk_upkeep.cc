@@ -112,8 +112,7 @@ Result<unsigned> Bulk::complete_copies(std::string_view name) const {
     return fail(look.there() != 0 ? ErrorCode::kCorruption : ErrorCode::kNotFound,
                 fmt::format("no store has a whole {}", name));
   }
-  StoreMask wanted = 0;
-  for (const unsigned i : owners_of(name)) wanted |= mask_of(i);
+  const StoreMask wanted = set_of(owners_of(name));
   const StoreMask missing = wanted & look.answered & ~look.there();
   if (missing == 0) return 0U;
   // Of a bulk object any whole copy serves, whoever made it.
@@ -251,8 +250,7 @@ Result<std::uint64_t> Bulk::fill_store(std::string_view name, unsigned store,
 bool Bulk::owners_have_all(std::string_view name) const {
   Troubles troubles;
   const PartsLook seen = look(name, troubles);
-  StoreMask owners = 0;
-  for (const unsigned i : owners_of(name)) owners |= mask_of(i);
+  const StoreMask owners = set_of(owners_of(name));
   if ((seen.whole() & owners) != owners) return false;
   return data() == 1 || count_of(seen.indices_on(owners)) == width();
 }

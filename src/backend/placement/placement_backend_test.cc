@@ -14,28 +14,6 @@ namespace {
 
 // ---- the contract of every backend
 
-class ContractOfMany final : public ContractStore {
- public:
-  explicit ContractOfMany(const std::string& layout, std::size_t stores)
-      : many_(layout, stores, clock_), backend_(many_.create()) {}
-  Backend& backend() override { return *backend_; }
-  void reopen() override { backend_ = many_.open().value(); }
-  bool turn_clock(std::int64_t seconds) override {
-    clock_.turn(seconds);
-    return true;
-  }
-
- private:
-  TurnedClock clock_;
-  ManyStores many_;
-  std::unique_ptr<PlacementBackend> backend_;
-};
-
-ContractParam contract_of(std::string what, const std::string& layout, std::size_t stores) {
-  return {.what = std::move(what),
-          .make = [=] { return std::make_unique<ContractOfMany>(layout, stores); }};
-}
-
 INSTANTIATE_TEST_SUITE_P(Placement, BackendContract,
                          ::testing::Values(contract_of("OneStore", "copies: 1", 1),
                                            contract_of("ThreeStores", "copies: 2", 3),

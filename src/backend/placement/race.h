@@ -78,11 +78,7 @@ class Race {
     return mask;
   }
 
-  [[nodiscard]] StoreMask pending() const {
-    StoreMask mask = expected();
-    for (const unsigned i : waiting_) mask |= mask_of(i);
-    return mask;
-  }
+  [[nodiscard]] StoreMask pending() const { return expected() | set_of(waiting_); }
 
   void begin(Because why) {
     const unsigned i = waiting_.front();

@@ -60,23 +60,16 @@ Result<Look::Copy> look_at_header(Backend& store, std::string_view name) {
 }
 
 StoreMask Look::there() const {
-  StoreMask mask = 0;
-  for (unsigned i = 0; i < copies.size(); ++i) mask |= copies[i].there ? mask_of(i) : 0;
-  return mask;
+  return mask_where(copies, [](const Copy& copy) { return copy.there; });
 }
 
 StoreMask Look::damaged() const {
-  StoreMask mask = 0;
-  for (unsigned i = 0; i < copies.size(); ++i)
-    mask |= copies[i].there && !copies[i].whole ? mask_of(i) : 0;
-  return mask;
+  return mask_where(copies, [](const Copy& copy) { return copy.there && !copy.whole; });
 }
 
 StoreMask Look::holding(const ValueId& value) const {
-  StoreMask mask = 0;
-  for (unsigned i = 0; i < copies.size(); ++i)
-    mask |= copies[i].whole && copies[i].header.value == value ? mask_of(i) : 0;
-  return mask;
+  return mask_where(copies,
+                    [&](const Copy& copy) { return copy.whole && copy.header.value == value; });
 }
 
 std::map<ValueId, StoreMask> Look::values() const {
@@ -97,9 +90,7 @@ std::set<ValueId> Look::found() const {
 }
 
 StoreMask Look::hiding(const ValueId& value) const {
-  StoreMask mask = 0;
-  for (unsigned i = 0; i < burials.size(); ++i) mask |= burials[i].hides(value) ? mask_of(i) : 0;
-  return mask;
+  return mask_where(burials, [&](const auto& burial) { return burial.hides(value); });
 }
 
 // The copy is read before the tombstone: a tombstone is put before copies go, and goes only when

@@ -14,31 +14,9 @@ namespace {
 
 // ---- the contract of every backend
 
-class ContractOfShards final : public ContractStore {
- public:
-  explicit ContractOfShards(const std::string& layout, std::size_t stores)
-      : many_(layout, stores, clock_), backend_(many_.create()) {}
-  Backend& backend() override { return *backend_; }
-  void reopen() override { backend_ = many_.open().value(); }
-  bool turn_clock(std::int64_t seconds) override {
-    clock_.turn(seconds);
-    return true;
-  }
-
- private:
-  TurnedClock clock_;
-  ManyStores many_;
-  std::unique_ptr<PlacementBackend> backend_;
-};
-
-ContractParam shards_of(std::string what, const std::string& layout, std::size_t stores) {
-  return {.what = std::move(what),
-          .make = [=] { return std::make_unique<ContractOfShards>(layout, stores); }};
-}
-
 INSTANTIATE_TEST_SUITE_P(Shards, BackendContract,
-                         ::testing::Values(shards_of("TwoAndOne", "shards: 2+1", 3),
-                                           shards_of("FourAndTwo", "shards: 4+2", 7)));
+                         ::testing::Values(contract_of("TwoAndOne", "shards: 2+1", 3),
+                                           contract_of("FourAndTwo", "shards: 4+2", 7)));
 
 // ---- stores that vanish
 

@@ -12,11 +12,7 @@ void count_copies(const Bulk& bulk, const View& view, const std::string& name, c
     return;
   }
   ++status.objects;
-  StoreMask wanted = view.all();
-  if (kind_of(name) == Kind::kBulk) {
-    wanted = 0;
-    for (const unsigned i : bulk.owners_of(name)) wanted |= mask_of(i);
-  }
+  const StoreMask wanted = kind_of(name) == Kind::kBulk ? set_of(bulk.owners_of(name)) : view.all();
   bool whole = true;
   for (unsigned i = 0; i < status.stores.size(); ++i) {
     const bool has = (listed.stores & mask_of(i)) != 0;

@@ -26,6 +26,17 @@ using StoreMask = std::uint64_t;
 [[nodiscard]] constexpr StoreMask mask_of(unsigned store) {
   return StoreMask{1} << store;
 }
+// The stores by whose numbers `items` are kept, and of which `holds` is true.
+[[nodiscard]] StoreMask mask_where(const auto& items, const auto& holds) {
+  StoreMask mask = 0;
+  for (unsigned i = 0; i < items.size(); ++i) mask |= holds(items[i]) ? mask_of(i) : 0;
+  return mask;
+}
+[[nodiscard]] StoreMask set_of(const auto& stores) {
+  StoreMask mask = 0;
+  for (const unsigned i : stores) mask |= mask_of(i);
+  return mask;
+}
 [[nodiscard]] inline unsigned count_of(StoreMask mask) {
   return static_cast<unsigned>(std::popcount(mask));
 }

@@ -281,9 +281,7 @@ Result<bool> Pass::put_missing(const std::string& name, const Listed& listed, St
 }
 
 StoreMask Pass::owners_of(const std::string& name) const {
-  StoreMask owners = 0;
-  for (const unsigned i : backend_.bulk(view_).owners_of(name)) owners |= mask_of(i);
-  return owners;
+  return set_of(backend_.bulk(view_).owners_of(name));
 }
 
 StoreMask Pass::flush() {

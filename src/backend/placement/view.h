@@ -39,6 +39,8 @@ class View {
   [[nodiscard]] const std::vector<std::shared_ptr<Store>>& stores() const { return stores_; }
   [[nodiscard]] StoreMask all() const { return all_; }
   [[nodiscard]] bool moving() const { return map_.phase == Phase::kMoving; }
+  // So often all stores are asked for a bulk object: what moves meanwhile may be missed once.
+  [[nodiscard]] int passes() const { return moving() ? 2 : 1; }
 
   // Whether that many stores decide a control object: W of each group.
   [[nodiscard]] bool decides(StoreMask stores) const;

@@ -60,6 +60,27 @@ inline std::ostream& operator<<(std::ostream& out, const ContractParam& param) {
   return out << param.what;
 }
 
+// A backend whose objects are in this process, under a clock that is turned by hand.
+class StoreInMemory final : public ContractStore {
+ public:
+  explicit StoreInMemory(const std::function<std::unique_ptr<Backend>(const Clock&)>& make)
+      : backend_(make(clock_)) {}
+  Backend& backend() override { return *backend_; }
+  bool turn_clock(std::int64_t seconds) override {
+    clock_.turn(seconds);
+    return true;
+  }
+
+ private:
+  TurnedClock clock_;
+  const std::unique_ptr<Backend> backend_;
+};
+[[nodiscard]] inline ContractParam contract_in_memory(
+    std::string what, std::function<std::unique_ptr<Backend>(const Clock&)> make) {
+  return {.what = std::move(what),
+          .make = [make = std::move(make)] { return std::make_unique<StoreInMemory>(make); }};
+}
+
 class BackendContract : public ::testing::TestWithParam<ContractParam> {
  protected:
   BackendContract() : store_(GetParam().make()) {}

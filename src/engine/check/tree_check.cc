@@ -21,8 +21,7 @@ using snapshot::ExtentKind;
 
 // Failures of the store itself end the check; everything else is damage to be named.
 bool is_tree_damage(ErrorCode code) {
-  return repo::is_damage(code) || code == ErrorCode::kNotFound ||
-         code == ErrorCode::kInvalidArgument;
+  return repo::is_damage_or_loss(code) || code == ErrorCode::kInvalidArgument;
 }
 
 // What is to blame for a chunk that no run knows: which run knew it cannot be said.

@@ -77,7 +77,7 @@ Result<bool> GroupRepair::read_block(const Part& part, std::uint64_t block, Muta
   const auto read = place_.store.get_range(part.name, begin, out);
   if (!read) {
     const ErrorCode code = read.error().code();
-    if (repo::is_damage(code) || code == ErrorCode::kNotFound) return false;
+    if (repo::is_damage_or_loss(code)) return false;
     return std::unexpected(read.error().clone().with_context("reading " + part.name));
   }
   bytes_read_ += out.size();

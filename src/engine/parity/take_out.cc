@@ -138,8 +138,8 @@ class TakeOut {
       return {};
     }
     const ErrorCode code = made.error().code();
-    const bool expected = repo::is_damage(code) || code == ErrorCode::kNotFound ||
-                          code == ErrorCode::kNoSpace || code == ErrorCode::kPermissionDenied;
+    const bool expected = repo::is_damage_or_loss(code) || code == ErrorCode::kNoSpace ||
+                          code == ErrorCode::kPermissionDenied;
     if (!expected) return std::unexpected(made.error().clone());
     if (lost) {
       for (const ParityMember& member : gone) needed_.insert(member.pack);

@@ -311,7 +311,7 @@ Result<bool> PruneRun::copy_one(Repacker& repacker, std::uint32_t number, Copied
   activity_.progress.bytes_done += use.pack.size_bytes;
   if (done) return true;
   const ErrorCode code = done.error().code();
-  const bool of_the_pack = repo::is_damage(code) || code == ErrorCode::kNotFound;
+  const bool of_the_pack = repo::is_damage_or_loss(code);
   if (repacker.broken() || !of_the_pack) return std::unexpected(std::move(done).error());
   if (code == ErrorCode::kNotFound) {
     copied = Copied::kGone;

@@ -15,6 +15,29 @@
 
 namespace backstay::backend::placement {
 
+// What every backend must do, asked of a placement of that layout.
+class ContractOfMany final : public ContractStore {
+ public:
+  explicit ContractOfMany(const std::string& layout, std::size_t stores)
+      : many_(layout, stores, clock_), backend_(many_.create()) {}
+  Backend& backend() override { return *backend_; }
+  void reopen() override { backend_ = many_.open().value(); }
+  bool turn_clock(std::int64_t seconds) override {
+    clock_.turn(seconds);
+    return true;
+  }
+
+ private:
+  TurnedClock clock_;
+  ManyStores many_;
+  std::unique_ptr<PlacementBackend> backend_;
+};
+
+inline ContractParam contract_of(std::string what, const std::string& layout, std::size_t stores) {
+  return {.what = std::move(what),
+          .make = [=] { return std::make_unique<ContractOfMany>(layout, stores); }};
+}
+
 class ManyStoresTest : public ::testing::Test {
  protected:
   void make(const std::string& layout, std::size_t stores) {
