@@ -32,7 +32,8 @@ Result<SessionPool::Borrowed> SessionPool::borrow(std::string_view path) {
 
 void SessionPool::make_all() {
   const MutexLock lock(mutex_);
-  for (; count_ < size_max_; ++count_) makers_.emplace_back([this] { make_one(); });
+  for (; count_ < std::min(size_max_, kMadeAtOnceMax); ++count_)
+    makers_.emplace_back([this] { make_one(); });
 }
 
 void SessionPool::make_one() {

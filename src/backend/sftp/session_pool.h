@@ -39,9 +39,11 @@ class SessionPool {
     std::unique_ptr<Client> client_;
   };
 
-  // Begins to make connections up to the greatest number, and does not wait for them: with the
-  // round trips that each takes they are there when they are needed. What goes wrong with one is
-  // found by who borrows.
+  // sshd refuses some when ten are being made at once (MaxStartups).
+  static constexpr std::size_t kMadeAtOnceMax = 6;
+  // Begins to make connections up to that number, and does not wait for them: with the round trips
+  // that each takes they are there when they are needed. What goes wrong with one is found by who
+  // borrows.
   void make_all() EXCLUDES(mutex_);
   // Waits for one to come back when all are lent. One that keeps the file `path` open goes first.
   Result<Borrowed> borrow(std::string_view path = {}) EXCLUDES(mutex_);
