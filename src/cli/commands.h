@@ -20,6 +20,7 @@ Command diff_command();
 Command copy_command();
 Command import_command();
 Command dump_command();
+Command export_command();
 Command stats_command();
 Command check_command();
 Command repair_command();

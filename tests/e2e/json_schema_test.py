@@ -134,13 +134,15 @@ class JsonLines(program.ProgramTest):
         places[0].rename(self.folder / "away")
         for command in (["snapshots"], ["ls", "latest"], ["find", "*"], ["history", self.source],
                         ["diff", "latest", "latest"],
+                        ["export", "latest", "-o", self.folder / "x.tar"],
                         ["restore", "latest", "--target", self.target]):
             self.lines_of(0, *command)
         self.lines_of(0, "stats", "--copies")
         self.assert_seen(("backup", "copied_to"), ("copy", "copied_to"), ("stats", "place"),
                          ("stats", "copies"), ("stats", "growth"), ("restore", "from_copy"),
                          ("restore", "place"), ("ls", "place"), ("snapshots", "place"),
-                         ("find", "place"), ("history", "place"), ("diff", "place"))
+                         ("find", "place"), ("history", "place"), ("diff", "place"),
+                         ("export", "place"))
 
     def test_lines_of_imports(self):
         self.fill(3)
@@ -180,6 +182,7 @@ class JsonLines(program.ProgramTest):
         self.lines_of(0, "backup", self.source)
         self.lines_of(0, "history", self.source / "folder0/file0")
         self.lines_of(0, "diff", "latest~1", "latest", "--metadata")
+        self.lines_of(0, "export", "latest", "-o", self.folder / "x.tar.zst")
         self.lines_of(0, "stats")
         self.lines_of(0, "stats", "latest")
         self.lines_of(0, "restore", "latest", "--target", self.target, "--verify")
@@ -192,7 +195,7 @@ class JsonLines(program.ProgramTest):
         self.assert_seen(("init", "initialized"), ("backup", "file_error"), ("backup", "summary"),
                          ("snapshots", "snapshot"), ("ls", "entry"), ("stats", "stats"),
                          ("find", "match"), ("history", "version"), ("diff", "change"),
-                         ("diff", "summary"),
+                         ("diff", "summary"), ("export", "summary"),
                          ("restore", "summary"), ("restore", "plan"), ("check", "summary"),
                          ("cache", "cache"),
                          ("cache", "cache_cleared"))
@@ -429,7 +432,8 @@ class JsonLines(program.ProgramTest):
     def test_every_failure_ends_with_an_error_line(self):
         failures = {
             "init": ["--encryption", "rot13"], "backup": [], "restore": ["latest"],
-            "snapshots": [], "ls": ["latest"], "dump": ["latest", "/x"], "copy": [], "stats": [],
+            "snapshots": [], "ls": ["latest"], "dump": ["latest", "/x"],
+            "export": ["latest"], "copy": [], "stats": [],
             "find": [], "history": ["/x"], "diff": ["latest", "latest"],
             "check": [], "prune": [], "import": ["restic"], "repair": ["packs"],
             "parity": ["status"], "placement": ["status", "nowhere.yaml"], "key": ["list"],
