@@ -25,6 +25,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   }
   static_cast<void>(s3::parse_completed(xml).has_value());
   static_cast<void>(s3::parse_retention(xml).has_value());
+  static_cast<void>(s3::parse_legal_hold(xml).has_value());
   static_cast<void>(s3::parse_lock_enabled(xml));
   static_cast<void>(s3::parse_versioning(xml));
   if (const auto role = s3::parse_assumed_role(xml)) ASSERT(role->expires.has_value());

@@ -46,6 +46,16 @@ Result<std::optional<Timestamp>> Backend::retention(std::string_view name) {
   return std::nullopt;
 }
 
+Result<void> Backend::set_legal_hold(std::string_view name, LegalHold /*hold*/) {
+  return fail(ErrorCode::kUnsupported,
+              fmt::format("{} has no legal holds: {} cannot be put under one", describe(), name));
+}
+
+Result<LegalHold> Backend::legal_hold(std::string_view name) {
+  TRY(head(name));
+  return LegalHold::kOff;
+}
+
 Result<void> Backend::set_append_only(AppendOnly /*mode*/) {
   return std::unexpected(
       Error(ErrorCode::kUnsupported, describe() + " has no append-only mode")
@@ -93,6 +103,13 @@ std::unexpected<Error> refuse_retained(std::string_view where, std::string_view 
       Error(ErrorCode::kPermissionDenied,
             fmt::format("{} keeps {} until {}", where, name, format_rfc3339(until)))
           .with_hint("It is locked and goes when that time has come by the store's clock."));
+}
+
+std::unexpected<Error> refuse_legal_hold(std::string_view where, std::string_view name) {
+  return std::unexpected(
+      Error(ErrorCode::kPermissionDenied,
+            fmt::format("{} keeps {} under a legal hold", where, name))
+          .with_hint("'backstay release' of the snapshots that were held ends it."));
 }
 
 std::unexpected<Error> refuse_append_only(std::string_view where, std::string_view name) {

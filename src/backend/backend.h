@@ -31,6 +31,9 @@ struct ObjectInfo {
 // Whether a store keeps all that it has.
 enum class AppendOnly : std::uint8_t { kOff, kOn };
 
+// Whether an object stays whatever the time, until somebody turns that off.
+enum class LegalHold : std::uint8_t { kOff, kOn };
+
 // What keeps objects in a store that has object lock or is append-only.
 struct Keeping {
   std::uint64_t objects = 0;   // all but those that an append-only store lets go
@@ -58,6 +61,7 @@ struct Capabilities {
   std::uint64_t object_bytes_max = 0;  // 0: no limit known
   bool object_lock = false;            // retain() is kept to
   bool lock_by_store = false;          // and not only by programs that heed it
+  bool legal_hold = false;             // set_legal_hold() is kept to, by the store
   bool append_only = false;            // nothing goes but what may_go_from_append_only() lets go
 };
 
@@ -114,6 +118,12 @@ class Backend {
   // Until when the object is retained, also when that time has passed; nothing when it never was,
   // and in a store without object lock. not_found.
   virtual Result<std::optional<Timestamp>> retention(std::string_view name);
+  // Beside its retention: an object under a legal hold is not removed, and what asks for it gets
+  // permission_denied, until the hold is turned off by who may do that. Doing it twice changes
+  // nothing. not_found; unsupported without Capabilities::legal_hold.
+  virtual Result<void> set_legal_hold(std::string_view name, LegalHold hold);
+  // kOff in a store that has no such thing. not_found.
+  virtual Result<LegalHold> legal_hold(std::string_view name);
 
   // Turns append-only mode on or off, for all that have the store open. On also brings what a
   // client could remove by other programs under the store's own protection, where this process may
@@ -149,6 +159,8 @@ class Backend {
 // What remove() of a store `where` says of an object that stays.
 [[nodiscard]] std::unexpected<Error> refuse_retained(std::string_view where, std::string_view name,
                                                      Timestamp until);
+[[nodiscard]] std::unexpected<Error> refuse_legal_hold(std::string_view where,
+                                                       std::string_view name);
 [[nodiscard]] std::unexpected<Error> refuse_append_only(std::string_view where,
                                                         std::string_view name);
 

@@ -222,6 +222,16 @@ Result<std::optional<Timestamp>> FaultBackend::retention(std::string_view name) 
   return inner_.retention(name);
 }
 
+Result<void> FaultBackend::set_legal_hold(std::string_view name, LegalHold hold) {
+  return changing(fmt::format("legal hold {}", name),
+                  [&] { return inner_.set_legal_hold(name, hold); });
+}
+
+Result<LegalHold> FaultBackend::legal_hold(std::string_view name) {
+  TRY(reading(fmt::format("legal hold {}", name)));
+  return inner_.legal_hold(name);
+}
+
 Result<void> FaultBackend::set_append_only(AppendOnly mode) {
   return changing("set_append_only", [&] { return inner_.set_append_only(mode); });
 }

@@ -68,6 +68,8 @@ class FaultBackend final : public Backend {
   Result<void> remove(std::string_view name) override;
   Result<void> retain(std::string_view name, Timestamp until) override;
   Result<std::optional<Timestamp>> retention(std::string_view name) override;
+  Result<void> set_legal_hold(std::string_view name, LegalHold hold) override;
+  Result<LegalHold> legal_hold(std::string_view name) override;
   Result<void> set_append_only(AppendOnly mode) override;
   Result<Keeping> keeping() override;
   Result<Timestamp> store_time() override;

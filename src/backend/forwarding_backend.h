@@ -45,6 +45,10 @@ class ForwardingBackend : public Backend {
   Result<std::optional<Timestamp>> retention(std::string_view name) override {
     return inner_.retention(name);
   }
+  Result<void> set_legal_hold(std::string_view name, LegalHold hold) override {
+    return inner_.set_legal_hold(name, hold);
+  }
+  Result<LegalHold> legal_hold(std::string_view name) override { return inner_.legal_hold(name); }
   Result<void> set_append_only(backend::AppendOnly mode) override {
     return inner_.set_append_only(mode);
   }

@@ -24,7 +24,7 @@ Result<void> MemoryBackend::put(std::string_view name, std::span<const ByteView>
   if (!created) {
     return fail(ErrorCode::kAlreadyExists, fmt::format("object {} is in memory already", name));
   }
-  at->second = {std::move(bytes), clock_.now(), std::nullopt, ++changes_};
+  at->second = {std::move(bytes), clock_.now(), std::nullopt, LegalHold::kOff, ++changes_};
   return {};
 }
 
@@ -91,6 +91,7 @@ Result<void> MemoryBackend::remove(std::string_view name) {
   if (found == objects_.end()) return {};
   const std::optional<Timestamp> until = found->second.retained_until;
   if (until && clock_.now() < *until) return refuse_retained(describe(), name, *until);
+  if (found->second.legal_hold == LegalHold::kOn) return refuse_legal_hold(describe(), name);
   if (append_only_ == AppendOnly::kOn && !may_go_from_append_only(name))
     return refuse_append_only(describe(), name);
   objects_.erase(found);
@@ -113,6 +114,23 @@ Result<std::optional<Timestamp>> MemoryBackend::retention(std::string_view name)
   const auto found = objects_.find(name);
   if (found == objects_.end()) return no_object(name);
   return found->second.retained_until;
+}
+
+Result<void> MemoryBackend::set_legal_hold(std::string_view name, LegalHold hold) {
+  TRY(validate_name(name));
+  const MutexLock lock(mutex_);
+  const auto found = objects_.find(name);
+  if (found == objects_.end()) return no_object(name);
+  found->second.legal_hold = hold;
+  return {};
+}
+
+Result<LegalHold> MemoryBackend::legal_hold(std::string_view name) {
+  TRY(validate_name(name));
+  const MutexLock lock(mutex_);
+  const auto found = objects_.find(name);
+  if (found == objects_.end()) return no_object(name);
+  return found->second.legal_hold;
 }
 
 Result<std::string> MemoryBackend::mark(std::string_view name) {
@@ -147,6 +165,7 @@ Capabilities MemoryBackend::capabilities() const {
           .object_bytes_max = 0,
           .object_lock = true,
           .lock_by_store = true,
+          .legal_hold = true,
           .append_only = append_only_ == AppendOnly::kOn};
 }
 
@@ -167,7 +186,8 @@ void MemoryBackend::set_objects(Objects objects) {
   const MutexLock lock(mutex_);
   objects_.clear();
   for (auto& [name, bytes] : objects) {
-    objects_.emplace(name, Stored{std::move(bytes), clock_.now(), std::nullopt, ++changes_});
+    objects_.emplace(
+        name, Stored{std::move(bytes), clock_.now(), std::nullopt, LegalHold::kOff, ++changes_});
   }
 }
 

@@ -25,6 +25,8 @@ class MemoryBackend final : public Backend {
   Result<void> remove(std::string_view name) override;
   Result<void> retain(std::string_view name, Timestamp until) override;
   Result<std::optional<Timestamp>> retention(std::string_view name) override;
+  Result<void> set_legal_hold(std::string_view name, LegalHold hold) override;
+  Result<LegalHold> legal_hold(std::string_view name) override;
   Result<void> set_append_only(AppendOnly mode) override;
   Result<std::string> mark(std::string_view name) override;
   Result<void> replace(std::string_view name, std::string_view mark, ByteView bytes) override;
@@ -44,6 +46,7 @@ class MemoryBackend final : public Backend {
     Bytes bytes;
     Timestamp modified;
     std::optional<Timestamp> retained_until;
+    LegalHold legal_hold = LegalHold::kOff;
     std::uint64_t changes = 0;  // since the store was made, when this was put
   };
   const Clock& clock_;

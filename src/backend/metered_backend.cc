@@ -98,6 +98,14 @@ Result<std::optional<Timestamp>> MeteredBackend::retention(std::string_view name
   return measured(Verb::kOther, 0, [&] { return inner_.retention(name); });
 }
 
+Result<void> MeteredBackend::set_legal_hold(std::string_view name, LegalHold hold) {
+  return measured(Verb::kOther, 0, [&] { return inner_.set_legal_hold(name, hold); });
+}
+
+Result<LegalHold> MeteredBackend::legal_hold(std::string_view name) {
+  return measured(Verb::kOther, 0, [&] { return inner_.legal_hold(name); });
+}
+
 Result<Timestamp> MeteredBackend::store_time() {
   return measured(Verb::kOther, 0, [&] { return inner_.store_time(); });
 }

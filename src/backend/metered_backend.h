@@ -54,6 +54,8 @@ class MeteredBackend final : public ForwardingBackend {
   Result<void> remove(std::string_view name) override;
   Result<void> retain(std::string_view name, Timestamp until) override;
   Result<std::optional<Timestamp>> retention(std::string_view name) override;
+  Result<void> set_legal_hold(std::string_view name, LegalHold hold) override;
+  Result<LegalHold> legal_hold(std::string_view name) override;
   Result<Timestamp> store_time() override;
 
   [[nodiscard]] Meters meters() const EXCLUDES(mutex_);

@@ -40,6 +40,11 @@ Result<void> ReadOnlyBackend::retain(std::string_view name, Timestamp /*until*/)
   return refuse(fmt::format("{} is not kept longer", name));
 }
 
+Result<void> ReadOnlyBackend::set_legal_hold(std::string_view name, LegalHold /*hold*/) {
+  TRY(validate_name(name));
+  return refuse(fmt::format("the legal hold of {} stays as it is", name));
+}
+
 Result<void> ReadOnlyBackend::replace(std::string_view name, std::string_view /*mark*/,
                                       ByteView /*bytes*/) {
   TRY(validate_replaceable(name));

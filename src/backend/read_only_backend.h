@@ -25,6 +25,7 @@ class ReadOnlyBackend final : public ForwardingBackend {
   Result<void> adopt_names(std::string_view prefix) override;
   Result<void> remove(std::string_view name) override;
   Result<void> retain(std::string_view name, Timestamp until) override;
+  Result<void> set_legal_hold(std::string_view name, LegalHold hold) override;
   Result<void> set_append_only(AppendOnly mode) override;
   Result<void> replace(std::string_view name, std::string_view mark, ByteView bytes) override;
   Result<Timestamp> store_time() override { return clock_.now(); }

@@ -177,6 +177,14 @@ Result<std::optional<Timestamp>> RetryBackend::retention(std::string_view name) 
   return until_answered([&] { return inner_.retention(name); });
 }
 
+Result<void> RetryBackend::set_legal_hold(std::string_view name, LegalHold hold) {
+  return until_answered([&] { return inner_.set_legal_hold(name, hold); });
+}
+
+Result<LegalHold> RetryBackend::legal_hold(std::string_view name) {
+  return until_answered([&] { return inner_.legal_hold(name); });
+}
+
 Result<void> RetryBackend::set_append_only(AppendOnly mode) {
   return until_answered([&] { return inner_.set_append_only(mode); });
 }

@@ -66,6 +66,8 @@ class RetryBackend final : public ForwardingBackend {
   Result<void> remove(std::string_view name) override;
   Result<void> retain(std::string_view name, Timestamp until) override;
   Result<std::optional<Timestamp>> retention(std::string_view name) override;
+  Result<void> set_legal_hold(std::string_view name, LegalHold hold) override;
+  Result<LegalHold> legal_hold(std::string_view name) override;
   Result<void> set_append_only(AppendOnly mode) override;
   Result<Keeping> keeping() override;
   // replace() is not tried again: whether one that was not answered was carried out is not to be

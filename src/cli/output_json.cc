@@ -44,6 +44,7 @@ Json held_array(const engine::BindingHolds& holds, const snapshot::SnapshotId& i
     one["readable"] = stored.readable;
     one["until"] = time_or_null(stored.hold.until);
     one["locked"] = stored.hold.locked;
+    one["legal"] = stored.hold.legal;
     put_text(one, "reason", stored.hold.reason);
     put_text(one, "host", stored.hold.author.host);
     put_text(one, "user", stored.hold.author.user);

@@ -119,9 +119,11 @@ std::string prune_text(const engine::PruneReport& report, bool dry_run, double s
   append_waiting(report, facts);
   if (report.packs_locked > 0) {
     facts.push_back(
-        {"locked",
-         fmt::format("{} in {}, kept by the store until {} at most", bytes(report.bytes_locked),
-                     counted(report.packs_locked, "pack"), format_local(*report.locked_until))});
+        {"locked", fmt::format("{} in {}, kept by the store {}", bytes(report.bytes_locked),
+                               counted(report.packs_locked, "pack"),
+                               report.locked_until
+                                   ? "until " + format_local(*report.locked_until) + " at most"
+                                   : "under a legal hold")});
   }
   facts.push_back({"stays unused", "about " + bytes(report.bytes_unused)});
   facts.push_back({"time", format_duration(seconds)});

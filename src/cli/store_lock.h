@@ -16,6 +16,10 @@ Result<void> lock_in_store_and_tell(Context& context, repo::Repository& reposito
                                     const std::vector<snapshot::SnapshotId>& snapshots,
                                     Timestamp until);
 
+// The same of a legal hold, in a store that has them.
+Result<void> hold_in_store_and_tell(Context& context, repo::Repository& repository,
+                                    const std::vector<snapshot::SnapshotId>& snapshots);
+
 // "store", "programs" or "nothing": who keeps what is locked from being removed.
 [[nodiscard]] std::string_view lock_keeper(const backend::Capabilities& can);
 

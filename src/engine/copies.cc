@@ -68,9 +68,11 @@ Result<void> look_at_index(repo::Repository& repository, Holdings& found, Activi
 }
 
 Result<bool> is_locked(backend::Backend& store, const StoredSnapshot& stored, Timestamp now) {
-  const auto until = TRY(store.retention(
-      repo::object_name(repo::ObjectKind::kSnapshot, repo::ObjectId{stored.id.bytes})));
-  return until && *until > now;
+  const std::string name =
+      repo::object_name(repo::ObjectKind::kSnapshot, repo::ObjectId{stored.id.bytes});
+  const auto until = TRY(store.retention(name));
+  if (until && *until > now) return true;
+  return TRY(store.legal_hold(name)) == backend::LegalHold::kOn;
 }
 
 // Only what the store itself enforces counts (docs/adr/0019-what-keeps-objects.md).

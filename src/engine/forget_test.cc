@@ -172,7 +172,9 @@ TEST_F(Forget, IsHeldByAHoldThatCannotBeRead) {
   replace(only_name("holds/"), [](Bytes& bytes) { bytes.back() ^= 1; });
   ASSERT_EQ(problem(run(keep_last(1))), "");
   EXPECT_THAT(present(), ElementsAre(ids_[0], ids_[4]));
-  const auto released = release(*open(), {ids_[0]});
+  Watch watch;
+  Activity activity = watch.activity();
+  const auto released = release(*open(), {ids_[0]}, activity);
   ASSERT_EQ(problem(released), "");
   EXPECT_EQ(released->at(ids_[0]), 1U);
   EXPECT_THAT(names("holds/"), IsEmpty());
@@ -422,7 +424,9 @@ TEST_F(Forget, TakesEveryHoldToBindWhereTheStoreIsTooFullToTellItsTime) {
   ASSERT_EQ(problem(repository), "");
   ASSERT_EQ(problem(run(**repository, keep_last(1))), "");
   EXPECT_THAT(present(), ElementsAre(ids_[0], ids_[4]));
-  const auto released = release(**repository, {ids_[0]});
+  Watch watch;
+  Activity activity = watch.activity();
+  const auto released = release(**repository, {ids_[0]}, activity);
   ASSERT_EQ(problem(released), "");
   EXPECT_THAT(names("holds/"), IsEmpty());
 }

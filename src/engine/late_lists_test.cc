@@ -35,9 +35,9 @@ class LateListsTest : public PruneFixture {
  protected:
   std::unique_ptr<repo::Repository> open_late(const std::string& hidden = {}) {
     backend::Backend& store = memory_;
-    auto opened = repo::Repository::open(std::make_unique<LateLists>(store, hidden),
-                                         repo::test_credential(), {},
-                                         {.clock = clock_, .rng = rng_, .threads = threads_});
+    auto opened =
+        repo::Repository::open(std::make_unique<LateLists>(store, hidden), repo::test_credential(),
+                               {}, {.clock = clock_, .rng = rng_, .threads = threads_});
     EXPECT_EQ(repo::problem(opened), "");
     return std::move(*opened);
   }
@@ -54,7 +54,7 @@ TEST_F(LateListsTest, RefusesWhatRemovesBeforeItBegins) {
   EXPECT_EQ(code_of(forgotten), "unsupported");
   EXPECT_NE(forgotten.error().hint().find("docs/backends/"), std::string::npos);
   EXPECT_EQ(code_of(engine::prune(*repository, {}, activity)), "unsupported");
-  EXPECT_EQ(code_of(release(*repository, {*older_.id})), "unsupported");
+  EXPECT_EQ(code_of(release(*repository, {*older_.id}, activity)), "unsupported");
   const auto slots = repository->key_slots();
   ASSERT_EQ(problem(slots), "");
   EXPECT_EQ(code_of(repository->remove_key_slot(slots->front().id)), "unsupported");
@@ -99,9 +99,9 @@ TEST_F(LateListsTest, KeepsASnapshotThatSeemsToHaveLostSomething) {
   const auto repository = open_late();
   Watch watch;
   Activity activity = watch.activity();
-  const auto report = repair_snapshots(
-      *repository, {.snapshots = {}, .author = {.host = "here", .user = "me"}},
-      {.lost = [](const auto&) {}, .done = [](const auto&) {}}, activity);
+  const auto report =
+      repair_snapshots(*repository, {.snapshots = {}, .author = {.host = "here", .user = "me"}},
+                       {.lost = [](const auto&) {}, .done = [](const auto&) {}}, activity);
   ASSERT_EQ(problem(report), "");
   EXPECT_EQ(report->replaced, 0U);
   for (const std::string& name : before) EXPECT_TRUE(memory_.objects().contains(name)) << name;

@@ -38,6 +38,8 @@ std::string held_text(const std::vector<repo::StoredHold>& holds) {
   std::string text;
   if (longest->hold.until) text = "until " + format_local(*longest->hold.until);
   if (longest->hold.locked) text += ", locked";
+  if (std::ranges::any_of(holds, [](const repo::StoredHold& one) { return one.hold.legal; }))
+    text += text.empty() ? "legal hold" : ", legal hold";
   if (!longest->hold.reason.empty())
     text += fmt::format("{}({})", text.empty() ? "" : " ", longest->hold.reason);
   return text;
@@ -63,8 +65,23 @@ Result<void> hold(repo::Repository& repository, const std::vector<snapshot::Snap
   return settle_notes(repository, notes, "hold", wait);
 }
 
+static Result<void> end_legal_ones(repo::Repository& repository,
+                                   const std::vector<repo::StoredHold>& holds,
+                                   std::vector<snapshot::SnapshotId> snapshots,
+                                   Activity& activity) {
+  if (!repository.store().capabilities().legal_hold) return {};
+  std::erase_if(snapshots, [&](const snapshot::SnapshotId& id) {
+    return std::ranges::none_of(holds, [&](const repo::StoredHold& one) {
+      return one.snapshot == id && (one.hold.legal || !one.readable);
+    });
+  });
+  if (snapshots.empty()) return {};
+  return end_legal_holds(repository, snapshots, activity);
+}
+
 Result<std::map<snapshot::SnapshotId, std::uint64_t>> release(
-    repo::Repository& repository, const std::vector<snapshot::SnapshotId>& snapshots) {
+    repo::Repository& repository, const std::vector<snapshot::SnapshotId>& snapshots,
+    Activity& activity) {
   TRY(require_removals(repository, "release"));
   const std::optional<Timestamp> now = TRY(time_of_store(repository));
   std::map<snapshot::SnapshotId, std::uint64_t> released;
@@ -79,6 +96,7 @@ Result<std::map<snapshot::SnapshotId, std::uint64_t>> release(
                           format_local(*stored.hold.until)))
             .with_hint("A lock is not released before its time. Nothing was released."));
   }
+  TRY(end_legal_ones(repository, holds, snapshots, activity));
   for (const repo::StoredHold& stored : holds) {
     const auto found = released.find(stored.snapshot);
     if (found == released.end()) continue;

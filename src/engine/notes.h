@@ -26,9 +26,11 @@ Result<std::optional<Timestamp>> time_of_store(repo::Repository& repository);
 Result<void> hold(repo::Repository& repository, const std::vector<snapshot::SnapshotId>& snapshots,
                   const repo::Hold& hold, const ForgetWait& wait);
 // Removes all holds of these snapshots, also those that have expired or cannot be read, and says of
-// each how many bound it. permission_denied, and nothing is removed, when a locked one binds.
+// each how many bound it. permission_denied, and nothing is removed, when a locked one binds. Where
+// one is a legal hold the store lets go what the snapshots need before.
 Result<std::map<snapshot::SnapshotId, std::uint64_t>> release(
-    repo::Repository& repository, const std::vector<snapshot::SnapshotId>& snapshots);
+    repo::Repository& repository, const std::vector<snapshot::SnapshotId>& snapshots,
+    Activity& activity);
 
 // As hold(). Returns the snapshots whose tags are different now, with their new tags.
 Result<std::vector<repo::StoredSnapshot>> change_tags(

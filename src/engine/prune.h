@@ -57,7 +57,7 @@ struct PruneReport {
   // Not needed, or not wholly, and kept because the store's object lock does not let them go.
   std::uint64_t packs_locked = 0;
   std::uint64_t bytes_locked = 0;
-  std::optional<Timestamp> locked_until;  // the last of them
+  std::optional<Timestamp> locked_until;  // the last of them; none: legal holds only
 
   std::uint64_t packs_removed = 0;
   // Of packs, whatever was written meanwhile; of a dry run, about, what would go at once.

@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <functional>
+#include <set>
 #include <string>
 
 #include "base/try.h"
@@ -19,22 +21,26 @@ namespace {
 using repo::ObjectKind;
 using snapshot::SnapshotId;
 
-// Each place of a chunk that is needed keeps its pack. What is in a pack that a collection condemns
-// meanwhile is stored a second time by it, and stays here as well: the store does not let it go.
-class StoreLock {
- public:
-  StoreLock(repo::Repository& repository, Timestamp until, Activity& activity)
-      : repository_(repository), store_(repository.store()), until_(until), activity_(activity) {}
+using Names = std::set<std::string, std::less<>>;
 
-  Result<StoreLockReport> run(const std::vector<SnapshotId>& snapshots) {
+// Names everything that it takes to read some snapshots, in the order in which it has to be kept:
+// the snapshots last. Each place of a chunk that is needed has its pack named. What is in a pack
+// that a collection condemns meanwhile is stored a second time by it, and stays here as well: the
+// store does not let it go.
+class NeededObjects {
+ public:
+  using Each = std::function<Result<void>(const std::string& name)>;
+  NeededObjects(repo::Repository& repository, Activity& activity, const Each& each)
+      : repository_(repository), store_(repository.store()), activity_(activity), each_(each) {}
+
+  Result<StoreLockReport> tell(const std::vector<SnapshotId>& snapshots) {
     repo::PackTable table = TRY(repo::PackTable::list(store_, repository_.generations()));
     TRY(mark(snapshots, table));
-    TRY(keep_packs(table));
-    TRY(keep_what_reads_them());
-    TRY(keep_notes(snapshots));
+    TRY(tell_packs(table));
+    TRY(tell_what_reads_them());
+    TRY(tell_notes(snapshots));
     for (const SnapshotId& id : snapshots)
-      TRY(keep(repo::object_name(ObjectKind::kSnapshot, repo::ObjectId{id.bytes})));
-    TRY(store_.barrier());
+      TRY(tell_one(repo::object_name(ObjectKind::kSnapshot, repo::ObjectId{id.bytes})));
     return report_;
   }
 
@@ -59,13 +65,13 @@ class StoreLock {
     return {};
   }
 
-  Result<void> keep_packs(const repo::PackTable& table) {
+  Result<void> tell_packs(const repo::PackTable& table) {
     for (const repo::PackUse& use : table.packs()) {
       if (use.places_needed > 0 && use.stored) ++activity_.progress.files_total;
     }
     for (const repo::PackUse& use : table.packs()) {
       if (use.places_needed == 0 || !use.stored) continue;
-      TRY(keep(repo::object_name(repo::object_kind(use.pack.kind), use.pack.id)));
+      TRY(tell_one(repo::object_name(repo::object_kind(use.pack.kind), use.pack.id)));
       ++report_.packs;
       report_.bytes_packs += use.pack.size_bytes;
       ++activity_.progress.files_done;
@@ -74,7 +80,7 @@ class StoreLock {
   }
 
   // Listed after the packs were kept: runs that were merged meanwhile are there in their new form.
-  Result<void> keep_what_reads_them() {
+  Result<void> tell_what_reads_them() {
     std::vector<std::string> names{"config"};
     for (const ObjectKind kind :
          {ObjectKind::kIndexRun, ObjectKind::kKeySlot, ObjectKind::kKeyEpoch}) {
@@ -85,7 +91,7 @@ class StoreLock {
                       }));
     }
     for (const std::string& name : names) {
-      auto kept = keep(name);
+      auto kept = tell_one(name);
       // A merge takes the runs away that it has put together.
       const bool gone = !kept && kept.error().code() == ErrorCode::kNotFound;
       if (!gone || name == "config") TRY(std::move(kept));
@@ -93,30 +99,82 @@ class StoreLock {
     return {};
   }
 
-  Result<void> keep_notes(const std::vector<SnapshotId>& snapshots) {
+  Result<void> tell_notes(const std::vector<SnapshotId>& snapshots) {
     for (const ObjectKind kind : {ObjectKind::kTagChange, ObjectKind::kHold}) {
       for (const repo::ListedNote& note : TRY(repo::list_notes(store_, kind))) {
         const bool ours = std::ranges::any_of(
             snapshots, [&](const SnapshotId& id) { return id.bytes == note.name.snapshot.bytes; });
-        if (ours) TRY(keep(note.object));
+        if (ours) TRY(tell_one(note.object));
       }
     }
     return {};
   }
 
-  Result<void> keep(const std::string& name) {
+  Result<void> tell_one(const std::string& name) {
     if (activity_.stop.stop_requested()) return fail(ErrorCode::kCancelled, "interrupted");
-    TRY_DOING("locking " + name, store_.retain(name, until_));
+    TRY(each_(name));
     ++report_.objects;
     return {};
   }
 
   repo::Repository& repository_;
   backend::Backend& store_;
-  const Timestamp until_;
   Activity& activity_;
+  const Each& each_;
   StoreLockReport report_;
 };
+
+// No collection takes away meanwhile what is named.
+Result<StoreLockReport> keep_each(repo::Repository& repository,
+                                  const std::vector<SnapshotId>& snapshots, Activity& activity,
+                                  const NeededObjects::Each& keep) {
+  const restoring::LeasePtr lease = TRY(restoring::take_read_lease(repository, "lock", activity));
+  StoreLockReport report = TRY(NeededObjects(repository, activity, keep).tell(snapshots));
+  TRY(repository.store().barrier());
+  if (lease) TRY(lease->release());
+  return report;
+}
+
+std::unexpected<Error> no_legal_holds(const backend::Backend& store) {
+  return std::unexpected(
+      Error(ErrorCode::kUnsupported, store.describe() + " has no legal holds")
+          .with_hint("A hold without one is heeded by every command of backstay; S3 buckets with "
+                     "object lock have them."));
+}
+
+// Of those that bind: one that cannot be read may be a legal one.
+Result<std::vector<SnapshotId>> snapshots_under_legal_hold(repo::Repository& repository) {
+  std::vector<SnapshotId> found;
+  for (const repo::StoredHold& one : TRY(repo::list_holds(repository))) {
+    if (one.readable && !one.hold.legal) continue;
+    if (std::ranges::find(found, one.snapshot) == found.end()) found.push_back(one.snapshot);
+  }
+  return found;
+}
+
+Result<void> remember_all(backend::Backend& store, Names& names) {
+  return store.list("", [&](const backend::ObjectInfo& info) -> Result<void> {
+    if (!backend::may_go_from_append_only(info.name)) names.insert(info.name);
+    return {};
+  });
+}
+
+// What nobody can read is not known to need less than all.
+Result<Names> names_for(repo::Repository& repository, const std::vector<SnapshotId>& snapshots,
+                        Activity& activity) {
+  Names names;
+  const NeededObjects::Each remember = [&](const std::string& name) -> Result<void> {
+    names.insert(name);
+    return {};
+  };
+  const auto told = NeededObjects(repository, activity, remember).tell(snapshots);
+  if (told) return names;
+  const ErrorCode code = told.error().code();
+  if (code != ErrorCode::kCorruption && code != ErrorCode::kNotFound)
+    return std::unexpected(told.error().clone());
+  TRY(remember_all(repository.store(), names));
+  return names;
+}
 
 }  // namespace
 
@@ -145,15 +203,61 @@ Result<std::vector<SnapshotId>> snapshots_that_would_not_count(repo::Repository&
 Result<StoreLockReport> lock_in_store(repo::Repository& repository,
                                       const std::vector<SnapshotId>& snapshots, Timestamp until,
                                       Activity& activity) {
-  if (!repository.store().capabilities().object_lock) {
+  backend::Backend& store = repository.store();
+  if (!store.capabilities().object_lock) {
     return fail(ErrorCode::kUnsupported,
-                repository.store().describe() + " has no object lock: only programs heed holds");
+                store.describe() + " has no object lock: only programs heed holds");
   }
-  // No collection takes away what is read here.
+  return keep_each(repository, snapshots, activity, [&](const std::string& name) -> Result<void> {
+    TRY_DOING("locking " + name, store.retain(name, until));
+    return {};
+  });
+}
+
+Result<void> require_legal_holds(const repo::Repository& repository) {
+  if (repository.store().capabilities().legal_hold) return {};
+  return no_legal_holds(repository.store());
+}
+
+Result<StoreLockReport> put_under_legal_hold(repo::Repository& repository,
+                                             const std::vector<SnapshotId>& snapshots,
+                                             Activity& activity) {
+  TRY(require_legal_holds(repository));
+  backend::Backend& store = repository.store();
+  return keep_each(repository, snapshots, activity, [&](const std::string& name) -> Result<void> {
+    TRY_DOING("holding " + name, store.set_legal_hold(name, backend::LegalHold::kOn));
+    return {};
+  });
+}
+
+// Who holds another one meanwhile stores its note before he holds what it needs. So its note is
+// seen by the second look, or it holds after all was let go.
+Result<void> end_legal_holds(repo::Repository& repository, const std::vector<SnapshotId>& snapshots,
+                             Activity& activity) {
+  TRY(require_legal_holds(repository));
+  backend::Backend& store = repository.store();
+  std::vector<SnapshotId> others = TRY(snapshots_under_legal_hold(repository));
+  std::erase_if(others, [&](const SnapshotId& id) {
+    return std::ranges::find(snapshots, id) != snapshots.end();
+  });
   const restoring::LeasePtr lease = TRY(restoring::take_read_lease(repository, "lock", activity));
-  StoreLockReport report = TRY(StoreLock(repository, until, activity).run(snapshots));
+  Names kept;
+  if (!others.empty()) kept = TRY(names_for(repository, others, activity));
+  for (const std::string& name : TRY(names_for(repository, snapshots, activity))) {
+    if (activity.stop.stop_requested()) return fail(ErrorCode::kCancelled, "interrupted");
+    if (kept.contains(name)) continue;
+    auto ended = store.set_legal_hold(name, backend::LegalHold::kOff);
+    const bool gone = !ended && ended.error().code() == ErrorCode::kNotFound;
+    if (!gone) TRY_DOING("ending the legal hold of " + name, std::move(ended));
+  }
   if (lease) TRY(lease->release());
-  return report;
+  std::vector<SnapshotId> fresh = TRY(snapshots_under_legal_hold(repository));
+  std::erase_if(fresh, [&](const SnapshotId& id) {
+    return std::ranges::find(snapshots, id) != snapshots.end() ||
+           std::ranges::find(others, id) != others.end();
+  });
+  if (!fresh.empty()) TRY(put_under_legal_hold(repository, fresh, activity));
+  return {};
 }
 
 }  // namespace backstay::engine

@@ -35,4 +35,19 @@ Result<StoreLockReport> lock_in_store(repo::Repository& repository,
                                       const std::vector<snapshot::SnapshotId>& snapshots,
                                       Timestamp until, Activity& activity);
 
+// unsupported where the store has no legal holds.
+Result<void> require_legal_holds(const repo::Repository& repository);
+
+// The same as lock_in_store(), for no time: until end_legal_holds() (S3: legal hold). The holds
+// that say so (repo::Hold::legal) are stored before. unsupported as above.
+Result<StoreLockReport> put_under_legal_hold(repo::Repository& repository,
+                                             const std::vector<snapshot::SnapshotId>& snapshots,
+                                             Activity& activity);
+// What these snapshots need is let go, but for what others need that are under a legal hold; before
+// their holds are removed, so that who is cut goes on by doing it again. Of snapshots that cannot
+// be read, all objects are looked at.
+Result<void> end_legal_holds(repo::Repository& repository,
+                             const std::vector<snapshot::SnapshotId>& snapshots,
+                             Activity& activity);
+
 }  // namespace backstay::engine

@@ -208,7 +208,7 @@ TEST_F(StoreLock, AppendOnlyStoresRefuseWhatRemovesBeforeItBegins) {
   options.named = {*older_.id};
   EXPECT_EQ(code_of(engine::forget(*repository, options, {}, activity)), "permission_denied");
   EXPECT_EQ(code_of(engine::prune(*repository, {}, activity)), "permission_denied");
-  EXPECT_EQ(code_of(release(*repository, {*older_.id})), "permission_denied");
+  EXPECT_EQ(code_of(release(*repository, {*older_.id}, activity)), "permission_denied");
   EXPECT_EQ(memory_.objects(), before);
   options.dry_run = true;
   PruneOptions dry;

@@ -298,12 +298,13 @@ Result<std::vector<snapshot::SnapshotId>> Repository::list_snapshots() {
 // In an append-only store nothing was freed that a snapshot needs, and what is locked was confirmed
 // before: there nobody hides a snapshot by saying that its lease was ended.
 static bool store_vouches_for(backend::Backend& store, const ObjectId& snapshot) {
+  using enum backend::LegalHold;
   const backend::Capabilities can = store.capabilities();
   if (can.append_only || !can.object_lock) return can.append_only;
-  const auto until = store.retention(object_name(ObjectKind::kSnapshot, snapshot));
-  if (!until || !*until) return false;
-  const auto now = store.store_time();
-  return now && *now < **until;
+  const std::string name = object_name(ObjectKind::kSnapshot, snapshot);
+  if (store.legal_hold(name).value_or(kOff) == kOn) return true;
+  const auto until = store.retention(name);
+  return until && *until && store.store_time().value_or(**until) < **until;
 }
 
 // The highest generation has all that was ever ended.

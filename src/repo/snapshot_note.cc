@@ -25,7 +25,7 @@ constexpr RecordShape kTagChangeShape{.name = "change of tags",
                                       .bytes = FieldSet(1, 4, 5, 8, 9),
                                       .repeated = FieldSet(4, 5)};
 constexpr RecordShape kHoldShape{
-    .name = "hold", .last = 10, .bytes = FieldSet(1, 7, 8, 9), .repeated = {}};
+    .name = "hold", .last = 11, .bytes = FieldSet(1, 7, 8, 9), .repeated = {}};
 constexpr std::uint64_t kNoteNanosMax = 999'999'999;
 
 Result<std::uint32_t> note_nanos(const RecordShape& shape, std::uint64_t value) {
@@ -160,6 +160,7 @@ void encode_hold(const Hold& hold, const NoteName& name, Bytes& out) {
   writer.text(8, hold.author.host);
   writer.text(9, hold.author.user);
   if (hold.locked) writer.number(10, 1);
+  if (hold.legal) writer.number(11, 1);
 }
 
 Result<Hold> decode_hold(ByteView record, const NoteName& name) {
@@ -191,6 +192,9 @@ Result<Hold> decode_hold(ByteView record, const NoteName& name) {
       case 10:
         hold.locked = field.value_number != 0;
         break;
+      case 11:
+        hold.legal = field.value_number != 0;
+        break;
       default:
         take_author_name(hold.author, field);
     }
@@ -201,6 +205,8 @@ Result<Hold> decode_hold(ByteView record, const NoteName& name) {
   if (scan.seen().has(5)) hold.until = until;
   if (hold.locked && !hold.until)
     return record_corruption(kHoldShape.name, "it is locked for ever");
+  if (hold.legal && hold.until)
+    return record_corruption(kHoldShape.name, "it is a legal hold with an end");
   return hold;
 }
 

@@ -46,6 +46,7 @@ struct Hold {
   std::string reason;
   NoteAuthor author;
   bool locked = false;  // not released before its time; has one
+  bool legal = false;   // the store keeps what the snapshot needs until it is released; has no time
   friend bool operator==(const Hold&, const Hold&) = default;
 };
 void encode_hold(const Hold& hold, const NoteName& name, Bytes& out);

@@ -17,6 +17,7 @@ class Story(FarStore):
     """A subclass starts a store in begin(), which sets `port` and `login`, and `repository`, where
     the objects lie as files, else None; `url_at` makes the URL. It says what the store can do:"""
     lock = "nothing"      # what keeps locked objects: "store", "programs"
+    legal = False         # whether the store has legal holds
     append_only = None    # the code with which 'append-only on' is refused
     counted = True        # whether a proxy sees all bytes
     proxy_options = ()
@@ -55,6 +56,7 @@ class Story(FarStore):
         self.assert_whole(snapshots=2)
         self.is_pruned()
         self.is_healed()
+        self.is_under_a_legal_hold()
         self.is_kept()
 
     def is_killed_and_taken_up_again(self, first):
@@ -109,6 +111,20 @@ class Story(FarStore):
         healed = self.run_for(0, "--json", "parity", "repair").last()
         self.assertEqual(healed["restored"], 1)
         self.assert_whole(snapshots=1)
+
+    def is_under_a_legal_hold(self):
+        """Until it is released, and not longer; refused where the store has no such thing."""
+        if not self.legal:
+            refused = self.run_for(1, "--json", "hold", "latest", "--legal").last()
+            self.assertEqual(refused["code"], "unsupported")
+        else:
+            held = self.run_for(0, "--json", "hold", "latest", "--legal").last()
+            self.assertEqual((held["type"], held["until"]), ("locked", None))
+            self.assertEqual(self.run_for(1, "forget", "latest").code, 1)
+            released = self.run_for(0, "--json", "release", "latest").last()
+            self.assertEqual(released["holds"], 1)
+        shown = self.run_for(0, "--json", "snapshots").lines()
+        self.assertEqual([line["held"] for line in shown if line["type"] == "snapshot"], [[]])
 
     def is_kept(self):
         """Held until a day, and forget says until which; by whom, depends on the store."""

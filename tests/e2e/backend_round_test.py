@@ -193,7 +193,7 @@ class S3(OverS3, program.ProgramTest):
 
 
 class S3WithLock(OverS3, program.ProgramTest):
-    lock = "store"
+    lock, legal = "store", True
 
     def begin(self):
         super().begin()

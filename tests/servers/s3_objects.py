@@ -17,6 +17,7 @@ class Version:
         self.id, self.data, self.modified = uuid.uuid4().hex, data, modified
         self.etag = etag or hashlib.md5(data).hexdigest()
         self.retention = None  # (mode, seconds since 1970)
+        self.legal_hold = None  # "ON" or "OFF"
         self.marker = data is None
 
 
@@ -56,6 +57,8 @@ def perform(request, store, name, key):
         return on_upload(request, store, bucket, key)
     if "retention" in query:
         return on_retention(request, store, bucket, key)
+    if "legal-hold" in query:
+        return on_legal_hold(request, store, bucket, key)
     verb = {"PUT": put, "GET": get, "HEAD": get, "DELETE": delete}.get(method)
     if verb is None:
         raise Refusal(405, "MethodNotAllowed")
@@ -167,10 +170,30 @@ def delete(request, store, bucket, key):
             continue
         if version.retention and version.retention[1] > store.now():
             raise Refusal(403, "AccessDenied", "the version is locked")
+        if version.legal_hold == "ON":
+            raise Refusal(403, "AccessDenied", "forbidden")
         versions.remove(version)
     if not versions:
         bucket.keys.pop(key, None)
     return 204, b"", []
+
+
+def on_legal_hold(request, store, bucket, key):
+    version = bucket.current(key)
+    if version is None:
+        raise Refusal(404, "NoSuchKey", "no such key")
+    if not bucket.lock:
+        raise Refusal(400, "InvalidRequest", "the bucket has no lock")
+    if request.command == "PUT":
+        if "Content-MD5" not in request.headers:
+            raise Refusal(400, "InvalidRequest", "Content-MD5 is missing")
+        if not store.has("lying-lock"):
+            version.legal_hold = xml.etree.ElementTree.fromstring(request.body)[0].text
+        return 200, b"", []
+    if version.legal_hold is None:
+        raise Refusal(404, "NoSuchObjectLockConfiguration", "no legal hold")
+    return 200, (f"<LegalHold{NAMESPACE}><Status>{version.legal_hold}</Status>"
+                 "</LegalHold>"), []
 
 
 def on_retention(request, store, bucket, key):

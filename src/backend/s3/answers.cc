@@ -192,6 +192,21 @@ std::string retention_body(std::string_view mode, Timestamp until) {
       mode, moment);
 }
 
+Result<LegalHold> parse_legal_hold(ByteView xml) {
+  pugi::xml_document document;
+  const std::string status = text(root_of(document, xml, "LegalHold"), "Status");
+  if (status == "ON") return LegalHold::kOn;
+  if (status == "OFF") return LegalHold::kOff;
+  return broken("legal hold");
+}
+
+std::string legal_hold_body(LegalHold hold) {
+  return fmt::format(
+      "<LegalHold xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><Status>{}</Status>"
+      "</LegalHold>",
+      hold == LegalHold::kOn ? "ON" : "OFF");
+}
+
 bool parse_lock_enabled(ByteView xml) {
   pugi::xml_document document;
   const pugi::xml_node root = root_of(document, xml, "ObjectLockConfiguration");

@@ -69,6 +69,10 @@ struct Retention {
 Result<std::optional<Retention>> parse_retention(ByteView xml);
 [[nodiscard]] std::string retention_body(std::string_view mode, Timestamp until);
 
+// <LegalHold>
+Result<LegalHold> parse_legal_hold(ByteView xml);
+[[nodiscard]] std::string legal_hold_body(LegalHold hold);
+
 // Whether <ObjectLockConfiguration> says that it is enabled.
 [[nodiscard]] bool parse_lock_enabled(ByteView xml);
 

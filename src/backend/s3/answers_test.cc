@@ -104,6 +104,14 @@ TEST(S3Answers, FindTheFailureInACompletionThatSucceeded) {
   EXPECT_FALSE(parse_completed(as_bytes("")).has_value());
 }
 
+TEST(S3Answers, HaveLegalHolds) {
+  for (const LegalHold hold : {LegalHold::kOn, LegalHold::kOff})
+    EXPECT_EQ(parse_legal_hold(as_bytes(legal_hold_body(hold))).value(), hold);
+  for (const char* const bad : {"", "<LegalHold/>", "<LegalHold><Status>MAYBE</Status></LegalHold>",
+                                "<Retention><Status>ON</Status></Retention>"})
+    EXPECT_EQ(parse_legal_hold(as_bytes(bad)).error().code(), ErrorCode::kCorruption) << bad;
+}
+
 TEST(S3Answers, HaveRetentionsAndLocks) {
   const auto retention =
       parse_retention(as_bytes("<Retention><Mode>COMPLIANCE</Mode><RetainUntilDate>"

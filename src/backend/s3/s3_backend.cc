@@ -492,8 +492,13 @@ Result<void> S3Backend::remove_version(std::string_view name) {
   if (const auto version = found->header("x-amz-version-id")) {
     call.query.emplace_back("versionId", std::string(*version));
   }
-  TRY(bucket_.call(call));
-  return {};
+  auto removed = bucket_.call(call);
+  if (removed) return {};
+  // The store does not say why.
+  const bool refused = removed.error().code() == ErrorCode::kPermissionDenied;
+  if (refused && lock_ && legal_hold(name).value_or(LegalHold::kOff) == LegalHold::kOn)
+    return refuse_legal_hold(describe(), name);
+  return std::unexpected(std::move(removed).error());
 }
 
 Result<void> S3Backend::retain(std::string_view name, Timestamp until) {
@@ -539,6 +544,35 @@ Result<std::optional<Timestamp>> S3Backend::retention(std::string_view name) {
   return retention->until;
 }
 
+Result<void> S3Backend::set_legal_hold(std::string_view name, LegalHold hold) {
+  TRY(ready(name));
+  if (!lock_) return Backend::set_legal_hold(name, hold);
+  if (TRY(legal_hold(name)) == hold) return {};
+  const std::string body = legal_hold_body(hold);
+  TRY_DOING(fmt::format("changing the legal hold of {}", name),
+            bucket_.call({.method = "PUT",
+                          .key = std::string(name),
+                          .query = {{"legal-hold", ""}},
+                          .headers = {{"Content-MD5", to_base64(crypto::md5(as_bytes(body)))}}},
+                         as_bytes(body)));
+  if (TRY(legal_hold(name)) == hold) return {};
+  return fail(
+      ErrorCode::kUnsupported,
+      fmt::format("{} was asked to change the legal hold of {}, and did not", describe(), name));
+}
+
+Result<LegalHold> S3Backend::legal_hold(std::string_view name) {
+  TRY(ready(name));
+  if (!lock_) return Backend::legal_hold(name);
+  const Result<http::Response> said =
+      bucket_.call({.key = std::string(name), .query = {{"legal-hold", ""}}});
+  if (said) return parse_legal_hold(said->body);
+  if (said.error().code() != ErrorCode::kNotFound) return std::unexpected(said.error().clone());
+  // Of the object, or of its hold.
+  TRY(head(name));
+  return LegalHold::kOff;
+}
+
 bool S3Backend::lists_at_once() const {
   const Address::Lists said = bucket_.address().lists;
   if (said == Address::Lists::kAsVendor) return bucket_.vendor().lists_at_once;
@@ -554,6 +588,7 @@ Capabilities S3Backend::capabilities() const {
           .object_bytes_max = kObjectBytesMax,
           .object_lock = lock_,
           .lock_by_store = lock_,
+          .legal_hold = lock_,
           .append_only = false};
 }
 

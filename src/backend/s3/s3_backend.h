@@ -68,6 +68,8 @@ class S3Backend final : public Backend {
   Result<void> remove(std::string_view name) override;
   Result<void> retain(std::string_view name, Timestamp until) override;
   Result<std::optional<Timestamp>> retention(std::string_view name) override;
+  Result<void> set_legal_hold(std::string_view name, LegalHold hold) override;
+  Result<LegalHold> legal_hold(std::string_view name) override;
   Result<std::string> mark(std::string_view name) override;
   Result<void> replace(std::string_view name, std::string_view mark, ByteView bytes) override;
   Result<Answer> versions() override;

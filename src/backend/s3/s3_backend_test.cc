@@ -514,6 +514,8 @@ TEST(S3Backend, DoesNotBelieveALockThatItCannotReadBack) {
   ASSERT_TRUE(backend->put("config", as_bytes("x")).has_value());
   const Timestamp later{.seconds = SystemClock().now().seconds + 3600, .nanos = 0};
   EXPECT_EQ(backend->retain("config", later).error().code(), ErrorCode::kUnsupported);
+  EXPECT_EQ(backend->set_legal_hold("config", LegalHold::kOn).error().code(),
+            ErrorCode::kUnsupported);
 }
 
 TEST(S3Backend, LocksNothingUntilATimeThatTheStoreCannotKeep) {

@@ -81,6 +81,13 @@ class StoreInMemory final : public ContractStore {
           .make = [make = std::move(make)] { return std::make_unique<StoreInMemory>(make); }};
 }
 
+// The code of what should have failed.
+template <typename T>
+ErrorCode code_of(const Result<T>& result) {
+  EXPECT_FALSE(result.has_value()) << "it should have failed";
+  return result.has_value() ? ErrorCode::kInternal : result.error().code();
+}
+
 class BackendContract : public ::testing::TestWithParam<ContractParam> {
  protected:
   BackendContract() : store_(GetParam().make()) {}

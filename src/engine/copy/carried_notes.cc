@@ -43,9 +43,11 @@ Result<NoteCarrier::Carried> NoteCarrier::carry(const SnapshotId& original,
       carried.held_by_unreadable = true;
       continue;
     }
-    if (has(copy, one.hold)) continue;
-    std::string object = TRY(repo::store_hold(to_, copy, one.hold));
-    there_.holds.push_back({.object = object, .snapshot = copy, .hold = one.hold});
+    repo::Hold hold = one.hold;
+    hold.legal = false;  // it is of one store
+    if (has(copy, hold)) continue;
+    std::string object = TRY(repo::store_hold(to_, copy, hold));
+    there_.holds.push_back({.object = object, .snapshot = copy, .hold = hold});
     fresh.push_back({.snapshot = copy, .object = std::move(object)});
     if (one.hold.locked)
       carried.locked_until =

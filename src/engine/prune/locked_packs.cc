@@ -18,6 +18,18 @@ Result<bool> PruneRun::is_locked(std::uint32_t number) {
     return std::unexpected(
         until.error().clone().with_context("asking until when " + name + " is locked"));
   }
+  const auto note_locked = [&] {
+    if (!locked_.insert(number).second) return;
+    ++report_.packs_locked;
+    report_.bytes_locked += use.pack.size_bytes;
+    if (*until) report_.locked_until = std::max(report_.locked_until.value_or(**until), **until);
+  };
+  if (store_.capabilities().legal_hold &&
+      TRY_DOING("asking for the legal hold of " + name, store_.legal_hold(name)) ==
+          backend::LegalHold::kOn) {
+    note_locked();
+    return true;
+  }
   if (!*until) return false;
   if (!store_time_) {
     // A disk is asked by writing to it. Where that has no room, all that has a lock stays.
@@ -27,11 +39,7 @@ Result<bool> PruneRun::is_locked(std::uint32_t number) {
     store_time_ = now ? *now : Timestamp{};
   }
   if (**until <= *store_time_) return false;
-  if (locked_.insert(number).second) {
-    ++report_.packs_locked;
-    report_.bytes_locked += use.pack.size_bytes;
-    report_.locked_until = std::max(report_.locked_until.value_or(**until), **until);
-  }
+  note_locked();
   return true;
 }
 
