@@ -331,7 +331,7 @@ class JsonLines(program.ProgramTest):
         self.lines_of(13, "repair", "generations", "--dry-run")
         self.lines_of(0, "repair", "generations", "--all-ended")
         lines = self.lines_of(0, "snapshots")
-        self.assertEqual(lines[0]["repaired"]["files_lost"], 1)
+        self.assertGreaterEqual(lines[0]["repaired"]["files_lost"], 1)
         self.assert_seen(("repair", "object"), ("repair", "index_summary"), ("repair", "pack"),
                          ("repair", "generations_summary"),
                          ("repair", "packs_summary"), ("repair", "lost"), ("repair", "snapshot"),

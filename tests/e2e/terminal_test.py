@@ -152,12 +152,13 @@ class Terminal(program.ProgramTest):
         script.write_bytes(self.run_for(0, "completion", "bash").out)
         ask = ('source "$0"; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _backstay; '
                'echo "${COMPREPLY[@]}"')
-        for words, expected in ((["res"], "restore"), (["backup", "--ty"], "--type"),
+        for words, expected in ((["rest"], "restore restores"), (["rollb"], "rollback"),
+                                (["backup", "--ty"], "--type"),
                                 (["backup", "--type", "f"], "full"), (["key", "rec"], "recovery"),
                                 (["-r", "/x", "--json", "che"], "check")):
             run = subprocess.run(["bash", "-c", ask, script, "backstay", *words],
                                  capture_output=True, check=True, text=True)
-            self.assertEqual(run.stdout.split(), [expected])
+            self.assertEqual(run.stdout.split(), expected.split())
 
     def test_manual_pages_are_what_man_reads(self):
         commands = self.run_for(0, "help").out.decode().split("Commands:\n")[1].split("\n\n")[0]
