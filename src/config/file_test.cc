@@ -139,6 +139,23 @@ TEST(ConfigFile, SaysWhereItIsWrongAndWhatWasMeant) {
   EXPECT_THAT(what_is_wrong("a = 2026-11-23\n", "c.toml"), HasSubstr("write dates and times"));
 }
 
+TEST(ConfigFile, TakesAnyLanguageInQuotesAndCommentsOfToml) {
+  const File file = load(
+      "# \xc3\xa9\n[profiles.a.backup]\nexclude = [\"\\\"\xc3\xa9\", '\xe6\x96\x87', "
+      "\"\"\"\xef\xbb\xb7\"\"\"]\n",
+      "/c.toml");
+  EXPECT_THAT(values_at(file.profile("a").value(), "backup", "exclude"),
+              ElementsAre("\"\xc3\xa9", "\xe6\x96\x87", "\xef\xbb\xb7"));
+}
+
+TEST(ConfigFile, CountsColumnsOfTomlInCharacters) {
+  EXPECT_THAT(what_is_wrong("profiles = {\"\xc3\xa9~\" = {}}\n", "c.toml"),
+              HasSubstr("c.toml:1:13: '\xc3\xa9~' is no name"));
+  EXPECT_THAT(what_is_wrong("profiles = {a = {description = \"\xc3\xa9~\", x = 1}}\n", "c.toml"),
+              HasSubstr("c.toml:1:38: a has no 'x'"));
+  EXPECT_THAT(what_is_wrong("version = \"\\u007e\"\n", "c.toml"), HasSubstr("an escape for ~"));
+}
+
 TEST(ConfigFile, CountsAllThatIsWrong) {
   EXPECT_THAT(what_is_wrong("a: 1\nb: 2\nc: 3\n"), HasSubstr("(and 2 more)"));
 }
@@ -151,6 +168,9 @@ TEST(ConfigFile, TellsWhatYamlTakesForItself) {
   EXPECT_THAT(what_is_wrong("%YAML 1.2\n---\nversion: 1\n"), HasSubstr("YAML takes for itself"));
   EXPECT_THAT(what_is_wrong("version: 1\n---\nversion: 1\n"), HasSubstr("YAML takes for itself"));
   EXPECT_THAT(what_is_wrong("version: \"\x01\"\n"), HasSubstr("no text in UTF-8"));
+  EXPECT_THAT(what_is_wrong("u \x95= 0\n", "c.toml"), HasSubstr("no text in UTF-8"));
+  EXPECT_THAT(what_is_wrong("[`a]\n", "c.toml"), HasSubstr("c.toml:1:2"));
+  EXPECT_THAT(what_is_wrong("a\xef\xbb\xb7 = 0\n", "c.toml"), HasSubstr("c.toml:1:2"));
   EXPECT_THAT(what_is_wrong("version: \xc0\x80\n"), HasSubstr("no text in UTF-8"));
 }
 
