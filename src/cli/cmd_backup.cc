@@ -415,13 +415,15 @@ Command backup_command() {
       .arguments = {{.name = "PATH",
                      .help = "file or folder to back up",
                      .arity = Arity::kAny,
-                     .set = add_path}},
+                     .set = add_path,
+                     .setting = "paths"}},
       .options = backup_options(*arguments),
       .trailing = Argument{.name = "CMD ARG...",
                            .help = "the command of --stdin-from-command; without that option, "
                                    "paths that may begin with a dash",
                            .arity = Arity::kAny,
-                           .set = add_word},
+                           .set = add_word,
+                           .setting = "command"},
       .run = [arguments](Context& context) { return run_backup(context, *arguments); }};
 }
 

@@ -208,7 +208,8 @@ void append_rule_options(std::vector<Option>& options, policy::Retention& to) {
                          return fail(ErrorCode::kInvalidArgument, "there is no tag in it");
                        to.tags.push_back(std::move(tags));
                        return {};
-                     }});
+                     },
+                     .counts = Counts::kAll});
   options.push_back({.names = "--keep-within-size",
                      .value = "SIZE",
                      .help = "keep the newest that together stored no more than this",

@@ -355,5 +355,43 @@ TEST(Suggestions, AreForSlipsOnly) {
   EXPECT_EQ(nearest("", words), std::nullopt);
 }
 
+TEST_F(CommandLine, TakesFromSettingsWhatNothingElseSays) {
+  environment_.values["TEST_REPO"] = "/environment";
+  const ReadSettings settings = [](const auto& commands, const AlreadyGiven& given) {
+    EXPECT_EQ(commands.back()->name, "copy");
+    EXPECT_TRUE(given.words);
+    EXPECT_TRUE(given.options.contains("--label") && given.options.contains("--repo"));
+    return Result<Settings>(
+        {.program = {{.name = "--repo", .values = {"/file"}, .origin = "f:1"},
+                     {.name = "--json", .values = {"true"}, .origin = "f:2"}},
+         .command = {{.name = "--label", .values = {"file"}, .origin = "f:3"},
+                     {.name = "--exclude", .values = {"a", "b"}, .origin = "f:4"},
+                     {.name = "--force", .values = {"false"}, .origin = "f:5"}}});
+  };
+  const Parsed parsed =
+      parse(program_, {"copy", "from", "to", "--label", "line"}, environment_, settings);
+  ASSERT_FALSE(parsed.error) << parsed.error->describe();
+  EXPECT_EQ(repo_, "/environment");
+  EXPECT_EQ(label_, "line");
+  EXPECT_TRUE(json_);
+  EXPECT_FALSE(force_);
+  EXPECT_THAT(excludes_, ElementsAre("a", "b"));
+}
+
+TEST_F(CommandLine, NamesThePlaceOfASettingThatIsWrong) {
+  const ReadSettings settings = [](const auto&, const AlreadyGiven&) {
+    return Result<Settings>(
+        {.program = {}, .command = {{.name = "--latest", .values = {"x"}, .origin = "f:7:3"}}});
+  };
+  const Parsed parsed = parse(program_, {"copy", "from", "to"}, environment_, settings);
+  ASSERT_TRUE(parsed.error);
+  EXPECT_THAT(parsed.error->describe(), HasSubstr("f:7:3: latest: 'x' is not a whole number"));
+}
+
+TEST_F(CommandLine, KeepsTheWordsOfTheWholeProgram) {
+  const Parsed parsed = parse_words({"--json", "-r", "/x", "copy", "from", "to", "--force"});
+  EXPECT_THAT(parsed.program_words, testing::UnorderedElementsAre("--json", "--repo=/x"));
+}
+
 }  // namespace
 }  // namespace backstay::cli

@@ -36,6 +36,7 @@ Command stage_command();
 Command store_command();
 Command key_command();
 Command cache_command();
+Command config_command();
 Command lease_command();
 Command self_test_command();
 Command version_command();

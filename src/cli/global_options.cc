@@ -60,18 +60,6 @@ Option key_timeout(std::chrono::seconds& target) {
           }};
 }
 
-// Words that people will try because the manual of a later version has them.
-Option not_yet(std::string names, std::string value) {
-  return {.names = std::move(names),
-          .value = std::move(value),
-          .help = "not in this version: there are no configuration files yet",
-          .set = [](auto) -> Result<void> {
-            return std::unexpected(
-                Error(ErrorCode::kInvalidArgument, "this version has no configuration files yet")
-                    .with_hint("Give everything as options or in the environment."));
-          }};
-}
-
 }  // namespace
 
 std::vector<Option> global_option_table(GlobalOptions& to) {
@@ -129,8 +117,12 @@ std::vector<Option> global_option_table(GlobalOptions& to) {
       rate("--limit-download", to.limit_download,
            "read at most so much a second from the repository"),
       flag("--nice", to.nice, "step back for others: low processor priority, idle disk priority"),
-      from_environment(not_yet("--config", "FILE"), "BACKSTAY_CONFIG"),
-      from_environment(not_yet("--profile", "NAME"), "BACKSTAY_PROFILE"),
+      from_environment(place("--config", "FILE", to.config,
+                             "configuration file in YAML or TOML (docs/configuration.md)"),
+                       "BACKSTAY_CONFIG"),
+      from_environment(
+          place("--profile", "NAME", to.profile, "take what this profile of it says, or this job"),
+          "BACKSTAY_PROFILE"),
   };
 }
 

@@ -3,11 +3,16 @@
 
 #include <chrono>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "backend/rate_schedule.h"
 #include "cli/option.h"
+
+namespace backstay::policy {
+struct PlaceSet;
+}
 
 namespace backstay::cli {
 
@@ -15,7 +20,11 @@ enum class When : std::uint8_t { kAuto, kAlways, kNever };
 enum class LogFormat : std::uint8_t { kText, kJson };
 
 struct GlobalOptions {
+  std::string config;   // the configuration file; empty: where one is looked for
+  std::string profile;  // of it
   std::string repository;
+  // Where the profile's repository has copies: both as a set, and `repository` is its primary.
+  std::shared_ptr<const policy::PlaceSet> places;
   std::string password_file;
   std::string password_command;
   std::string recovery_key_file;
@@ -37,6 +46,8 @@ struct GlobalOptions {
   backend::RateSchedule limit_download;
   bool nice = false;
   std::chrono::seconds key_timeout{120};
+  // Those that the command line gave, as words that give them again.
+  std::vector<std::string> given;
 };
 
 // `target` outlives the table.

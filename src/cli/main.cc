@@ -14,6 +14,7 @@
 #include "cli/output_json.h"
 #include "cli/parser.h"
 #include "cli/place_set.h"
+#include "cli/profile_settings.h"
 #include "crypto/random.h"
 #include "io/machine.h"
 #include "io/memory_dumps.h"
@@ -102,9 +103,8 @@ ExitCode run(Context& context, const Parsed& parsed) {
   if (parsed.error) return report_ended(console, parsed, *parsed.error);
   const Command version = version_command();
   const Command& command = parsed.wish == Wish::kVersion ? version : *parsed.command();
-  const Result<ExitCode> ended = names_set(context.options.repository)
-                                     ? run_in_set(context, command.run)
-                                     : command.run(context);
+  const Result<ExitCode> ended =
+      means_set(context.options) ? run_in_set(context, command.run) : command.run(context);
   if (ended) return *ended;
   return report_ended(console, parsed, ended.error());
 }
@@ -123,7 +123,8 @@ ExitCode main_of(const std::vector<std::string>& words) {
   keep_freed_memory();
   const SystemClock clock;
   crypto::SystemRng rng;
-  const ProcessEnvironment environment;
+  const ProcessEnvironment process_environment;
+  ProfileEnvironment environment(process_environment);
   // Who develops may want to look.
   if (environment.get("BACKSTAY_CORE") != "1") io::forbid_memory_dumps();
   const std::stop_source stop;
@@ -137,11 +138,19 @@ ExitCode main_of(const std::vector<std::string>& words) {
 
   GlobalOptions options;
   const Program program = make_program(options);
-  const Parsed parsed = parse(program, words, environment);
+  ProgramSettings settings(program, options, environment);
+  const Parsed parsed = parse(program, words, process_environment, std::ref(settings));
+  options.given = parsed.program_words;
   // A script that asked for JSON gets its error line even when the rest of its words make no sense.
   if (parsed.error)
     options.json = options.json || std::ranges::find(words, "--json") != words.end();
   console.set_style(style_of(options, streams, environment));
+  environment.tell_to([&console](const std::string& message) { console.warning(message); });
+  if (!settings.shown_file().empty()) {
+    console.warning(settings.shown_file() +
+                        ": others than its owner may read the file, and there are secrets in it",
+                    "chmod 600 keeps them out.");
+  }
   // Before any worker starts, because threads inherit it.
   if (options.nice) {
     if (const auto lowered = io::lower_priority(); !lowered) {

@@ -35,7 +35,8 @@ Option flag(std::string names, bool& target, std::string help) {
           .set = [&target](auto) -> Result<void> {
             target = true;
             return {};
-          }};
+          },
+          .initial = "false"};
 }
 
 Option text(std::string names, std::string value, std::string& target, std::string help) {
@@ -45,7 +46,8 @@ Option text(std::string names, std::string value, std::string& target, std::stri
           .set = [&target](std::string_view given) -> Result<void> {
             target = given;
             return {};
-          }};
+          },
+          .initial = target};
 }
 
 Option texts(std::string names, std::string value, std::vector<std::string>& target,
@@ -56,7 +58,8 @@ Option texts(std::string names, std::string value, std::vector<std::string>& tar
           .set = [&target](std::string_view given) -> Result<void> {
             target.emplace_back(given);
             return {};
-          }};
+          },
+          .counts = Counts::kAll};
 }
 
 Option place(std::string names, std::string value, std::string& target, std::string help) {

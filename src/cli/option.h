@@ -23,6 +23,9 @@ enum class EnvironmentUse : std::uint8_t { kFallback, kDocumented };
 // script gave. It is refused where somebody may believe that both count, as two places to copy to.
 enum class Repeat : std::uint8_t { kAllowed, kRefused };
 
+// Whether all values count that are given, or the last one only.
+enum class Counts : std::uint8_t { kLast, kAll };
+
 struct Option {
   std::string names;  // "-r,--repo": short ones first, separated by commas
   std::string value;  // "URL"; empty for a flag
@@ -33,6 +36,8 @@ struct Option {
   EnvironmentUse environment_use = EnvironmentUse::kFallback;
   bool required = false;
   Repeat repeat = Repeat::kAllowed;
+  Counts counts = Counts::kLast;
+  std::string initial = {};  // what holds when nothing is given, where a text says it
 
   [[nodiscard]] bool is_flag() const { return value.empty(); }
   // "--repo": the first long name.
@@ -48,6 +53,8 @@ struct Argument {
   Arity arity = Arity::kOne;
   SetValue set;
   std::vector<std::string> choices = {};
+  // The key of a configuration file that says it where the command line does not; empty: none.
+  std::string setting = {};
 };
 
 // ---- the usual ways to take a value
@@ -80,7 +87,10 @@ Option choice(std::string names, std::string value, Enum& target,
               std::vector<std::pair<std::string, Enum>> pairs, std::string help) {
   Option option{
       .names = std::move(names), .value = std::move(value), .help = std::move(help), .set = {}};
-  for (const auto& [name, unused] : pairs) option.choices.push_back(name);
+  for (const auto& [name, meant] : pairs) {
+    option.choices.push_back(name);
+    if (meant == target) option.initial = name;
+  }
   option.set = [&target, pairs = std::move(pairs),
                 choices = option.choices](std::string_view text) -> Result<void> {
     for (const auto& [name, meant] : pairs) {

@@ -48,7 +48,7 @@ SplitWords split_words(const std::vector<std::string>& words) {
 class Level {
  public:
   Level(CLI::App& app, const Program& program, const Command* command)
-      : app_(app), command_(command) {
+      : app_(app), program_(program), command_(command) {
     app_.set_help_flag();
     app_.allow_extras();
     app_.require_subcommand(0, 1);
@@ -77,8 +77,10 @@ class Level {
   // Words that are neither options nor commands, in order.
   [[nodiscard]] std::vector<std::string> words() const { return app_.remaining(); }
 
-  // Gives every value to its option in the order of the command line.
-  Result<void> set_options(std::set<const Option*>& seen) const {
+  // Gives every value to its option in the order of the command line. Those of the program are
+  // noted as words, too.
+  Result<void> set_options(std::set<const Option*>& seen,
+                           std::vector<std::string>& program_words) const {
     std::map<const CLI::Option*, std::size_t> taken;
     for (const CLI::Option* const parsed : app_.parse_order()) {
       const auto found = tables_.find(parsed);
@@ -92,6 +94,8 @@ class Level {
       }
       const std::string value = option.is_flag() ? "" : parsed->results().at(taken[parsed]++);
       TRY_DOING(option.long_name(), option.set(value));
+      if (!is_of_program(option)) continue;
+      program_words.push_back(option.long_name() + (option.is_flag() ? "" : "=" + value));
     }
     return {};
   }
@@ -111,6 +115,10 @@ class Level {
   }
 
  private:
+  [[nodiscard]] bool is_of_program(const Option& option) const {
+    return std::ranges::any_of(program_.options,
+                               [&](const Option& one) { return &one == &option; });
+  }
   // By one of the command's own of the same name, which stands behind the command's name.
   [[nodiscard]] bool is_hidden(const Option& global) const {
     return command_ != nullptr && std::ranges::any_of(command_->options, [&](const Option& own) {
@@ -133,6 +141,7 @@ class Level {
   }
 
   CLI::App& app_;
+  const Program& program_;
   const Command* command_;
   std::map<const CLI::Option*, const Option*> tables_;
   std::vector<std::unique_ptr<Level>> children_;
@@ -198,25 +207,71 @@ Result<void> set_from_environment(const std::vector<Option>& options,
   return {};
 }
 
-Result<void> set_command(const Program& program, const Command& command, const SplitWords& split,
-                         const std::vector<const Level*>& levels, const Environment& environment) {
+// One setting of a configuration file, unless the option is set already.
+Result<void> set_from(const Setting& setting, const std::vector<Option>& options,
+                      std::set<const Option*>& seen) {
+  const auto found = std::ranges::find_if(
+      options, [&](const Option& option) { return option.long_name() == setting.name; });
+  if (found == options.end() || seen.contains(&*found)) return {};
+  seen.insert(&*found);
+  for (const std::string& value : setting.values) {
+    if (found->is_flag() && value != "true") continue;
+    TRY_DOING(setting.origin + ": " + setting.name.substr(2),
+              found->set(found->is_flag() ? "" : value));
+  }
+  return {};
+}
+
+// The words of an argument, where the command line has none for it.
+void add_words(const Settings& settings, const std::string& name, std::vector<std::string>& words) {
+  if (name.empty() || !words.empty()) return;
+  for (const Setting& setting : settings.command) {
+    if (setting.name == name)
+      words.insert(words.end(), setting.values.begin(), setting.values.end());
+  }
+}
+
+// Words of the command line, and those that it takes from a configuration file instead.
+Result<void> set_words(const Command& command, const SplitWords& split,
+                       std::vector<std::string> words, const Settings& settings) {
+  if (!command.trailing) words.insert(words.end(), split.after.begin(), split.after.end());
+  for (const Argument& argument : command.arguments) add_words(settings, argument.setting, words);
+  TRY(set_arguments(command.arguments, words));
+  if (!command.trailing) return {};
+  std::vector<std::string> after = split.after;
+  add_words(settings, command.trailing->setting, after);
+  return set_arguments({*command.trailing}, after);
+}
+
+// A command line that has been cut.
+struct Cut {
+  const SplitWords& split;
+  const std::vector<const Level*>& levels;
+};
+
+Result<void> set_command(const Program& program, const Cut& cut, const Environment& environment,
+                         const ReadSettings& read_settings, Parsed& parsed) {
+  const Command& command = *parsed.command();
   std::set<const Option*> seen;
-  for (const Level* const level : levels) TRY(level->set_options(seen));
+  for (const Level* const level : cut.levels) TRY(level->set_options(seen, parsed.program_words));
   TRY(set_from_environment(program.options, environment, seen));
   TRY(set_from_environment(command.options, environment, seen));
+  const std::vector<std::string> words = cut.levels.back()->words();
+  Settings settings;
+  if (read_settings) {
+    AlreadyGiven given{.options = {}, .words = !words.empty() || !cut.split.after.empty()};
+    for (const Option* const option : seen) given.options.insert(option->long_name());
+    settings = TRY(read_settings(parsed.commands, given));
+  }
+  for (const Setting& setting : settings.program) TRY(set_from(setting, program.options, seen));
+  for (const Setting& setting : settings.command) TRY(set_from(setting, command.options, seen));
   for (const Option& option : command.options) {
     if (option.required && !seen.contains(&option)) {
       return std::unexpected(
           wrong(fmt::format("{} {} is missing", option.long_name(), option.value)));
     }
   }
-  std::vector<std::string> words = levels.back()->words();
-  if (!command.trailing) {
-    words.insert(words.end(), split.after.begin(), split.after.end());
-    return set_arguments(command.arguments, words);
-  }
-  TRY(set_arguments(command.arguments, words));
-  return set_arguments({*command.trailing}, split.after);
+  return set_words(command, cut.split, words, settings);
 }
 
 // The first word that belongs to nothing, at any level.
@@ -248,7 +303,7 @@ Error option_error(const CLI::ParseError& error) {
 }  // namespace
 
 Parsed parse(const Program& program, const std::vector<std::string>& words,
-             const Environment& environment) {
+             const Environment& environment, const ReadSettings& settings) {
   Parsed parsed;
   CLI::App app;
   const Level top(app, program, nullptr);
@@ -282,7 +337,7 @@ Parsed parse(const Program& program, const std::vector<std::string>& words,
     parsed.error = wrong("a command is missing");
     return parsed;
   }
-  if (auto set = set_command(program, *command, split, levels, environment); !set) {
+  if (auto set = set_command(program, {split, levels}, environment, settings, parsed); !set) {
     parsed.error = std::move(set).error();
   }
   return parsed;

@@ -46,6 +46,7 @@ class PlaceEnvironment final : public Environment {
 GlobalOptions options_of(const GlobalOptions& given, const Place& place) {
   GlobalOptions options = given;
   options.repository = place.url;
+  options.places.reset();
   if (!place.has_own_secret()) return options;
   const auto value = [](const SecretReference& secret, Kind kind) {
     return secret.kind == kind ? secret.value : std::string();
@@ -107,6 +108,10 @@ bool names_set(std::string_view url) {
   return url.starts_with(kScheme);
 }
 
+bool means_set(const GlobalOptions& options) {
+  return options.places != nullptr || names_set(options.repository);
+}
+
 Result<ChosenSet> read_place_set(std::string_view url) {
   url.remove_prefix(kScheme.size());
   const std::size_t mark = url.rfind('#');
@@ -151,7 +156,10 @@ Result<void> check_place_secret(const InSet& in_set) {
 }
 
 Result<ExitCode> run_in_set(Context& context, const RunCommand& run) {
-  const Result<ChosenSet> chosen = read_place_set(context.options.repository);
+  const Result<ChosenSet> chosen =
+      context.options.places != nullptr
+          ? Result<ChosenSet>(ChosenSet{.set = *context.options.places, .place = {}})
+          : read_place_set(context.options.repository);
   if (!chosen) return run(context);
   const bool whole = !chosen->place.has_value();
   PlaceContext place({.set = chosen->set,

@@ -30,6 +30,8 @@ struct InSet {
 [[nodiscard]] const InSet* whole_set(const Context& context);
 
 [[nodiscard]] bool names_set(std::string_view url);
+// Whether --repo does, or the profile says one.
+[[nodiscard]] bool means_set(const GlobalOptions& options);
 // Paths in it count from the folder of the file, and are absolute here. invalid_argument where
 // #NAME is no place of it.
 struct ChosenSet {

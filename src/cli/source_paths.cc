@@ -129,7 +129,8 @@ void append_pattern_options(std::vector<Option>& options, const std::string& nam
     options.push_back({.names = std::move(names),
                        .value = std::move(value),
                        .help = std::move(help),
-                       .set = std::move(set)});
+                       .set = std::move(set),
+                       .counts = Counts::kAll});
   };
   add(fmt::format("{}--{}", short_name, name), "GLOB", what, add_pattern(target, Case::kSensitive));
   add(fmt::format("--i{}", name), "GLOB", "the same, capital and small letters alike",

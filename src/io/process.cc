@@ -50,6 +50,8 @@ class SpawnSettings {
     int error = in < 0 ? ::posix_spawn_file_actions_addopen(&files_, 0, "/dev/null", O_RDONLY, 0)
                        : ::posix_spawn_file_actions_adddup2(&files_, in, 0);
     if (error == 0) error = ::posix_spawn_file_actions_adddup2(&files_, out, 1);
+    if (error == 0 && surroundings.errors == StandardError::kWithOutput)
+      error = ::posix_spawn_file_actions_adddup2(&files_, out, 2);
     // Onto itself: then it is not closed.
     for (const int kept : surroundings.descriptors) {
       if (error == 0) error = ::posix_spawn_file_actions_adddup2(&files_, kept, kept);

@@ -30,6 +30,12 @@ enum class ProcessGroup : std::uint8_t {
   kOwn    // what it has started is ended with it; it cannot ask on our terminal
 };
 
+// Where its standard error goes.
+enum class StandardError : std::uint8_t {
+  kOurs,
+  kWithOutput  // into the pipe of its standard output, in the order in which it writes
+};
+
 // What a program is given besides what every one gets: our environment without the passphrases and
 // keys in it (BACKSTAY_*PASSWORD*, *KEY*, *TOKEN*; names of files and commands stay).
 struct Surroundings {
@@ -37,6 +43,7 @@ struct Surroundings {
   std::vector<std::pair<std::string, std::string>> variables;
   std::vector<int> descriptors;  // open there too, under the same numbers
   ProcessGroup group = ProcessGroup::kOurs;
+  StandardError errors = StandardError::kOurs;
 };
 
 // A running program and the read end of its standard output. Its standard input is what it is given

@@ -40,6 +40,15 @@ class Terminal(program.ProgramTest):
         del env["BACKSTAY_PASSWORD"]
         return env
 
+    def test_a_first_configuration_file_is_asked_for(self):
+        file = self.folder / "config.yaml"
+        code, said = self.on_terminal("config", "init", file,
+                                      answers=[b"/mnt/r\n", b"\n", b"/srv\n"])
+        self.assertEqual(code, 0, said)
+        for line in ('url: "/mnt/r"', 'password: "file:/etc/backstay/password"', 'paths: ["/srv"]'):
+            self.assertIn(line, file.read_text())
+        self.run_for(0, "config", "check", file)
+
     def test_a_passphrase_is_asked_for_twice_at_init_and_never_shown(self):
         env = self.without_password()
         code, said = self.on_terminal("init", env=env, answers=[b"one\n", b"two\n"])
