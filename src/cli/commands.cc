@@ -31,6 +31,8 @@ Program make_program(GlobalOptions& options) {
   program.commands.push_back(append_only_command());
   program.commands.push_back(key_command());
   program.commands.push_back(config_command());
+  program.commands.push_back(run_command());
+  program.commands.push_back(schedule_command());
   program.commands.push_back(cache_command());
   program.commands.push_back(lease_command());
   program.commands.push_back(repo_command());

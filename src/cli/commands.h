@@ -37,6 +37,8 @@ Command store_command();
 Command key_command();
 Command cache_command();
 Command config_command();
+Command run_command();
+Command schedule_command();
 Command lease_command();
 Command self_test_command();
 Command version_command();

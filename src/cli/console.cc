@@ -44,6 +44,10 @@ void Console::print_json(const json::Json& line) {
 }
 
 void Console::add_json(const json::Json& line) {
+  if (streams_.on_json) {
+    streams_.on_json(line);
+    return;
+  }
   const std::string text = json::to_line(line) + "\n";
   if (out_is_bytes_.load()) {
     write_message(text);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <functional>
 #include <optional>
 #include <stop_token>
 #include <string>
@@ -25,6 +26,8 @@ class Console {
     bool out_is_terminal = false;
     bool messages_are_terminal = false;
     std::size_t messages_width = 80;
+    // Takes the lines of JSON instead of `out`, from any thread.
+    std::function<void(const json::Json&)> on_json = {};
   };
   struct Style {
     bool json = false;

@@ -144,6 +144,36 @@ class JsonLines(program.ProgramTest):
                          ("find", "place"), ("history", "place"), ("diff", "place"),
                          ("export", "place"))
 
+    def test_lines_of_configuration_and_jobs(self):
+        self.fill(3)
+        self.lines_of(0, "init")
+        file = self.folder / "config.yaml"
+        file.write_text(f"jobs: {{a: {{repository: ./repository, backup: {{paths: {self.source}}}, "
+                        "schedule: daily, hooks: {before: 'echo x', after: 'false'}}}\n")
+        config = {"BACKSTAY_CONFIG": str(file), "BACKSTAY_REPO": ""}
+        there = {"env": self.environment(**config)}
+        self.lines_of(0, "config", "check", **there)
+        self.lines_of(0, "config", "show", "a", "--effective", **there)
+        self.lines_of(0, "config", "init", self.folder / "new.yaml", **there)
+        self.lines_of(0, "config", "schema")
+        old = self.folder / "old.toml"
+        old.write_text("backup = {backup_directory = '/b', max_backups = 3}\n")
+        self.lines_of(0, "config", "import", old)
+        self.lines_of(1, "run", "a", **there)
+        self.lines_of(0, "schedule", "install", "--unit-dir", self.folder / "units", **there)
+        self.lines_of(0, "schedule", "show", **there)
+        (self.folder / "crontab").write_text("#!/bin/sh\ncat >/dev/null\n")
+        (self.folder / "crontab").chmod(0o755)
+        path = {"PATH": f"{self.folder}:{os.environ['PATH']}"}
+        self.lines_of(0, "schedule", "install", "--cron", env=self.environment(**config, **path))
+        file.write_text("jobs: {a: {x: 1}}\n")
+        self.lines_of(2, "config", "check", **there)
+        self.assert_seen(("config", "problem"), ("config", "summary"), ("config", "setting"),
+                         ("config", "created"), ("config", "imported"),
+                         ("config", "schema"), ("run", "hook"),
+                         ("run", "step"), ("run", "job"), ("run", "summary"), ("run", "error"),
+                         ("schedule", "unit"), ("schedule", "schedule"), ("schedule", "crontab"))
+
     def test_lines_of_imports(self):
         self.fill(3)
         restic = self.folder / "restic"
@@ -443,7 +473,8 @@ class JsonLines(program.ProgramTest):
             "restores": ["more"], "rollback": ["nothing"],
             "append-only": ["status"], "repo": ["probe"], "stage": ["send", "nowhere"],
             "store": ["serve", "/nowhere"], "version": ["more"],
-            "completion": ["csh"], "help": ["nothing"]}
+            "completion": ["csh"], "help": ["nothing"], "config": ["show"], "run": ["nothing"],
+            "schedule": ["show"]}
         self.assertEqual(sorted(failures), sorted(SCHEMAS))
         for command, arguments in failures.items():
             result = self.run_any("--json", command, *arguments)
