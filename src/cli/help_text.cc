@@ -11,20 +11,20 @@ namespace {
 
 constexpr std::size_t kColumnsMax = 100;
 
-struct Entry {
+struct HelpLine {
   std::string form;
   std::string help;
 };
 
 // Two columns: what to type and what it does; long forms stand on a line of their own.
-void append_entries(std::string& out, const std::vector<Entry>& entries, std::size_t columns) {
+void append_entries(std::string& out, const std::vector<HelpLine>& entries, std::size_t columns) {
   constexpr std::size_t kFormMax = 30;
   std::size_t width = 0;
-  for (const Entry& entry : entries) {
+  for (const HelpLine& entry : entries) {
     if (entry.form.size() <= kFormMax) width = std::max(width, entry.form.size());
   }
   const std::size_t indent = width + 4;
-  for (const Entry& entry : entries) {
+  for (const HelpLine& entry : entries) {
     out += fmt::format("  {:<{}}", entry.form, width);
     bool fresh = entry.form.size() > width;
     for (const std::string& line :
@@ -36,15 +36,15 @@ void append_entries(std::string& out, const std::vector<Entry>& entries, std::si
   }
 }
 
-void append_section(std::string& out, std::string_view title, const std::vector<Entry>& entries,
+void append_section(std::string& out, std::string_view title, const std::vector<HelpLine>& entries,
                     std::size_t columns) {
   if (entries.empty()) return;
   out += fmt::format("\n{}:\n", title);
   append_entries(out, entries, columns);
 }
 
-std::vector<Entry> option_entries(const std::vector<Option>& options) {
-  std::vector<Entry> entries;
+std::vector<HelpLine> option_entries(const std::vector<Option>& options) {
+  std::vector<HelpLine> entries;
   for (const Option& option : options) {
     // Long names line up whether there is a short one or not.
     const bool short_name = !option.names.starts_with("--");
@@ -53,8 +53,8 @@ std::vector<Entry> option_entries(const std::vector<Option>& options) {
   return entries;
 }
 
-std::vector<Entry> command_entries(const std::vector<Command>& commands) {
-  std::vector<Entry> entries;
+std::vector<HelpLine> command_entries(const std::vector<Command>& commands) {
+  std::vector<HelpLine> entries;
   for (const Command& command : commands) entries.push_back({command.name, command.summary});
   return entries;
 }
@@ -74,7 +74,7 @@ std::string program_help(const Program& program, std::size_t columns) {
       "\n";
   append_section(out, "Commands", command_entries(program.commands), columns);
   append_section(out, "Global options", option_entries(program.options), columns);
-  std::vector<Entry> codes;
+  std::vector<HelpLine> codes;
   for (const ExitCodeHelp& code : exit_code_help()) {
     codes.push_back({std::to_string(code.code), std::string(code.meaning)});
   }
@@ -150,7 +150,7 @@ std::string help_text(const Program& program, const CommandPath& path, std::size
   std::string out = fmt::format("{}.\n\nUsage: {}\n", command.summary, usage_line(path));
   append_paragraphs(out, command.description, columns);
   append_section(out, "Commands", command_entries(command.commands), columns);
-  std::vector<Entry> arguments;
+  std::vector<HelpLine> arguments;
   for (const Argument& argument : command.arguments) {
     arguments.push_back({argument_form(argument), argument.help});
   }

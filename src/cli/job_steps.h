@@ -8,7 +8,7 @@
 
 #include "cli/command.h"
 #include "config/file.h"
-#include "json/json_fwd.h"
+#include "json/json.h"
 
 namespace backstay::cli {
 
