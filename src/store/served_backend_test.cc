@@ -54,14 +54,9 @@ INSTANTIATE_TEST_SUITE_P(
 namespace backstay::store {
 namespace {
 
+using backend::code_of;
 using backend::OpenKind;
 using backend::served::ServedBackend;
-
-template <typename T>
-ErrorCode code_of(const Result<T>& result) {
-  EXPECT_FALSE(result.has_value()) << "it should have failed";
-  return result.has_value() ? ErrorCode::kInternal : result.error().code();
-}
 
 Bytes random_bytes(std::size_t size) {
   Bytes bytes(size);

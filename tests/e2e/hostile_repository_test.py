@@ -31,7 +31,7 @@ class Hostile(program.ProgramTest):
         self.assertIn(result.code, (0, 1, 3, 13), str(result))
         self.assertEqual(self.state(), self.before, str(result))
         self.assertEqual(sorted(os.listdir(self.folder)),
-                         sorted({"source", "outside", "repository", "cache", "target"}
+                         sorted({"source", "outside", "repository", "cache", "target", ".local"}
                                 & set(os.listdir(self.folder))))
         return result
 
