@@ -24,9 +24,7 @@ Rule test_rule() {
 }
 
 File load(std::string_view text, const std::string& path = "/c.yaml") {
-  auto file = File::load(text, path, test_rule());
-  EXPECT_TRUE(file.has_value()) << file.error().describe();
-  return *std::move(file);
+  return File::load(text, path, test_rule()).value();
 }
 
 std::string what_is_wrong(std::string_view text, const std::string& path = "c.yaml") {

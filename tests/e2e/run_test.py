@@ -1,6 +1,7 @@
 """Jobs: their steps and hooks, in order; what stops what; and what the run ends with."""
 import json
 import os
+import pathlib
 import signal
 
 import program
@@ -110,7 +111,7 @@ class Jobs(RunTest):
         with self.assertRaises(ProcessLookupError):
             while True:  # until init has taken it
                 os.kill(number, 0)
-                if "\nState:\tZ" in open(f"/proc/{number}/status").read():
+                if "\nState:\tZ" in pathlib.Path(f"/proc/{number}/status").read_text():
                     raise ProcessLookupError
 
     def test_of_one_name_do_not_run_at_once(self):
