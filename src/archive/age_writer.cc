@@ -68,7 +68,7 @@ Result<std::unique_ptr<AgeWriter>> AgeWriter::open(ByteView passphrase, Rng& rng
   const crypto::Secret header_key = TRY(derive(file_key, {}, "header"));
   header += fmt::format(" {}\n",
                         unpadded_base64(crypto::hmac_sha256(header_key.view(), as_bytes(header))));
-  crypto::Secret payload_key = TRY(derive(file_key, nonce, "payload"));
+  const crypto::Secret payload_key = TRY(derive(file_key, nonce, "payload"));
   crypto::wipe(file_key);
   TRY(write(as_bytes(header)));
   TRY(write(nonce));

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <utility>
 
 #include "base/bytes.h"
 #include "base/error.h"
@@ -34,8 +35,8 @@ class AgeWriter {
   static constexpr std::size_t kChunk = 64 * 1024;
   enum class Last : std::uint8_t { kNo, kYes };
 
-  AgeWriter(crypto::Secret payload_key, Write write)
-      : key_(std::move(payload_key)), write_(std::move(write)) {}
+  AgeWriter(const crypto::Secret& payload_key, Write write)
+      : key_(payload_key), write_(std::move(write)) {}
   Result<void> seal(Last last);
 
   const crypto::Secret key_;
