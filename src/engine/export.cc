@@ -9,6 +9,7 @@
 #include "archive/age_writer.h"
 #include "base/try.h"
 #include "engine/restore/limits.h"
+#include "engine/restore/locate_chunk.h"
 #include "engine/restore/ordered_stream.h"
 #include "engine/restore/read_lease.h"
 #include "engine/restore/selected_walk.h"
@@ -135,10 +136,8 @@ class Export {
         repository_, snapshot_, selection_,
         [this](const std::string& path, const Error& error) { trouble(path, error); }));
     base_ = walk.base_key();
-    const restoring::Limits limits = restoring::limits_for(
-        options_.threads > 0 ? options_.threads
-                             : restoring::usual_threads(repository_.store(), options_.memory_limit),
-        options_.memory_limit);
+    const restoring::Limits limits =
+        restoring::limits_over(repository_.store(), options_.threads, options_.memory_limit);
     const Write write = [&](ByteView bytes) { return output.archive().write(bytes); };
     restoring::OrderedStream stream(repository_, write, limits, activity_);
     while (auto item = TRY(walk.next())) {
@@ -218,20 +217,17 @@ class Export {
 
   // Better left out than begun and not ended.
   Result<bool> is_stored(const std::string& path, const Entry& entry) {
-    std::optional<Error> missing;
     const auto looked = snapshot::for_each_extent(
         entry.content, entry.size_bytes, repository_,
         [&](std::uint64_t, const snapshot::Extent& extent) -> Result<void> {
-          if (missing || extent.kind != snapshot::ExtentKind::kChunk) return {};
-          if (TRY(repository_.locate(extent.id))) return {};
-          missing = Error(ErrorCode::kNotFound,
-                          "chunk " + extent.id.short_hex() + " is not in the repository's index");
+          if (extent.kind == snapshot::ExtentKind::kChunk)
+            TRY(restoring::locate_chunk(repository_, extent));
           return {};
         });
-    if (!looked && !repo::is_damage_or_loss(looked.error().code()))
+    if (looked) return true;
+    if (!repo::is_damage_or_loss(looked.error().code()))
       return std::unexpected(looked.error().clone());
-    if (looked && !missing) return true;
-    trouble(path, looked ? *missing : looked.error());
+    trouble(path, looked.error());
     return false;
   }
 

@@ -83,6 +83,16 @@ bool target_ignores_case(const std::string& target) {
   return facts && facts->ignores_case;
 }
 
+// What comes before anything is read: as long as the lease lives nothing of it can be freed.
+Result<LeasePtr> take_up(Site& site, Activity& activity) {
+  const RestoreOptions& options = site.options;
+  site.ignores_case = site.limits.ignores_case || target_ignores_case(options.target);
+  TRY(KeptPlaces(options.keep).check_target(options.target));
+  LeasePtr lease = TRY(take_read_lease(site.repository, "restore", activity));
+  if (options.id && lease) TRY(require_snapshot(site.repository, *options.id));
+  return lease;
+}
+
 // A target that exists is opened; one that does not stays away.
 Result<std::unique_ptr<source::TargetTree>> open_existing(const RestoreOptions& options,
                                                           const Limits& limits) {
@@ -99,10 +109,7 @@ Result<RestoreReport> restore_with_limits(repo::Repository& repository,
   Outcome outcome(activity, options.target);
   TemporaryNames names(repository.world().rng);
   Site site{repository, snapshot, options, limits, outcome, names, nullptr};
-  site.ignores_case = limits.ignores_case || target_ignores_case(options.target);
-  TRY(KeptPlaces(options.keep).check_target(options.target));
-  const LeasePtr lease = TRY(take_read_lease(repository, "restore", activity));
-  if (options.id && lease) TRY(require_snapshot(repository, *options.id));
+  const LeasePtr lease = TRY(take_up(site, activity));
 
   // A dry run, and a plan that fails, leave a target that does not exist as it is.
   std::unique_ptr<source::TargetTree> target = TRY(open_existing(options, limits));
@@ -140,10 +147,7 @@ Result<RestorePlan> plan_with_limits(repo::Repository& repository,
   Outcome outcome(activity, options.target);
   TemporaryNames names(repository.world().rng);
   Site site{repository, snapshot, options, limits, outcome, names, nullptr};
-  site.ignores_case = limits.ignores_case || target_ignores_case(options.target);
-  TRY(KeptPlaces(options.keep).check_target(options.target));
-  const LeasePtr lease = TRY(take_read_lease(repository, "restore", activity));
-  if (options.id && lease) TRY(require_snapshot(repository, *options.id));
+  const LeasePtr lease = TRY(take_up(site, activity));
   const std::unique_ptr<source::TargetTree> target = TRY(open_existing(options, limits));
   site.target = target.get();
   const Plan plan = TRY(make_plan(site, PlanDepth::kFull));
@@ -152,27 +156,19 @@ Result<RestorePlan> plan_with_limits(repo::Repository& repository,
   return forecast(site, plan);
 }
 
-namespace {
-
-Limits limits_of(const repo::Repository& repository, const RestoreOptions& options) {
-  const std::size_t threads = options.threads != 0
-                                  ? options.threads
-                                  : usual_threads(repository.store(), options.memory_limit);
-  return limits_for(threads, options.memory_limit);
-}
-
-}  // namespace
 }  // namespace restoring
 
 Result<RestoreReport> restore(repo::Repository& repository, const snapshot::Snapshot& snapshot,
                               const RestoreOptions& options, Activity& activity) {
-  const restoring::Limits limits = restoring::limits_of(repository, options);
+  const restoring::Limits limits =
+      restoring::limits_over(repository.store(), options.threads, options.memory_limit);
   return restoring::restore_with_limits(repository, snapshot, options, limits, activity);
 }
 
 Result<RestorePlan> plan_restore(repo::Repository& repository, const snapshot::Snapshot& snapshot,
                                  const RestoreOptions& options, Activity& activity) {
-  const restoring::Limits limits = restoring::limits_of(repository, options);
+  const restoring::Limits limits =
+      restoring::limits_over(repository.store(), options.threads, options.memory_limit);
   return restoring::plan_with_limits(repository, snapshot, options, limits, activity);
 }
 

@@ -135,19 +135,13 @@ Result<StoreLockReport> keep_each(repo::Repository& repository,
   return report;
 }
 
-std::unexpected<Error> no_legal_holds(const backend::Backend& store) {
-  return std::unexpected(
-      Error(ErrorCode::kUnsupported, store.describe() + " has no legal holds")
-          .with_hint("A hold without one is heeded by every command of backstay; S3 buckets with "
-                     "object lock have them."));
-}
-
-// Of those that bind: one that cannot be read may be a legal one.
-Result<std::vector<SnapshotId>> snapshots_under_legal_hold(repo::Repository& repository) {
-  std::vector<SnapshotId> found;
+// But for those in `known`. A hold that cannot be read may be a legal one.
+Result<std::set<SnapshotId>> under_legal_hold(repo::Repository& repository,
+                                              const std::set<SnapshotId>& known) {
+  std::set<SnapshotId> found;
   for (const repo::StoredHold& one : TRY(repo::list_holds(repository))) {
-    if (one.readable && !one.hold.legal) continue;
-    if (std::ranges::find(found, one.snapshot) == found.end()) found.push_back(one.snapshot);
+    const bool may_be_legal = one.hold.legal || !one.readable;
+    if (may_be_legal && !known.contains(one.snapshot)) found.insert(one.snapshot);
   }
   return found;
 }
@@ -216,7 +210,10 @@ Result<StoreLockReport> lock_in_store(repo::Repository& repository,
 
 Result<void> require_legal_holds(const repo::Repository& repository) {
   if (repository.store().capabilities().legal_hold) return {};
-  return no_legal_holds(repository.store());
+  return std::unexpected(
+      Error(ErrorCode::kUnsupported, repository.store().describe() + " has no legal holds")
+          .with_hint("A hold without one is heeded by every command of backstay; S3 buckets with "
+                     "object lock have them."));
 }
 
 Result<StoreLockReport> put_under_legal_hold(repo::Repository& repository,
@@ -236,13 +233,11 @@ Result<void> end_legal_holds(repo::Repository& repository, const std::vector<Sna
                              Activity& activity) {
   TRY(require_legal_holds(repository));
   backend::Backend& store = repository.store();
-  std::vector<SnapshotId> others = TRY(snapshots_under_legal_hold(repository));
-  std::erase_if(others, [&](const SnapshotId& id) {
-    return std::ranges::find(snapshots, id) != snapshots.end();
-  });
+  std::set<SnapshotId> known(snapshots.begin(), snapshots.end());
+  const std::set<SnapshotId> others = TRY(under_legal_hold(repository, known));
   const restoring::LeasePtr lease = TRY(restoring::take_read_lease(repository, "lock", activity));
   Names kept;
-  if (!others.empty()) kept = TRY(names_for(repository, others, activity));
+  if (!others.empty()) kept = TRY(names_for(repository, {others.begin(), others.end()}, activity));
   for (const std::string& name : TRY(names_for(repository, snapshots, activity))) {
     if (activity.stop.stop_requested()) return fail(ErrorCode::kCancelled, "interrupted");
     if (kept.contains(name)) continue;
@@ -251,12 +246,9 @@ Result<void> end_legal_holds(repo::Repository& repository, const std::vector<Sna
     if (!gone) TRY_DOING("ending the legal hold of " + name, std::move(ended));
   }
   if (lease) TRY(lease->release());
-  std::vector<SnapshotId> fresh = TRY(snapshots_under_legal_hold(repository));
-  std::erase_if(fresh, [&](const SnapshotId& id) {
-    return std::ranges::find(snapshots, id) != snapshots.end() ||
-           std::ranges::find(others, id) != others.end();
-  });
-  if (!fresh.empty()) TRY(put_under_legal_hold(repository, fresh, activity));
+  known.insert(others.begin(), others.end());
+  const std::set<SnapshotId> fresh = TRY(under_legal_hold(repository, known));
+  if (!fresh.empty()) TRY(put_under_legal_hold(repository, {fresh.begin(), fresh.end()}, activity));
   return {};
 }
 

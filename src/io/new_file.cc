@@ -24,13 +24,13 @@
 #include "io/unnamed_file.h"
 
 namespace backstay::io {
-namespace {
-
 std::string folder_of(const std::string& path) {
   const std::size_t slash = path.rfind('/');
   if (slash == std::string::npos) return ".";
   return slash == 0 ? "/" : path.substr(0, slash);
 }
+
+namespace {
 
 // A file with a name of its own, removed again unless released.
 class TemporaryFile {

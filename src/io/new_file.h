@@ -11,6 +11,9 @@
 
 namespace backstay::io {
 
+// The one that `path` is in: "." for a bare name.
+[[nodiscard]] std::string folder_of(const std::string& path);
+
 enum class Naming : std::uint8_t {
   kUnnamed,   // O_TMPFILE and linkat
   kRenamed,   // a temporary name and RENAME_NOREPLACE, or where that is not known, as kRelinked

@@ -10,16 +10,11 @@
 
 #include "base/try.h"
 #include "io/failure.h"
+#include "io/new_file.h"
 #include "io/unnamed_file.h"
 
 namespace backstay::io {
 namespace {
-
-std::string folder_of(const std::string& path) {
-  const std::size_t slash = path.rfind('/');
-  if (slash == std::string::npos) return ".";
-  return slash == 0 ? "/" : path.substr(0, slash);
-}
 
 std::unexpected<Error> taken(const std::string& path) {
   return std::unexpected(

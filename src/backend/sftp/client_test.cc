@@ -137,17 +137,23 @@ class CountedChannel final : public ByteChannel {
   bool has_sent_ = false;
 };
 
-TEST_F(SftpProtocol, TakesFewRoundTrips) {
-  MemoryServer server;
-  ASSERT_TRUE(create(server).has_value());
-  int round_trips = 0;
-  const auto taken = [&] { return std::exchange(round_trips, 0); };
-  auto store = SftpBackend::open(
+// Over one connection.
+Result<std::unique_ptr<SftpBackend>> open_counted(MemoryServer& server, int& round_trips,
+                                                  Rng& rng) {
+  return SftpBackend::open(
       {.root = "/store", .place = "sftp://test/store", .connections_max = 1},
       [&] {
         return Client::begin(std::make_unique<CountedChannel>(server.connect(), round_trips));
       },
       rng);
+}
+
+TEST_F(SftpProtocol, TakesFewRoundTrips) {
+  MemoryServer server;
+  ASSERT_TRUE(create(server).has_value());
+  int round_trips = 0;
+  const auto taken = [&] { return std::exchange(round_trips, 0); };
+  auto store = open_counted(server, round_trips, rng);
   ASSERT_TRUE(store.has_value());
   EXPECT_EQ(taken(), 3) << "the version; the root, opened; and read";
   ASSERT_TRUE((*store)->put("data/3f/a", Bytes(1'000'000)).has_value());
@@ -164,12 +170,7 @@ TEST_F(SftpProtocol, KeepsFilesOpenForWhoReadsThemInTurn) {
   MemoryServer server;
   ASSERT_TRUE(create(server).has_value());
   int round_trips = 0;
-  auto store = SftpBackend::open(
-      {.root = "/store", .place = "sftp://test/store", .connections_max = 1},
-      [&] {
-        return Client::begin(std::make_unique<CountedChannel>(server.connect(), round_trips));
-      },
-      rng);
+  auto store = open_counted(server, round_trips, rng);
   ASSERT_TRUE(store.has_value());
   std::vector<std::string> names;
   for (std::size_t i = 0; i <= Client::kKeptFilesMax; ++i) {

@@ -54,7 +54,7 @@ Result<void> dump(repo::Repository& repository, const snapshot::Snapshot& snapsh
   activity.progress.bytes_total = entry.size_bytes;
   activity.progress.set_current(clean);
 
-  const Limits limits = limits_for(usual_threads(repository.store(), 0), 0);
+  const Limits limits = limits_over(repository.store(), 0, 0);
   OrderedStream stream(repository, write, limits, activity);
   const auto pump = [&]() -> Result<void> {
     TRY(snapshot::for_each_extent(

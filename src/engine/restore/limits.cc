@@ -39,4 +39,8 @@ std::size_t usual_threads(const backend::Backend& store, std::uint64_t memory_li
   return std::max(processors, most);
 }
 
+Limits limits_over(const backend::Backend& store, std::size_t threads, std::uint64_t memory_limit) {
+  return limits_for(threads != 0 ? threads : usual_threads(store, memory_limit), memory_limit);
+}
+
 }  // namespace backstay::engine::restoring

@@ -33,4 +33,8 @@ struct Limits {
 // the answers of `store`, as far as `memory_limit` (0: none is said) lets them.
 [[nodiscard]] std::size_t usual_threads(const backend::Backend& store, std::uint64_t memory_limit);
 
+// Both: `threads` of 0 means the usual ones.
+[[nodiscard]] Limits limits_over(const backend::Backend& store, std::size_t threads,
+                                 std::uint64_t memory_limit);
+
 }  // namespace backstay::engine::restoring

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/try.h"
+#include "engine/restore/locate_chunk.h"
 
 namespace backstay::engine::restoring {
 namespace {
@@ -53,20 +54,16 @@ Result<void> OrderedStream::enqueue(Run run) {
 }
 
 Result<void> OrderedStream::start_fetching(const Extent& extent, Run& run) {
-  const auto location = TRY(repository_.locate(extent.id));
-  if (!location || extent.length > repo::kFrameMax) {
-    return fail(ErrorCode::kNotFound,
-                "chunk " + extent.id.short_hex() + " is not in the repository's index");
-  }
+  const repo::ChunkLocation location = TRY(locate_chunk(repository_, extent));
   run.chunk = chunk::ChunkRef{.id = extent.id, .length = static_cast<std::uint32_t>(extent.length)};
-  run.at = *location;
-  if (!last_fetched_.valid() || last_frame_ != location->frame) {
+  run.at = location;
+  if (!last_fetched_.valid() || last_frame_ != location.frame) {
     std::promise<Result<repo::FrameData>> promise;
     last_fetched_ = promise.get_future().share();
-    last_frame_ = location->frame;
-    run.frame_bytes = location->frame.raw_length;
+    last_frame_ = location.frame;
+    run.frame_bytes = location.frame.raw_length;
     workers_.submit(
-        [this, frame = location->frame, promise = std::move(promise)]() mutable {
+        [this, frame = location.frame, promise = std::move(promise)]() mutable {
           promise.set_value(activity_.stop.stop_requested() ? stopped()
                                                             : repository_.read_frame(frame));
         },

@@ -14,6 +14,7 @@
 #include "engine/restore/kept_places.h"
 #include "engine/restore/leftovers.h"
 #include "engine/restore/link_groups.h"
+#include "engine/restore/locate_chunk.h"
 #include "engine/restore/target_walk.h"
 #include "io/file.h"
 #include "snapshot/content.h"
@@ -211,7 +212,7 @@ class Planner final : public Visitor {
         add_up(bytes.written, extent.length);
         return {};
       }
-      const repo::ChunkLocation location = TRY(locate(extent));
+      const repo::ChunkLocation location = TRY(locate_chunk(site_.repository, extent));
       const chunk::ChunkRef chunk{.id = extent.id,
                                   .length = static_cast<std::uint32_t>(extent.length)};
       if (old && has_chunk_at(old.get(), offset, chunk, site_.repository).value_or(false))
@@ -233,19 +234,12 @@ class Planner final : public Visitor {
     TRY(for_each(visit.entry, [&](std::uint64_t, const Extent& extent) -> Result<void> {
       if (extent.kind == ExtentKind::kZeros) add_up(zeros, extent.length);
       if (extent.kind != ExtentKind::kChunk) return {};
-      const repo::FrameLocation frame = TRY(locate(extent)).frame;
+      const repo::FrameLocation frame = TRY(locate_chunk(site_.repository, extent)).frame;
       if (!first) first = frame;
       one_frame = one_frame && frame == *first;
       return {};
     }));
     return one_frame && zeros <= kWholeZerosMax;
-  }
-
-  Result<repo::ChunkLocation> locate(const Extent& extent) {
-    const auto location = TRY(site_.repository.locate(extent.id));
-    if (location && extent.length <= repo::kFrameMax) return *location;
-    return fail(ErrorCode::kNotFound,
-                "chunk " + extent.id.short_hex() + " is not in the repository's index");
   }
 
   template <typename Take>

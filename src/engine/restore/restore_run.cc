@@ -1,4 +1,5 @@
 #include "engine/restore/restore_run.h"
+#include "engine/restore/locate_chunk.h"
 
 #include <algorithm>
 #include <utility>
@@ -258,11 +259,10 @@ void RestoreRun::add_zeros(const FileJobPtr& job, ZeroRange range) {
 }
 
 Result<repo::ChunkLocation> RestoreRun::locate(const Extent& extent) const {
-  const std::optional<repo::ChunkLocation> location = TRY(site_.repository.locate(extent.id));
-  if (location && extent.length <= repo::kFrameMax) return *location;
-  return std::unexpected(Error(ErrorCode::kNotFound, "chunk " + extent.id.short_hex() +
-                                                         " is not in the repository's index")
-                             .with_hint("Run 'backstay check' to see what is affected."));
+  auto location = locate_chunk(site_.repository, extent);
+  if (location || location.error().code() != ErrorCode::kNotFound) return location;
+  return std::unexpected(
+      std::move(location).error().with_hint("Run 'backstay check' to see what is affected."));
 }
 
 void RestoreRun::hand_over_if_full() {
