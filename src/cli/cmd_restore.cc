@@ -1,9 +1,12 @@
 #include <fmt/format.h>
 
 #include <memory>
+#include <optional>
+#include <set>
 
 #include "base/byte_size.h"
 #include "base/try.h"
+#include "cli/check_command.h"
 #include "cli/commands.h"
 #include "cli/console.h"
 #include "cli/output_json.h"
@@ -17,11 +20,13 @@
 #include "cli/snapshot_choice.h"
 #include "cli/source_paths.h"
 #include "cli/stage.h"
+#include "cli/text_layout.h"
 #include "engine/restore.h"
 #include "engine/restore_plan.h"
 #include "engine/select.h"
 #include "io/file.h"
 #include "json/json.h"
+#include "snapshot/tree_key.h"
 
 namespace backstay::cli {
 namespace {
@@ -36,6 +41,9 @@ struct RestoreArguments {
   bool plan = false;
   bool safety_snapshot = false;
   bool no_safety_snapshot = false;
+  std::string check_command;
+  std::string files_from;
+  std::optional<std::set<std::string>> listed;  // what files_from names, once it was read
   bool no_ownership = false;
   engine::RestoreOptions engine;
 };
@@ -44,6 +52,7 @@ engine::RestoreOptions complete(const Context& context, const RestoreArguments& 
   engine::RestoreOptions options = arguments.engine;
   options.target = arguments.target;
   options.subpath = engine::parse_snapshot_argument(arguments.snapshot).subpath;
+  options.only = arguments.listed;
   options.includes = arguments.includes.filter;
   options.excludes = arguments.excludes.filter;
   options.ownership = !arguments.no_ownership;
@@ -66,6 +75,8 @@ struct Restored {
   bool dry_run = false;
   std::uint64_t from_copies = 0;
   const engine::RestoreJournal* journal = nullptr;  // null: nothing was kept
+  bool validated = false;
+  std::optional<std::int64_t> check_exit = {};
 };
 
 void print_result(Context& context, const Restored& restored, double seconds) {
@@ -77,10 +88,19 @@ void print_result(Context& context, const Restored& restored, double seconds) {
       line["place"] = context.in_set->place.name;
       line["paths_from_copies"] = restored.from_copies;
     }
+    if (restored.validated) line["differences"] = report.differences;
+    if (restored.check_exit) line["check_exit"] = *restored.check_exit;
     if (restored.journal != nullptr) line["restore_id"] = restored.journal->record().id;
     console.print_json(line);
   } else if (!context.options.quiet) {
     console.print(restore_text(report, restored.dry_run, seconds));
+    if (restored.validated)
+      console.print(report.differences == 0
+                        ? "validated: everything is as in the snapshot\n"
+                        : fmt::format("validated: {} from the snapshot\n",
+                                      report.differences == 1
+                                          ? "1 file differs"
+                                          : counted(report.differences, "file") + " differ"));
     if (restored.journal != nullptr)
       console.print(
           fmt::format("to undo it: backstay rollback {}\n", restored.journal->record().id));
@@ -161,6 +181,78 @@ class StageKeepsNothing final : public engine::restoring::ChangeKeeper {
   std::optional<engine::restoring::SavedStates> saved_;
 };
 
+// What is asked for and not there was not restored either.
+ExitCode tell_restored(Context& context, const Restored& restored, double seconds) {
+  const engine::RestoreReport& report = restored.report;
+  for (const std::string& pattern : report.unmatched)
+    context.console.warning(fmt::format("--include '{}' selects nothing in the snapshot", pattern));
+  for (const std::string& path : report.not_found)
+    context.console.warning(
+        fmt::format("{} of --files-from selects nothing in the snapshot", printable(path)));
+  print_result(context, restored, seconds);
+  if (restored.check_exit && *restored.check_exit != 0) {
+    context.console.warning(
+        fmt::format("the command of --check-command ended with {}", *restored.check_exit),
+        restored.journal != nullptr
+            ? "Look at what it said; 'backstay rollback' brings the target back."
+            : "Look at what it said.");
+    return ExitCode::kPartial;
+  }
+  return report.errors > 0 || !report.not_found.empty() ? ExitCode::kPartial : ExitCode::kDone;
+}
+
+Error with_way_on(Error error, const engine::RestoreSafety& safety) {
+  if (safety.journal() == nullptr && error.code() == ErrorCode::kCancelled) {
+    return std::move(error).with_hint(
+        "Run the same command again to go on: what is right already is not fetched again.");
+  }
+  return with_ways_on(std::move(error), safety);
+}
+
+struct Chosen {
+  const repo::StoredSnapshot& stored;
+  engine::RestoreOptions options;
+};
+
+Result<ExitCode> restore_chosen(Context& context, const RestoreArguments& arguments,
+                                repo::Repository& repository, Chosen chosen) {
+  engine::RestoreOptions& options = chosen.options;
+  Running running(context);
+  DamageWatch watch(running.activity());
+  engine::SafetyOptions safe = safety_options(context, repository, options.keep);
+  if (arguments.safety_snapshot) safe.when = engine::SafetyOptions::When::kAlways;
+  safe.snapshot = chosen.stored.id.hex();
+  safe.validates = options.validate;
+  engine::RestoreSafety safety(repository, options.target, safe, watch.activity());
+  StageKeepsNothing stage_keeper;
+  if (!arguments.no_safety_snapshot) options.keeper = &safety;
+  if (options.keeper != nullptr && !arguments.stage.folder.empty()) options.keeper = &stage_keeper;
+  auto restored = engine::restore(repository, chosen.stored.snapshot, options, watch.activity());
+  if (!restored) return std::unexpected(with_way_on(std::move(restored).error(), safety));
+  Restored done{.report = *restored,
+                .dry_run = options.dry_run,
+                .journal = safety.journal(),
+                .validated = options.validate && !options.dry_run};
+  if (whole_set(context) != nullptr && !options.dry_run) {
+    const RestoredInPart in_part{.primary = repository,
+                                 .stored = chosen.stored,
+                                 .options = options,
+                                 .watch = watch,
+                                 .kept = safety.journal() != nullptr};
+    done.from_copies = TRY(restore_from_copies(context, in_part, running, *restored));
+  }
+  if (!arguments.check_command.empty() && !options.dry_run) {
+    const std::string id = done.journal != nullptr ? done.journal->record().id : "";
+    done.check_exit = TRY(run_check_command(context, {.line = arguments.check_command,
+                                                      .target = options.target,
+                                                      .snapshot = chosen.stored.id,
+                                                      .restore_id = id}));
+  }
+  TRY(safety.finish(*restored, done.check_exit));
+  running.finish();
+  return tell_restored(context, done, running.seconds());
+}
+
 Result<ExitCode> restore_from_place(Context& context, const RestoreArguments& arguments) {
   engine::RestoreOptions options = complete(context, arguments);
   const bool only_told = options.dry_run || arguments.plan;
@@ -180,47 +272,44 @@ Result<ExitCode> restore_from_place(Context& context, const RestoreArguments& ar
   TRY(load_index(context, *repository));
   TRY(require_whole(stage, *repository, found.stored));
   if (arguments.plan) return show_plan(context, *repository, found, options);
-  Running running(context);
-  DamageWatch watch(running.activity());
-  engine::SafetyOptions safe = safety_options(context, *repository, options.keep);
-  if (arguments.safety_snapshot) safe.when = engine::SafetyOptions::When::kAlways;
-  safe.snapshot = found.stored.id.hex();
-  engine::RestoreSafety safety(*repository, options.target, safe, watch.activity());
-  StageKeepsNothing stage_keeper;
-  if (!arguments.no_safety_snapshot) options.keeper = &safety;
-  if (options.keeper != nullptr && !stage.folder().empty()) options.keeper = &stage_keeper;
-  auto restored = engine::restore(*repository, found.stored.snapshot, options, watch.activity());
-  if (!restored) return std::unexpected(with_ways_on(std::move(restored).error(), safety));
-  engine::RestoreReport& report = *restored;
-  std::uint64_t from_copies = 0;
-  if (whole_set(context) != nullptr && !options.dry_run) {
-    const RestoredInPart done{.primary = *repository,
-                              .stored = found.stored,
-                              .options = options,
-                              .watch = watch,
-                              .kept = safety.journal() != nullptr};
-    from_copies = TRY(restore_from_copies(context, done, running, report));
-  }
-  TRY(safety.finish(report));
-  running.finish();
-  for (const std::string& pattern : report.unmatched)
-    context.console.warning(fmt::format("--include '{}' selects nothing in the snapshot", pattern));
-  print_result(context,
-               {.report = report,
-                .dry_run = options.dry_run,
-                .from_copies = from_copies,
-                .journal = safety.journal()},
-               running.seconds());
-  return report.errors > 0 ? ExitCode::kPartial : found.done();
+  const ExitCode code = TRY(restore_chosen(
+      context, arguments, *repository, {.stored = found.stored, .options = std::move(options)}));
+  return code == ExitCode::kDone ? found.done() : code;
 }
 
-Result<ExitCode> run_restore(Context& context, const RestoreArguments& arguments) {
-  if (arguments.safety_snapshot && arguments.no_safety_snapshot) {
-    return fail(ErrorCode::kInvalidArgument,
-                "--safety-snapshot and --no-safety-snapshot contradict each other");
+Result<void> refuse_contradictions(const RestoreArguments& arguments) {
+  const auto wrong = [](std::string what) {
+    return fail(ErrorCode::kInvalidArgument, std::move(what));
+  };
+  if (arguments.safety_snapshot && arguments.no_safety_snapshot)
+    return wrong("--safety-snapshot and --no-safety-snapshot contradict each other");
+  if (!arguments.files_from.empty() && arguments.engine.delete_extra) {
+    return wrong(
+        "--files-from names single files, and --delete is for whole folders: leave one of them "
+        "out");
   }
   if (arguments.safety_snapshot && !arguments.stage.folder.empty())
     return std::unexpected(stage_keeps_nothing());
+  return require_words(arguments.check_command);
+}
+
+// Paths in the snapshot; those that are not absolute count from the part that is restored.
+Result<void> read_files_from(const Context& context, RestoreArguments& arguments) {
+  if (arguments.files_from.empty()) return {};
+  const std::string text = TRY(read_list(arguments.files_from, context.stop.get_token()));
+  const std::string subpath = engine::parse_snapshot_argument(arguments.snapshot).subpath;
+  std::set<std::string> listed;
+  for (const std::string& line : lines_of_list(text))
+    listed.insert(snapshot::clean_path(line, subpath.empty() ? "/" : subpath));
+  if (listed.empty())
+    return fail(ErrorCode::kInvalidArgument, "the list of --files-from names nothing to restore");
+  arguments.listed = std::move(listed);
+  return {};
+}
+
+Result<ExitCode> run_restore(Context& context, RestoreArguments& arguments) {
+  TRY(refuse_contradictions(arguments));
+  TRY(read_files_from(context, arguments));
   return read_from_places(context,
                           [&](Context& place) { return restore_from_place(place, arguments); });
 }
@@ -268,6 +357,17 @@ std::vector<Option> restore_options(RestoreArguments& to) {
   options.push_back(
       flag("--verify", to.engine.verify, "read everything back afterwards and compare"));
   options.push_back(
+      flag("--validate", to.engine.validate,
+           "as --verify, but past the system's cache, and types and links too; the result is kept "
+           "with the restore ('backstay restores')"));
+  options.push_back(place("--check-command", "CMD", to.check_command,
+                          "run this afterwards, cut into words without a shell, with "
+                          "BACKSTAY_RESTORE_TARGET in its environment; the exit code is 3 when it "
+                          "fails"));
+  options.push_back(place("--files-from", "FILE", to.files_from,
+                          "restore only the paths listed in FILE, one a line, as the snapshot has "
+                          "them or below SUBPATH ('-' for standard input)"));
+  options.push_back(
       flag("--no-ownership", to.no_ownership, "leave owners and groups as they come"));
   options.push_back(flag("--safety-snapshot", to.safety_snapshot,
                          "keep what will change in a safety snapshot first, so that 'backstay "
@@ -305,13 +405,15 @@ Command restore_command() {
           "primary, "
           "from a copy where the primary is away, and those alone that are damaged in the primary "
           "from the first copy that has them whole.",
-      .examples = {{"backstay restore latest --target /tmp/back",
-                    "Everything of the newest snapshot"},
-                   {"backstay restore latest:/home/ann --target /home/ann",
-                    "One folder, back in its place"},
-                   {"backstay restore latest:/home/ann --target /home/ann --delete --plan",
-                    "What that would do"},
-                   {"backstay restore 1a2b3c4d -t /tmp/back --include '*.odt'", "Some files"}},
+      .examples =
+          {{"backstay restore latest --target /tmp/back", "Everything of the newest snapshot"},
+           {"backstay restore latest:/home/ann --target /home/ann",
+            "One folder, back in its place"},
+           {"backstay restore latest:/home/ann --target /home/ann --delete --plan",
+            "What that would do"},
+           {"backstay restore latest -t /srv --validate --check-command 'pg_verify.sh /srv'",
+            "And look whether it is as it should be"},
+           {"backstay restore 1a2b3c4d -t /tmp/back --include '*.odt'", "Some files"}},
       .arguments = {{.name = "SNAP[:SUBPATH]",
                      .help = "id or at least 8 digits of it, latest, latest~N, or @TIME",
                      .arity = Arity::kOne,

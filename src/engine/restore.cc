@@ -55,7 +55,9 @@ void show_totals(const Plan& plan, Progress& progress) {
 
 // Whoever asks for something wants to know when there is no such thing.
 Result<void> refuse_empty_selection(const Plan& plan, const RestoreOptions& options) {
-  if (options.includes.empty() || plan.files + plan.dirs + plan.errors > 0) return {};
+  const bool nothing_listed = options.only && plan.not_found.size() == options.only->size();
+  const bool nothing_fits = !options.includes.empty() && plan.files + plan.dirs + plan.errors == 0;
+  if (!nothing_listed && !nothing_fits) return {};
   const std::string_view colon = plan.unmatched.empty() ? "" : ": ";
   return std::unexpected(
       Error(ErrorCode::kNotFound, fmt::format("what is to be included selects nothing{}{}", colon,
@@ -133,10 +135,11 @@ Result<RestoreReport> restore_with_limits(repo::Repository& repository,
   if (keeper != nullptr) site.saved = keeper->saved();
   // Beyond this point the target changes.
   TRY(RestoreRun(site, spare_bytes(plan, options.target)).run());
-  if (options.verify) TRY(verify_target(site));
+  if (options.verify || options.validate) TRY(verify_target(site));
   RestoreReport report = outcome.report();
   report.bytes_total = plan.bytes;
   report.unmatched = plan.unmatched;
+  report.not_found = plan.not_found;
   return report;
 }
 

@@ -55,6 +55,8 @@ struct RestoreOptions {
   bool replace_folder_links = false;
   bool dry_run = false;
   bool verify = false;  // read everything back afterwards and compare
+  // The same, from the medium as far as the system allows, and types and links with it.
+  bool validate = false;
   bool ownership = true;
   std::size_t threads = 0;
   std::uint64_t memory_limit = 0;
@@ -73,8 +75,10 @@ struct RestoreReport {
       0;  // entries with an attribute that this user or file system refused
   std::uint64_t errors = 0;
   std::uint64_t bytes_verified = 0;
+  std::uint64_t differences = 0;       // of errors: found by reading back
   std::uint64_t stretches_lost = 0;    // of the tree: nobody knows what was in them
   std::vector<std::string> unmatched;  // patterns to include that fit nothing in the snapshot
+  std::vector<std::string> not_found;  // of RestoreOptions::only: the snapshot does not have them
 };
 
 // Fails with not_found when there are patterns to include and nothing at all fits them.

@@ -141,7 +141,8 @@ Result<void> RestoreSafety::hold(const snapshot::SnapshotId& id) {
   return {};
 }
 
-Result<void> RestoreSafety::finish(const RestoreReport& report) {
+Result<void> RestoreSafety::finish(const RestoreReport& report,
+                                   std::optional<std::int64_t> check_exit) {
   if (journal_ == nullptr) return {};
   RestoreRecord record = journal_->record();
   record.step = report.errors > 0 ? RestoreStep::kPartial : RestoreStep::kDone;
@@ -150,6 +151,9 @@ Result<void> RestoreSafety::finish(const RestoreReport& report) {
   record.files_deleted = report.files_deleted;
   record.bytes_written = report.bytes_written;
   record.errors = report.errors;
+  if (options_.validates) record.validated_bytes = report.bytes_verified;
+  record.validation_errors = report.differences;
+  record.check_exit = check_exit;
   return journal_->write(std::move(record));
 }
 

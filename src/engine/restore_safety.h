@@ -34,6 +34,7 @@ struct SafetyOptions {
   std::function<Result<void>()> before_saving;
   std::size_t threads = 0;
   std::uint64_t memory_limit = 0;
+  bool validates = false;  // the restore reads back what it restored
 };
 
 class RestoreSafety final : public restoring::ChangeKeeper {
@@ -53,8 +54,9 @@ class RestoreSafety final : public restoring::ChangeKeeper {
 
   // Null where nothing had to be kept.
   [[nodiscard]] RestoreJournal* journal() const { return journal_.get(); }
-  // Writes down how the restore ended; nothing to do without a journal.
-  Result<void> finish(const RestoreReport& report);
+  // Writes down how the restore ended, and what a command that looked at it ended with; nothing to
+  // do without a journal.
+  Result<void> finish(const RestoreReport& report, std::optional<std::int64_t> check_exit = {});
 
  private:
   Result<void> save(const restoring::TargetChanges& changes);

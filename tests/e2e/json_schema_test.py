@@ -251,7 +251,8 @@ class JsonLines(program.ProgramTest):
         self.fill(3)
         self.backup()
         (self.source / "folder0/file0").write_bytes(b"other")
-        self.lines_of(0, "restore", f"latest:{self.source}", "--target", self.source)
+        self.lines_of(0, "restore", f"latest:{self.source}", "--target", self.source,
+                      "--validate", "--check-command", "true")
         self.lines_of(0, "rollback", "latest")
         self.assertEqual(len(self.lines_of(0, "restores")), 2)
         self.assert_seen(("restore", "summary"), ("rollback", "summary"), ("restores", "restore"))

@@ -66,6 +66,7 @@ RestoreReport planned_report(const Plan& plan, const Outcome& outcome) {
   report.bytes_written = plan.bytes_written;
   report.bytes_total = plan.bytes;
   report.unmatched = plan.unmatched;
+  report.not_found = plan.not_found;
   return report;
 }
 

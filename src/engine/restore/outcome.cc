@@ -90,6 +90,7 @@ RestoreReport Outcome::report() const {
   report.attributes_not_set = attributes_not_set_;
   report.errors = errors_;
   report.bytes_verified = bytes_verified;
+  report.differences = differences;
   report.stretches_lost = stretches_lost;
   return report;
 }

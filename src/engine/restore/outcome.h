@@ -30,6 +30,7 @@ class Outcome {
   std::atomic<std::uint64_t> dirs_restored{0};
   std::atomic<std::uint64_t> bytes_written{0};
   std::atomic<std::uint64_t> bytes_verified{0};
+  std::atomic<std::uint64_t> differences{0};
   std::atomic<std::uint64_t> stretches_lost{0};
 
   // Trouble with one path; the run goes on, unless the target is full. (A single file that is too

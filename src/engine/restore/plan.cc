@@ -37,6 +37,7 @@ class Planner final : public Visitor {
  public:
   Planner(Site& site, PlanDepth depth, TargetChanges* changes)
       : site_(site), depth_(depth), changes_(changes) {
+    if (site.options.only) not_met_ = *site.options.only;
     if (site.target != nullptr && changes_ == nullptr) count_leftovers(site.target->root());
     if (site.target != nullptr && changes_ != nullptr)
       clear_leftovers(site_, FolderNode(site_, site.target->root(), site.options.subpath));
@@ -109,7 +110,10 @@ class Planner final : public Visitor {
     if (changes_ != nullptr) changes_->settle();
     plan_.errors = site_.outcome.report().errors;
     // What is below a folder that cannot be restored, or on a damaged page, was not looked at.
-    if (plan_.errors == 0) plan_.unmatched = site_.options.includes.not_among(seen_);
+    if (plan_.errors == 0) {
+      plan_.unmatched = site_.options.includes.not_among(seen_);
+      plan_.not_found.assign(not_met_.begin(), not_met_.end());
+    }
     return std::move(plan_);
   }
 
@@ -156,6 +160,7 @@ class Planner final : public Visitor {
 
   void note_selected(const std::string& path) {
     if (!site_.options.includes.empty()) site_.options.includes.note_matching(path, seen_);
+    if (!not_met_.empty()) not_met_.erase(path);
   }
 
   // As the restore compares.
@@ -257,7 +262,8 @@ class Planner final : public Visitor {
   TargetChanges* changes_;  // null: nobody wants to know
   Plan plan_;
   LinkGroups groups_;
-  std::set<std::size_t> seen_;  // patterns to include
+  std::set<std::size_t> seen_;     // patterns to include
+  std::set<std::string> not_met_;  // of RestoreOptions::only
 };
 
 }  // namespace

@@ -29,6 +29,7 @@ struct Plan {
   std::uint64_t links = 0;             // symbolic and further hard ones, devices, FIFOs and sockets
   std::uint64_t errors = 0;            // met on the way: something may be missing above
   std::vector<std::string> unmatched;  // patterns to include that fit nothing
+  std::vector<std::string> not_found;  // of RestoreOptions::only
   Needs needs;                         // kFull
 };
 

@@ -117,7 +117,8 @@ void RestoreRun::leave_alone(const FileVisit& visit) {
   outcome.files_unchanged.fetch_add(1, std::memory_order_relaxed);
   outcome.progress().files_done.fetch_add(1, std::memory_order_relaxed);
   outcome.progress().bytes_done.fetch_add(visit.entry.size_bytes, std::memory_order_relaxed);
-  if (site_.options.verify) outcome.leave_out_of_verify(visit.folder->path_of(visit.name));
+  if (site_.options.verify || site_.options.validate)
+    outcome.leave_out_of_verify(visit.folder->path_of(visit.name));
 }
 
 // A name of a file that was met before under another one.

@@ -47,8 +47,11 @@ class Verifier final : public Visitor {
   }
 
   Result<void> file(FileVisit visit) override {
-    if (visit.entry.type != EntryType::kFile || is_further_name(visit.entry)) return {};
     if (site_.outcome.is_left_out(visit.folder->path_of(visit.name))) return {};
+    if (visit.entry.type != EntryType::kFile && site_.options.validate) {
+      if (const Result<void> same = compare_special(visit); !same) differs(visit, same.error());
+    }
+    if (visit.entry.type != EntryType::kFile || is_further_name(visit.entry)) return {};
     batch_bytes_ += visit.entry.size_bytes;
     batch_.push_back(std::move(visit));
     if (batch_.size() >= kBatchFiles || batch_bytes_ >= kBatchBytes) hand_over();
@@ -91,13 +94,34 @@ class Verifier final : public Visitor {
     if (same) {
       site_.outcome.bytes_verified.fetch_add(visit.entry.size_bytes, std::memory_order_relaxed);
     } else if (!site_.outcome.ending()) {
-      site_.outcome.trouble(visit.folder->path_of(visit.name),
-                            same.error().clone().with_context("verifying what was restored"));
+      differs(visit, same.error());
     }
+  }
+
+  void differs(const FileVisit& visit, const Error& error) {
+    site_.outcome.differences.fetch_add(1, std::memory_order_relaxed);
+    site_.outcome.trouble(visit.folder->path_of(visit.name),
+                          error.clone().with_context("verifying what was restored"));
+  }
+
+  // Symbolic links, devices, FIFOs and sockets.
+  Result<void> compare_special(const FileVisit& visit) {
+    const auto there = TRY(site_.target->look(visit.folder->folder(), visit.name));
+    if (!there) return fail(ErrorCode::kNotFound, "it is not there after the restore");
+    const snapshot::Entry& now = there->entry;
+    if (now.type != visit.entry.type || now.symlink_target != visit.entry.symlink_target ||
+        now.special_device != visit.entry.special_device)
+      return fail(ErrorCode::kCorruption, "it is something else than in the snapshot");
+    return {};
   }
 
   Result<void> compare(const FileVisit& visit) {
     const io::Fd fd = TRY(site_.target->open_for_read(visit.folder->folder(), visit.name));
+    if (site_.options.validate) {
+      // What is not on the medium yet could not be asked for again.
+      TRY(io::sync_file(fd.get()));
+      io::forget_cached(fd.get());
+    }
     const std::uint64_t size = TRY(io::open_file_info(fd.get())).size;
     if (size != visit.entry.size_bytes)
       return fail(ErrorCode::kCorruption, "the file has another size than in the snapshot");
