@@ -43,18 +43,19 @@ class Library(program.ProgramTest):
 
     def test_the_examples_back_up_restore_and_walk_as_the_command_does(self):
         self.fill(9)
-        (self.source / "notes.txt").write_text("kept", encoding="utf-8")
+        notes = self.source / "notes.txt"
+        notes.write_text("kept", encoding="utf-8")
         made = self.example("back_up_folder", self.repository, self.source).strip()
         self.assertEqual(self.run_for(0, "--json", "snapshots").last()["id"], made)
         walked = self.example("walk_snapshot", self.repository, "latest", self.source)
         self.assertIn(".txt\t4\n", walked)
-        self.example("restore_file", self.repository, made[:8], self.source / "notes.txt", self.target)
+        self.example("restore_file", self.repository, made[:8], notes, self.target)
         self.assertEqual((self.target / "notes.txt").read_text(encoding="utf-8"), "kept")
 
-        (self.source / "notes.txt").write_text("changed", encoding="utf-8")
+        notes.write_text("changed", encoding="utf-8")
         self.backup()
         self.remove(self.target)
-        self.example("restore_file", self.repository, "latest", self.source / "notes.txt", self.target)
+        self.example("restore_file", self.repository, "latest", notes, self.target)
         self.assertEqual((self.target / "notes.txt").read_text(encoding="utf-8"), "changed")
         self.run_for(0, "check", "--read-data")
 
