@@ -45,8 +45,6 @@ DiffReport::Counts DiffReport::no_changes() {
           {ChangeKind::kType, 0}};
 }
 
-namespace {
-
 void count_change(DiffReport& report, const Change& change) {
   const Entry& entry = change.after ? *change.after : *change.before;
   DiffReport::Counts& counts = entry.type == EntryType::kFile        ? report.files
@@ -57,8 +55,6 @@ void count_change(DiffReport& report, const Change& change) {
   if (change.after) report.bytes_added += change.after->size_bytes;
   if (change.before) report.bytes_removed += change.before->size_bytes;
 }
-
-}  // namespace
 
 Result<DiffReport> diff_snapshots(repo::Repository& repository, const snapshot::TreeRoot& before,
                                   const snapshot::TreeRoot& after, const std::string& path,

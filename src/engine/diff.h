@@ -44,6 +44,8 @@ struct DiffReport {
   static Counts no_changes();
 };
 
+void count_change(DiffReport& report, const Change& change);
+
 // Calls `each` with all that differs at `path` or below it, in the order of a walk; "/" is
 // everything. corruption where a page of what differs cannot be read.
 Result<DiffReport> diff_snapshots(repo::Repository& repository, const snapshot::TreeRoot& before,

@@ -98,6 +98,68 @@ class Found(program.ProgramTest):
         told = self.run_for(0, "--json", "history", "--metadata", self.hosts).lines()
         self.assertEqual(told[-1]["change"], "attributes")
 
+    def live(self, *arguments, code=0):
+        lines = self.run_for(code, "--json", "diff", "latest", "--live", *arguments).lines()
+        return {os.path.relpath(one["path"], self.source): one["change"]
+                for one in lines if one["type"] == "change"}
+
+    def test_a_snapshot_is_compared_with_the_files_as_they_are_now(self):
+        big = self.source / "big"
+        big.write_bytes(os.urandom(3_000_000) + bytes(2_000_000) + os.urandom(100_000))
+        self.backup()
+        self.assertEqual(self.live(self.source), {})
+        (self.source / "new").unlink()
+        (self.source / "added").mkdir()
+        (self.source / "added/one").write_bytes(b"1")
+        (self.source / "link.conf").unlink()
+        (self.source / "link.conf").symlink_to("elsewhere")
+        self.hosts.unlink()
+        self.hosts.mkdir()
+        os.utime(big)
+        changes = {"new": "removed", "added": "added", "added/one": "added",
+                   "link.conf": "content", "conf/hosts": "type"}
+        self.assertEqual(self.live(self.source), changes, "other times are no other content")
+        self.assertEqual(self.live("--metadata", big), {"big": "attributes"})
+        with open(big, "r+b") as file:
+            file.seek(4_000_000)
+            file.write(b"x")
+        self.assertEqual(self.live(), changes | {"big": "content"})
+        self.assertEqual(self.live(self.source / "added"), {"added": "added",
+                                                            "added/one": "added"})
+        said = self.run_for(0, "diff", "latest", "--live", "source", cwd=self.folder).out.decode()
+        self.assertIn(f"M  {big}\n", said)
+        self.run_for(1, "diff", "latest", "--live", "/nowhere")
+        self.run_for(2, "diff", "latest", "--live", "/a", "/b")
+        self.run_for(2, "diff", "latest")
+
+    def test_what_a_backup_left_out_is_no_difference_to_the_files(self):
+        for name in ("cache/CACHEDIR.TAG", "cache/thing", "Skipped/thing", "large", "kept"):
+            (self.source / name).parent.mkdir(exist_ok=True)
+            (self.source / name).write_bytes(b"x" * 100)
+        (self.source / "cache/CACHEDIR.TAG").write_bytes(
+            b"Signature: 8a477f597d28d172789f06886806bc55\n")
+        (self.source / "large").write_bytes(b"x" * 30_000)
+        self.backup(self.source, "--exclude-caches", "--iexclude", "skipped",
+                    "--exclude-larger-than", "20kB")
+        self.assertEqual(self.live(), {})
+        (self.source / "cache/another").write_bytes(b"x")
+        (self.source / "Skipped/another").write_bytes(b"x")
+        (self.source / "another").write_bytes(b"x")
+        self.assertEqual(self.live(), {"another": "added"})
+
+    @program.needs_root
+    def test_what_cannot_be_read_is_told_and_is_no_difference(self):
+        (self.source / "closed").mkdir()
+        (self.source / "closed/in").write_bytes(b"1")
+        self.backup()
+        nobody = self.as_nobody()
+        os.chown(self.source / "closed", 0, 0)
+        os.chmod(self.source / "closed", 0o700)
+        result = self.run_for(3, "--json", "diff", "latest", "--live", **nobody)
+        told = [one for one in result.lines() if one["type"] in ("change", "file_error")]
+        self.assertEqual([(one["type"], one["path"]) for one in told],
+                         [("file_error", str(self.source / "closed"))])
+
     def test_damage_is_reported_and_the_rest_is_found(self):
         for pack in self.objects("meta").values():
             os.chmod(pack, 0o600)

@@ -8,11 +8,6 @@
 namespace backstay::engine::restoring {
 namespace {
 
-bool is_below(std::string_view path, std::string_view folder) {
-  if (folder == "/") return path.size() > 1;
-  return path.size() > folder.size() && path.starts_with(folder) && path[folder.size()] == '/';
-}
-
 // The clocks of the machine that made the backup and of the target's file system.
 constexpr std::int64_t kClocksDifferSeconds = 3600;
 
@@ -42,8 +37,9 @@ DeletionRule::DeletionRule(const Site& site)
         "nothing is deleted: the backup could not read something whose path is not known in full");
     enabled_ = false;
   }
-  for (const std::string& pattern : snapshot_.excludes) {
-    if (add_pattern(pattern)) continue;
+  if (auto left_out = LeftOut::of(snapshot_)) {
+    left_out_ = *std::move(left_out);
+  } else {
     site.outcome.note("nothing is deleted: the snapshot names a pattern that makes no sense");
     enabled_ = false;
   }
@@ -56,39 +52,8 @@ bool DeletionRule::is_selected(const std::string& path) const {
 }
 
 bool DeletionRule::may_delete(const std::string& path, const snapshot::Entry& existing) const {
-  return all_ || (!was_left_out(path, existing) && !was_unreadable(path));
-}
-
-bool DeletionRule::was_left_out(const std::string& path, const snapshot::Entry& existing) const {
-  const std::uint64_t limit = snapshot_.larger_left_out;
-  if (limit > 0 && existing.type == snapshot::EntryType::kFile && existing.size_bytes > limit)
-    return true;
-  if (may_fit_a_pattern(path)) return true;
-  return std::ranges::any_of(snapshot_.places_left_out, [&](const std::string& place) {
-    return place == path || is_below(path, place);
-  });
-}
-
-Result<void> DeletionRule::add_pattern(std::string_view text) {
-  text = snapshot::without_byte_order_mark(text);
-  Pattern pattern;
-  pattern.negated = text.starts_with('!');
-  if (pattern.negated) text.remove_prefix(1);
-  TRY(pattern.sensitive.add(text, snapshot::Case::kSensitive));
-  TRY(pattern.insensitive.add(text, snapshot::Case::kInsensitive));
-  left_out_.push_back(std::move(pattern));
-  return {};
-}
-
-// True when the path was left out under any reading of the patterns: one fits as soon as it fits in
-// one of the two ways, and a negated one takes back only what it fits in both.
-bool DeletionRule::may_fit_a_pattern(const std::string& path) const {
-  for (auto pattern = left_out_.rbegin(); pattern != left_out_.rend(); ++pattern) {
-    const bool one = pattern->sensitive.matches(path);
-    const bool other = pattern->insensitive.matches(path);
-    if (pattern->negated ? one && other : one || other) return !pattern->negated;
-  }
-  return false;
+  if (all_) return true;
+  return left_out_ && !left_out_->has(path, existing) && !left_out_->was_unreadable(path);
 }
 
 // A file that did not change since the backup began had the size that it has now.
@@ -102,12 +67,6 @@ bool DeletionRule::may_have_been_too_large(const snapshot::Entry& existing) cons
 bool DeletionRule::was_backed_up(const std::string& path) const {
   return std::ranges::any_of(snapshot_.paths,
                              [&](const std::string& root) { return is_below(path, root); });
-}
-
-bool DeletionRule::was_unreadable(const std::string& path) const {
-  return std::ranges::any_of(snapshot_.errors, [&](const snapshot::SourceError& error) {
-    return error.path == path || is_below(path, error.path) || is_below(error.path, path);
-  });
 }
 
 ExtraNames::ExtraNames(std::vector<std::string> names) : names_(std::move(names)) {

@@ -1,12 +1,13 @@
 // Which names of the target go with --delete.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "engine/left_out.h"
 #include "engine/restore/site.h"
-#include "snapshot/path_filter.h"
 
 namespace backstay::engine::restoring {
 
@@ -32,22 +33,11 @@ class DeletionRule {
   DeletionRule(const Site& site, All)
       : options_(site.options), snapshot_(site.snapshot), enabled_(true), all_(true) {}
 
-  // A pattern of the backup, whose record does not tell whether capital and small letters counted.
-  struct Pattern {
-    bool negated = false;
-    snapshot::PathFilter sensitive;  // without the negation
-    snapshot::PathFilter insensitive;
-  };
-  Result<void> add_pattern(std::string_view text);
-  [[nodiscard]] bool may_fit_a_pattern(const std::string& path) const;
-
-  [[nodiscard]] bool was_left_out(const std::string& path, const snapshot::Entry& existing) const;
   [[nodiscard]] bool was_backed_up(const std::string& path) const;
-  [[nodiscard]] bool was_unreadable(const std::string& path) const;
 
   const RestoreOptions& options_;
   const snapshot::Snapshot& snapshot_;
-  std::vector<Pattern> left_out_;
+  std::optional<LeftOut> left_out_;  // nothing: nothing is deleted, or everything is
   bool enabled_ = false;
   bool all_ = false;
 };
