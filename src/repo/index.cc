@@ -84,6 +84,8 @@ struct Index::State {
   KnownElsewhere elsewhere;  // may be empty
   mutable Mutex mutex;
   std::shared_ptr<const RunSet> runs GUARDED_BY(mutex) = std::make_shared<RunSet>();
+  // Held over the listing and reading of runs: one load() at a time, whoever asks for it.
+  Mutex loading;
   // Runs that another one supersedes and that are still in the store. For load() and add() only.
   std::unordered_set<ObjectId> lingering;
 
@@ -139,6 +141,7 @@ Index::Index(backend::Backend& store, const Keyring& keyring, const Config& conf
                        .distrusted = {},
                        .elsewhere = {},
                        .mutex = {},
+                       .loading = {},
                        .lingering = {}}) {}
 
 Index::~Index() = default;
@@ -211,6 +214,7 @@ Index::State::Listing Index::State::take_in(const std::vector<ListedRun>& listed
 }
 
 Result<void> Index::load(const DamagedRun& damaged, Superseded how) {
+  const MutexLock one_at_a_time(state_->loading);
   std::map<ObjectId, RunPtr> known;
   const auto live = state_->current();
   for (const RunPtr& run : *live) known.emplace(run->id(), run);
