@@ -3,10 +3,7 @@
 #include <utility>
 
 namespace backstay::engine::restoring {
-namespace {
-
-// An inode number that was used again while the backup ran must not make two files one.
-crypto::Digest digest_of(const snapshot::Entry& entry) {
+crypto::Digest digest_of_common(const snapshot::Entry& entry) {
   Bytes common;
   append_le(common, static_cast<std::uint8_t>(entry.type));
   append_le(common, entry.size_bytes);
@@ -15,8 +12,6 @@ crypto::Digest digest_of(const snapshot::Entry& entry) {
   snapshot::encode_content(entry.content, common);
   return crypto::blake3(common);
 }
-
-}  // namespace
 
 LinkGroup::State LinkGroup::join(LinkMember& member) {
   const MutexLock lock(mutex_);
@@ -37,7 +32,7 @@ LinkGroup::State LinkGroup::state() const {
 
 LinkGroupPtr LinkGroups::find(const snapshot::Entry& entry) {
   const auto place = known_.find({entry.device, entry.inode});
-  if (place == known_.end() || place->second.digest != digest_of(entry)) return nullptr;
+  if (place == known_.end() || place->second.digest != digest_of_common(entry)) return nullptr;
   LinkGroupPtr group = place->second.group;
   // A failed holder gives the next name a chance to be the holder.
   const bool failed = group->state() == LinkGroup::State::kFailed;
@@ -47,7 +42,7 @@ LinkGroupPtr LinkGroups::find(const snapshot::Entry& entry) {
 
 void LinkGroups::add(const snapshot::Entry& entry, LinkGroupPtr group) {
   known_[{entry.device, entry.inode}] = {
-      .group = std::move(group), .digest = digest_of(entry), .names_left = entry.links - 1};
+      .group = std::move(group), .digest = digest_of_common(entry), .names_left = entry.links - 1};
 }
 
 }  // namespace backstay::engine::restoring

@@ -18,6 +18,10 @@
 
 namespace backstay::engine::restoring {
 
+// Of what all names of one file have in common: type, bytes, target, device number. An inode number
+// that was used again while the backup ran must not make two files one.
+[[nodiscard]] crypto::Digest digest_of_common(const snapshot::Entry& entry);
+
 // A name that becomes a link.
 struct LinkMember {
   FolderNodePtr folder;
