@@ -19,6 +19,8 @@ pkg_check_modules(PUGIXML REQUIRED IMPORTED_TARGET pugixml)
 pkg_check_modules(CURL REQUIRED libcurl)
 # The same for backend/sftp.
 pkg_check_modules(SSH REQUIRED libssh)
+# And for the room mount.
+pkg_check_modules(FUSE REQUIRED fuse3)
 if(BACKSTAY_DEVELOPER)
   find_package(GTest REQUIRED)
   include(GoogleTest)

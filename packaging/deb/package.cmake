@@ -42,7 +42,7 @@ set(CPACK_DEBIAN_COMMAND_PACKAGE_SECTION admin)
 set(CPACK_DEBIAN_COMMAND_PACKAGE_SHLIBDEPS ON)
 # Loaded when they are needed, which dpkg-shlibdeps cannot see.
 set(CPACK_DEBIAN_COMMAND_PACKAGE_DEPENDS "libcurl4, libssh-4")
-set(CPACK_DEBIAN_COMMAND_PACKAGE_RECOMMENDS "ca-certificates")
+set(CPACK_DEBIAN_COMMAND_PACKAGE_RECOMMENDS "ca-certificates, fuse3")
 set(CPACK_DEBIAN_COMMAND_DESCRIPTION "Backups that come back, and prove it
 A deduplicating, encrypted backup program: every piece of data is stored
 once, compressed and encrypted, in a folder, on S3, Azure, SFTP, FTP, WebDAV
