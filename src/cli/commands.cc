@@ -16,6 +16,7 @@ Program make_program(GlobalOptions& options) {
   program.commands.push_back(diff_command());
   program.commands.push_back(dump_command());
   program.commands.push_back(export_command());
+  program.commands.push_back(mount_command());
   program.commands.push_back(copy_command());
   program.commands.push_back(import_command());
   program.commands.push_back(stats_command());

@@ -21,6 +21,7 @@ Command copy_command();
 Command import_command();
 Command dump_command();
 Command export_command();
+Command mount_command();
 Command stats_command();
 Command check_command();
 Command repair_command();

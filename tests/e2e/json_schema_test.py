@@ -4,9 +4,11 @@ import base64
 import json
 import os
 import re
+import signal
 import socket
 import subprocess
 import time
+import unittest
 
 import jsonschema
 import program
@@ -229,6 +231,28 @@ class JsonLines(program.ProgramTest):
                          ("restore", "summary"), ("restore", "plan"), ("check", "summary"),
                          ("cache", "cache"),
                          ("cache", "cache_cleared"))
+
+    @unittest.skipUnless(os.access("/dev/fuse", os.R_OK | os.W_OK), "/dev/fuse cannot be opened")
+    def test_lines_of_a_mount(self):
+        self.fill(1)
+        self.init()
+        self.backup()
+        for pack in self.objects("data").values():
+            os.chmod(pack, 0o600)
+            pack.write_bytes(bytes(pack.stat().st_size))
+        self.target.mkdir()
+        process = self.start("--json", "mount", self.target)
+        self.addCleanup(subprocess.run, ["umount", "-l", self.target], capture_output=True,
+                        check=False)
+        mounted = process.stdout.readline()
+        with self.assertRaises(OSError):
+            (self.target / "latest" / str(self.source)[1:] / "folder0/file0").read_bytes()
+        process.send_signal(signal.SIGINT)
+        out, process.stderr = process.communicate(timeout=60)
+        process.stdout = mounted + out
+        self.assertEqual(process.returncode, 130)
+        self.validate("mount", program.Result(process, "mount"))
+        self.assert_seen(("mount", "mounted"), ("mount", "file_error"), ("mount", "summary"))
 
     def test_lines_while_a_backup_runs(self):
         self.init()
@@ -464,7 +488,7 @@ class JsonLines(program.ProgramTest):
         failures = {
             "init": ["--encryption", "rot13"], "backup": [], "restore": ["latest"],
             "snapshots": [], "ls": ["latest"], "dump": ["latest", "/x"],
-            "export": ["latest"], "copy": [], "stats": [],
+            "export": ["latest"], "mount": ["/nowhere"], "copy": [], "stats": [],
             "find": [], "history": ["/x"], "diff": ["latest", "latest"],
             "check": [], "prune": [], "import": ["restic"], "repair": ["packs"],
             "parity": ["status"], "placement": ["status", "nowhere.yaml"], "key": ["list"],
