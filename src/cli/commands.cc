@@ -20,6 +20,7 @@ Program make_program(GlobalOptions& options) {
   program.commands.push_back(copy_command());
   program.commands.push_back(import_command());
   program.commands.push_back(stats_command());
+  program.commands.push_back(report_command());
   program.commands.push_back(prune_command());
   program.commands.push_back(check_command());
   program.commands.push_back(repair_command());

@@ -23,6 +23,7 @@ Command dump_command();
 Command export_command();
 Command mount_command();
 Command stats_command();
+Command report_command();
 Command check_command();
 Command repair_command();
 Command parity_command();

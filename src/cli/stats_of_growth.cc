@@ -19,14 +19,6 @@
 namespace backstay::cli {
 namespace {
 
-struct GrowthFacts {
-  policy::Growth growth;
-  std::uint64_t stored_bytes = 0;  // all objects
-  backend::Space space = {};
-  std::optional<double> days_to_full = {};
-  std::string unknown_because = {};  // where there are no days
-};
-
 Result<std::uint64_t> bytes_stored_in(backend::Backend& store) {
   std::uint64_t bytes = 0;
   TRY(store.list("", [&](const backend::ObjectInfo& info) -> Result<void> {
@@ -116,23 +108,30 @@ std::string growth_text(const GrowthFacts& facts) {
 
 }  // namespace
 
-Result<ExitCode> show_growth(Context& context, std::optional<std::uint64_t> capacity_bytes) {
-  const auto repository = TRY(open_repository(context));
-  const SnapshotList list = TRY(list_snapshots(context, *repository));
+Result<GrowthFacts> growth_facts(repo::Repository& repository,
+                                 const std::vector<repo::StoredSnapshot>& snapshots,
+                                 std::optional<std::uint64_t> capacity_bytes) {
   std::vector<policy::StoredPoint> points;
-  for (const repo::StoredSnapshot& one : list.snapshots) {
+  for (const repo::StoredSnapshot& one : snapshots) {
     points.push_back({.time = one.snapshot.finished,
                       .bytes_stored = one.snapshot.stats.bytes_stored,
                       .id = one.id.hex(),
                       .parent = one.snapshot.parent ? one.snapshot.parent->hex() : "",
                       .source = source_of(one.snapshot)});
   }
-  backend::Backend& store = repository->store();
+  backend::Backend& store = repository.store();
   GrowthFacts facts{.growth = policy::growth_of(std::move(points))};
   facts.stored_bytes = TRY_DOING("adding up what is stored", bytes_stored_in(store));
   facts.space = TRY_DOING("asking how much fits into " + store.describe(),
                           space_of(store, facts.stored_bytes, capacity_bytes));
   foresee(facts);
+  return facts;
+}
+
+Result<ExitCode> show_growth(Context& context, std::optional<std::uint64_t> capacity_bytes) {
+  const auto repository = TRY(open_repository(context));
+  const SnapshotList list = TRY(list_snapshots(context, *repository));
+  const GrowthFacts facts = TRY(growth_facts(*repository, list.snapshots, capacity_bytes));
   if (context.console.json())
     context.console.print_json(growth_line(facts));
   else

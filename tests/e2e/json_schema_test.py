@@ -217,6 +217,9 @@ class JsonLines(program.ProgramTest):
         self.lines_of(0, "export", "latest", "-o", self.folder / "x.tar.zst")
         self.lines_of(0, "stats")
         self.lines_of(0, "stats", "latest")
+        self.lines_of(0, "stats", "latest", "--by-path", "--depth", "2")
+        self.lines_of(0, "stats", "--over-time")
+        self.lines_of(0, "report", "-o", self.folder / "report.html")
         self.lines_of(0, "restore", "latest", "--target", self.target, "--verify")
         self.lines_of(0, "restore", "latest", "--target", self.target, "--delete", "--dry-run")
         self.lines_of(0, "restore", "latest", "--target", self.target, "--plan")
@@ -226,6 +229,7 @@ class JsonLines(program.ProgramTest):
         self.lines_of(0, "cache", "clear")
         self.assert_seen(("init", "initialized"), ("backup", "file_error"), ("backup", "summary"),
                          ("snapshots", "snapshot"), ("ls", "entry"), ("stats", "stats"),
+                         ("stats", "folder"), ("stats", "point"), ("report", "report"),
                          ("find", "match"), ("history", "version"), ("diff", "change"),
                          ("diff", "summary"), ("export", "summary"),
                          ("restore", "summary"), ("restore", "plan"), ("check", "summary"),
@@ -489,6 +493,7 @@ class JsonLines(program.ProgramTest):
             "init": ["--encryption", "rot13"], "backup": [], "restore": ["latest"],
             "snapshots": [], "ls": ["latest"], "dump": ["latest", "/x"],
             "export": ["latest"], "mount": ["/nowhere"], "copy": [], "stats": [],
+            "report": ["-o", "/nowhere/x"],
             "find": [], "history": ["/x"], "diff": ["latest", "latest"],
             "check": [], "prune": [], "import": ["restic"], "repair": ["packs"],
             "parity": ["status"], "placement": ["status", "nowhere.yaml"], "key": ["list"],
