@@ -69,7 +69,7 @@ TEST_F(SpaceUse, SaysThatThereIsNoSuchFolder) {
   Watch watch;
   Activity activity = watch.activity();
   EXPECT_EQ(code_of(space_use(*repository, made.snapshot, {.path = "/never"}, activity)),
-            ErrorCode::kNotFound);
+            "not_found");
 }
 
 }  // namespace
