@@ -7,6 +7,7 @@
 #include "backend/placement/burial.h"
 #include "backend/placement/map.h"
 #include "backend/placement/part.h"
+#include "backend/placement/progress.h"
 #include "backend/placement/ring.h"
 #include "base/assert.h"
 
@@ -44,6 +45,14 @@ void read_tombstone(ByteView bytes) {
   ASSERT(placement::decode_tombstone(*name, again)->values == burial.values);
 }
 
+void read_seen(ByteView bytes) {
+  const placement::PlacementId id{};
+  const auto known = placement::decode_seen(id, bytes);
+  if (!known) return;
+  ASSERT(known->size() <= placement::kSeenStoresMax);
+  ASSERT(placement::decode_seen(id, placement::encode_seen(id, *known)).value() == *known);
+}
+
 void read_part(ByteView bytes) {
   constexpr std::size_t kHashed = 96;
   Bytes part = to_owned(bytes);
@@ -70,7 +79,7 @@ void read_part(ByteView bytes) {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   if (size == 0) return 0;
   const ByteView input(data + 1, size - 1);
-  switch (data[0] % 7) {
+  switch (data[0] % 9) {
     case 0:
       read_map(input);
       break;
@@ -88,6 +97,12 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       break;
     case 6:
       read_tombstone(mended("BKSTPRM1", input));
+      break;
+    case 7:
+      read_seen(input);
+      break;
+    case 8:
+      read_seen(mended("BKSTPSN1", input));
       break;
     default:
       read_part(input);

@@ -26,13 +26,22 @@ enum class Change : std::uint8_t {
   kDrain,   // a store is emptied and stays
 };
 
+// Whether more parts of an object than before may lie in one failure domain, where there are too
+// few domains for anything else; of shards, more than may be lost.
+enum class Domains : std::uint8_t { kMustSuffice, kMayBeFewer };
+struct WishedChange {
+  Change change = Change::kAdd;
+  std::string store;
+  Domains domains = Domains::kMustSuffice;
+};
+
 // What the map would be. `file` is read anew. invalid_argument where it makes no sense; conflict
 // while another change is under way.
-Result<Planned> plan_change(PlacementBackend& backend, const MapFile& file, Change change,
-                            const std::string& store);
+Result<Planned> plan_change(PlacementBackend& backend, const MapFile& file,
+                            const WishedChange& wished);
 // Begins it; rebalance_placement() finishes. A store that joins is made where it is missing.
-Result<void> begin_change(PlacementBackend& backend, const MapFile& file, Change change,
-                          const std::string& store, const StoreWorld& world);
+Result<void> begin_change(PlacementBackend& backend, const MapFile& file,
+                          const WishedChange& wished, const StoreWorld& world);
 // Fills the empty place of a store that was lost (refill_store); it is made where it is missing.
 Result<UpkeepReport> replace_store(PlacementBackend& backend, const MapFile& file,
                                    const std::string& store, const StoreWorld& world,

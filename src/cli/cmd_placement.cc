@@ -27,6 +27,7 @@ struct PlacementArguments {
   bool later = false;
   std::vector<std::string> lost;
   bool lost_for_ever = false;
+  bool fewer_domains = false;
 };
 using Arguments = std::shared_ptr<PlacementArguments>;
 
@@ -121,17 +122,18 @@ Result<ExitCode> rebalance(Context& context, const PlacementArguments& arguments
 Result<ExitCode> change(Context& context, const PlacementArguments& arguments,
                         placement::Change how) {
   const OpenPlacement open = TRY(open_it(context, arguments));
+  placement::WishedChange wished{.change = how, .store = arguments.store};
+  if (arguments.fewer_domains) wished.domains = placement::Domains::kMayBeFewer;
   if (arguments.dry_run) {
     const placement::Planned planned =
-        TRY(placement::plan_change(*open.backend, open.file, how, arguments.store));
+        TRY(placement::plan_change(*open.backend, open.file, wished));
     if (context.console.json())
       context.console.print_json(placement_plan_line(planned));
     else
       context.console.print(placement_plan_text(planned));
     return ExitCode::kDone;
   }
-  TRY(placement::begin_change(*open.backend, open.file, how, arguments.store,
-                              store_world(context)));
+  TRY(placement::begin_change(*open.backend, open.file, wished, store_world(context)));
   if (arguments.later) {
     context.console.note("objects move with backstay placement rebalance");
     return ExitCode::kDone;
@@ -141,10 +143,11 @@ Result<ExitCode> change(Context& context, const PlacementArguments& arguments,
 
 Result<ExitCode> replace(Context& context, const PlacementArguments& arguments) {
   const OpenPlacement open = TRY(open_it(context, arguments));
+  placement::UpkeepOptions options = options_of(context, arguments);
+  if (arguments.lost_for_ever) options.old_disk = placement::OldDisk::kLostForEver;
   Running running(context);
-  const auto report =
-      TRY(placement::replace_store(*open.backend, open.file, arguments.store, store_world(context),
-                                   options_of(context, arguments)));
+  const auto report = TRY(placement::replace_store(*open.backend, open.file, arguments.store,
+                                                   store_world(context), options));
   running.finish();
   return tell(context, report, false, running.seconds());
 }
@@ -229,13 +232,18 @@ Command rebalance_command() {
 Command change_command(std::string name, std::string summary, std::string description,
                        placement::Change how) {
   const auto arguments = std::make_shared<PlacementArguments>();
+  std::vector<Option> options{
+      flag("--later", arguments->later, "only begin; 'placement rebalance' moves the objects"),
+      dry_run_option(arguments)};
+  if (how != placement::Change::kAdd)
+    options.push_back(flag("--fewer-domains", arguments->fewer_domains,
+                           "also where more of an object than before then lies in one failure "
+                           "domain"));
   return {.name = std::move(name),
           .summary = std::move(summary),
           .description = std::move(description),
           .arguments = {file_argument(arguments), store_argument(arguments)},
-          .options = {flag("--later", arguments->later,
-                           "only begin; 'placement rebalance' moves the objects"),
-                      dry_run_option(arguments)},
+          .options = std::move(options),
           .run = [arguments, how](Context& context) { return change(context, *arguments, how); }};
 }
 
@@ -271,8 +279,14 @@ Command replace_command() {
           .description =
               "Copies to it what the store should have, and then marks it as that store; "
               "until then it counts as away. It can be interrupted and goes on when it "
-              "is run again.",
+              "is run again. Where two clients created an object at the same moment and both were "
+              "killed, only the lost disk may say which of the two counts, and it refuses; with "
+              "--lost-for-ever it chooses the one that lies on the most stores.",
+          .examples = {{"backstay placement replace disks.yaml attic",
+                        "An empty disk is mounted where the lost one was"}},
           .arguments = {file_argument(arguments), store_argument(arguments)},
+          .options = {flag("--lost-for-ever", arguments->lost_for_ever,
+                           "the old disk will not be found again")},
           .run = [arguments](Context& context) { return replace(context, *arguments); }};
 }
 

@@ -150,6 +150,31 @@ class Placement(Disks):
         self.assertEqual(summary["lost"], [])
         self.assertEqual(self.placement(0, "repair", "--read-data").last()["copies_damaged"], 0)
 
+    def test_a_disk_that_was_set_back_counts_as_away_until_it_is_replaced(self):
+        self.begin()
+        self.fill(0, 5)
+        self.backup()
+        image = self.folder / "image"
+        shutil.copytree(self.disk(1), image)
+        self.fill(5, 5)
+        self.backup()
+        shutil.rmtree(self.disk(1))
+        image.rename(self.disk(1))
+        said = self.status()[0]["disk1"]
+        self.assertIn("as it was some time ago", said["trouble"])
+        self.assert_restores()
+        self.fill(10, 2)
+        self.backup()
+        shutil.rmtree(self.disk(1))
+        self.assertTrue(self.placement(0, "replace", "disk1", "--lost-for-ever").last()["settled"])
+        stores, whole = self.status()
+        self.assertNotIn("trouble", stores["disk1"])
+        self.assertEqual(whole["incomplete"], 0)
+        for away in range(4):
+            self.disk(away).rename(self.folder / "lost")
+            self.assert_restores()
+            (self.folder / "lost").rename(self.disk(away))
+
     def test_too_many_stores_away_is_said_and_nothing_is_taken_for_lost(self):
         self.begin()
         self.fill(0, 5)
@@ -240,6 +265,13 @@ class Shards(Disks):
             f"  disk{i}: {{url: disks/{i}, domain: d{i % 2}}}\n" for i in range(4)))
         said = self.run_for(2, "init", "--kdf-memory", "8MiB")
         self.assertIn(b"one failure domain would hold 2", said.err)
+        self.file.write_text("shards: 2+1\nstores:\n" + "".join(
+            f"  disk{i}: {{url: disks/{i}, domain: d{i // 2}}}\n" for i in range(5)))
+        self.begin()
+        said = self.run_for(2, "placement", "drain", self.file, "disk4")
+        self.assertIn(b"--fewer-domains", said.err)
+        self.placement(0, "drain", "disk4", "--fewer-domains", "--dry-run")
+        self.placement(0, "drain", "disk3", "--dry-run")
 
 
 if __name__ == "__main__":

@@ -238,11 +238,20 @@ Result<std::uint64_t> Bulk::fill_store(std::string_view name, unsigned store,
     return 0;
   }
   if (there.there) TRY(opened.remove(name));
-  for (const auto& [to, part] : assign(owners, empty, false, others_than(kept, width()))) {
-    if (to != store) continue;
+  const auto put = [&](unsigned part) -> Result<std::uint64_t> {
     TRY(bring_part(name, seen, part, opened));
     const unsigned from = static_cast<unsigned>(std::countr_zero(seen.whole()));
     return part_bytes(seen.parts[from].header.payload_bytes);
+  };
+  // What nobody has goes first: the part of an owner may lie with who stood in for it.
+  const std::vector<unsigned> nowhere = others_than(seen.indices_on(seen.whole()), width());
+  const auto own = static_cast<unsigned>(std::ranges::find(owners, store) - owners.begin());
+  if (!nowhere.empty()) {
+    const bool is = std::ranges::find(nowhere, own) != nowhere.end();
+    return put(is ? own : nowhere.front());
+  }
+  for (const auto& [to, part] : assign(owners, empty, false, others_than(kept, width()))) {
+    if (to == store) return put(part);
   }
   return 0;
 }

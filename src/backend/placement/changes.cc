@@ -33,8 +33,22 @@ double moved_between(const Map& before, const Map& after) {
   return static_cast<double>(moved) / (static_cast<double>(kPartitions) * width);
 }
 
-Result<void> apply(Map& map, const MapFile& file, Change change, const std::string& name,
+// A drained or removed store takes its domain with it, where it was the last one there.
+Result<void> domains_suffice(const Map& before, const Map& after) {
+  const unsigned most = parts_in_a_domain(after);
+  const bool copies = after.redundancy.data == 1;
+  if (most <= parts_in_a_domain(before) || (!copies && most <= after.redundancy.parity)) return {};
+  return makes_no_sense(
+      fmt::format("one failure domain would hold {} of {}", most, describe(after.redundancy)),
+      "Add a store in another domain first; or, where the store is lost, replace it. With "
+      "--fewer-domains it is done all the same: what is lost together is then lost.");
+}
+
+Result<void> apply(Map& map, const MapFile& file, const WishedChange& wish,
                    const MapStore& joining) {
+  const Map before = map;
+  const Change change = wish.change;
+  const std::string& name = wish.store;
   const auto found = std::ranges::find(map.stores, name, &MapStore::name);
   if (change == Change::kAdd) {
     const FileStore* const wished = file.find(name);
@@ -61,7 +75,12 @@ Result<void> apply(Map& map, const MapFile& file, Change change, const std::stri
   } else {
     found->weight = 0;
   }
-  return {};
+  // Too few stores are told of by validate().
+  std::size_t usable = 0;
+  for (const MapStore& store : map.stores)
+    usable += store.weight > 0 && store.membership != Membership::kLeaving ? 1U : 0U;
+  if (wish.domains == Domains::kMayBeFewer || usable < map.redundancy.width()) return {};
+  return domains_suffice(before, map);
 }
 
 }  // namespace
@@ -81,22 +100,22 @@ std::vector<std::string> folders_behind(const std::string& described) {
   return folders;
 }
 
-Result<Planned> plan_change(PlacementBackend& backend, const MapFile& file, Change change,
-                            const std::string& store) {
+Result<Planned> plan_change(PlacementBackend& backend, const MapFile& file,
+                            const WishedChange& wished) {
   const Map before = backend.view()->map();
   if (before.phase == Phase::kMoving) {
     return std::unexpected(Error(ErrorCode::kConflict, "a change of this placement is under way")
                                .with_hint("Finish it with backstay placement rebalance first."));
   }
-  MapStore joining{.name = store, .id = {}, .weight = 1, .domain = {}};
-  if (const FileStore* const wished = file.find(store)) {
-    joining.weight = wished->weight;
-    joining.domain = wished->domain;
+  MapStore joining{.name = wished.store, .id = {}, .weight = 1, .domain = {}};
+  if (const FileStore* const in_file = file.find(wished.store)) {
+    joining.weight = in_file->weight;
+    joining.domain = in_file->domain;
   }
   joining.membership = Membership::kJoining;
   backend.world().rng.fill(joining.id.bytes);
   Planned planned{.next = before};
-  TRY(apply(planned.next, file, change, store, joining));
+  TRY(apply(planned.next, file, wished, joining));
   planned.next.phase = Phase::kMoving;
   planned.next.losses_before_and_one = before.losses() + 1;
   TRY(validate(planned.next));
@@ -104,19 +123,20 @@ Result<Planned> plan_change(PlacementBackend& backend, const MapFile& file, Chan
   return planned;
 }
 
-Result<void> begin_change(PlacementBackend& backend, const MapFile& file, Change change,
-                          const std::string& store, const StoreWorld& world) {
-  TRY(plan_change(backend, file, change, store));
+Result<void> begin_change(PlacementBackend& backend, const MapFile& file,
+                          const WishedChange& wished, const StoreWorld& world) {
+  TRY(plan_change(backend, file, wished));
   MapStore joining;
-  const FileStore* const wished = file.find(store);
+  const std::string& store = wished.store;
+  const FileStore* const in_file = file.find(store);
   const std::vector<MapStore>& stores = backend.view()->map().stores;
   const bool is_new = std::ranges::find(stores, store, &MapStore::name) == stores.end();
-  if (change == Change::kAdd && is_new && wished != nullptr) {
+  if (wished.change == Change::kAdd && is_new && in_file != nullptr) {
     const std::unique_ptr<Backend> opened = TRY_DOING(
-        "opening the store " + store, open_backend(wished->url, OpenKind::kCreate, world));
-    joining = TRY(prepare_store(backend, *wished, *opened));
+        "opening the store " + store, open_backend(in_file->url, OpenKind::kCreate, world));
+    joining = TRY(prepare_store(backend, *in_file, *opened));
   }
-  return change_map(backend, [&](Map& map) { return apply(map, file, change, store, joining); });
+  return change_map(backend, [&](Map& map) { return apply(map, file, wished, joining); });
 }
 
 Result<UpkeepReport> replace_store(PlacementBackend& backend, const MapFile& file,

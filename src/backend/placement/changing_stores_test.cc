@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "backend/placement.h"
 #include "backend/placement/testing/many_stores_fixture.h"
 #include "backend/placement/upkeep.h"
 
@@ -133,6 +134,40 @@ TEST_F(ChangingStores, ARebalanceThatIsCutAnywhereIsGoneOnWith) {
     EXPECT_EQ(placement_status(*backend_)->incomplete, 0U);
     if (killed && killed->settled) break;
     ASSERT_LT(cut, 10'000);
+  }
+}
+
+TEST_F(ChangingStores, TheLastStoreOfAFailureDomainIsNotTakenOutUnasked) {
+  struct Case {
+    const char* layout;
+    const char* domains;
+    const char* says;
+  };
+  const Case cases[] = {
+      {"copies: 2", "hhg", "one failure domain would hold 2 of 2 copies"},
+      {"copies: 3", "hhgs", "one failure domain would hold 2 of 3 copies"},
+      {"shards: 2+1", "hhgs", "one failure domain would hold 2 of 2+1 shards"},
+  };
+  for (const Case& one : cases) {
+    const std::string_view domains = one.domains;
+    std::string text = std::string(one.layout) + "\nstores:\n";
+    for (std::size_t i = 0; i < domains.size(); ++i)
+      text += fmt::format("  s{0}: {{url: /s{0}, domain: {1}}}\n", i, domains[i]);
+    many_ = std::make_unique<ManyStores>("copies: 1", 1, clock_);
+    many_->set_file(text);
+    backend_ = many_->create();
+    for (const Change change : {Change::kRemove, Change::kDrain}) {
+      WishedChange wished{.change = change, .store = ManyStores::name_of(domains.size() - 1)};
+      const auto refused = plan_change(*backend_, many_->file(), wished);
+      ASSERT_EQ(code_of(refused), ErrorCode::kInvalidArgument) << one.domains;
+      EXPECT_TRUE(refused.error().message().contains(one.says)) << refused.error().message();
+      EXPECT_TRUE(refused.error().hint().contains("--fewer-domains"));
+      wished.domains = Domains::kMayBeFewer;
+      EXPECT_TRUE(plan_change(*backend_, many_->file(), wished).has_value());
+      // Another one of the same domain is left.
+      EXPECT_TRUE(
+          plan_change(*backend_, many_->file(), {.change = change, .store = "s0"}).has_value());
+    }
   }
 }
 

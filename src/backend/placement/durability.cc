@@ -93,7 +93,72 @@ StoreMask PlacementBackend::barrier_of_stores(const View& view, Troubles& troubl
     else
       former = true;
   });
+  tell_progress(view);
   return failed;
+}
+
+void PlacementBackend::know(KnownProgress shown, KnownProgress seen, std::set<std::string> notes) {
+  const MutexLock lock(mutex_);
+  shown_ = std::move(shown);
+  seen_ = std::move(seen);
+  seen_notes_ = std::move(notes);
+}
+
+void PlacementBackend::learn_progress(Store& store, const std::vector<std::string>& notes) {
+  for (const std::string& name : notes) {
+    {
+      const MutexLock lock(mutex_);
+      if (seen_notes_.contains(name)) continue;
+    }
+    const auto read = [&]() -> Result<KnownProgress> {
+      const Bytes bytes = TRY(TRY(store.reach())->get(name, kMapBytesMax));
+      return decode_seen(store.identity().placement, bytes);
+    };
+    const Result<KnownProgress> seen = read();
+    if (!seen) continue;
+    const MutexLock lock(mutex_);
+    learn(seen_, *seen);
+    seen_notes_.insert(name);
+  }
+}
+
+// What fails is no matter: then that a store is set back to before this may not be noticed.
+void PlacementBackend::tell_progress(const View& view) {
+  KnownProgress news;
+  for (const std::shared_ptr<Store>& store : view.stores()) {
+    const Store::News of_store = store->take_news();
+    if (of_store.durable) news[store->identity().store] = *of_store.durable;
+    learn_progress(*store, of_store.seen);
+  }
+  if (news.empty()) return;
+  KnownProgress known;
+  std::set<std::string> before;
+  {
+    const MutexLock lock(mutex_);
+    learn(seen_, news);
+    known = seen_;
+    before = seen_notes_;
+  }
+  for (const std::shared_ptr<Store>& store : view.stores())
+    store->expect(known[store->identity().store]);
+  std::uint64_t number = 1;
+  for (const std::string& name : before) number = std::max(number, number_of_seen(name) + 1);
+  if (known.size() > kSeenStoresMax / 2) {
+    std::erase_if(known, [&](const auto& one) {
+      const auto& stores = view.map().stores;
+      return std::ranges::find(stores, one.first, &MapStore::id) == stores.end();
+    });
+  }
+  const std::string name = seen_name(number, new_nonce(world_.rng));
+  const Bytes note = encode_seen(view.map().id, known);
+  at_once(members_of(view.all()), [&](unsigned i) {
+    const Result<Backend*> store = view.store(i).reach();
+    if (!store || !(*store)->put(name, note)) return;
+    for (const std::string& old : before) static_cast<void>((*store)->remove(old).has_value());
+  });
+  const MutexLock lock(mutex_);
+  for (const std::string& old : before) seen_notes_.erase(old);
+  seen_notes_.insert(name);
 }
 
 StoreMask PlacementBackend::flush(const View& view, Troubles& troubles) {

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 
 #include "backend/placement/opening.h"
 #include "backend/placement/placement_backend.h"
@@ -39,6 +40,7 @@ Result<Told> ask_store(Backend& store) {
   std::vector<std::uint64_t> versions;
   TRY(store.list("placement/", [&](const ObjectInfo& info) -> Result<void> {
     if (const auto version = version_of(info.name)) versions.push_back(*version);
+    told.notes.add(info.name);
     return {};
   }));
   std::ranges::sort(versions, std::greater());
@@ -57,15 +59,33 @@ struct AllTold {
   std::size_t away = 0;
   std::size_t unmarked = 0;  // belong to no placement yet
   Troubles troubles;
+  KnownProgress shown;               // by the stores of themselves
+  KnownProgress seen;                // by others
+  std::set<std::string> seen_notes;  // that say so
 };
+
+// What others saw of the stores. The same note lies in all of them, so each is read once; one that
+// cannot be read says nothing.
+void read_seen(Backend& store, const Told& told, AllTold& all) {
+  for (const std::string& name : told.notes.seen) {
+    if (all.seen_notes.contains(name)) continue;
+    const Result<Bytes> bytes = store.get(name, kMapBytesMax);
+    const auto seen = bytes ? decode_seen(told.identity->placement, *bytes)
+                            : Result<KnownProgress>(std::unexpected(bytes.error().clone()));
+    if (!seen) continue;
+    learn(all.seen, *seen);
+    all.seen_notes.insert(name);
+  }
+}
 
 Result<void> ask_all(const MapFile& file, const StoreOpener& open, const Clock& clock,
                      AllTold& all) {
   std::map<std::uint64_t, Map> maps;
   std::optional<PlacementId> id;
   for (const FileStore& store : file.stores) {
+    std::unique_ptr<Backend> backend;
     const auto ask = [&]() -> Result<Told> {
-      const std::unique_ptr<Backend> backend = TRY(open(store.name));
+      backend = TRY(open(store.name));
       return ask_store(*backend);
     };
     Result<Told> told = ask();
@@ -86,6 +106,9 @@ Result<void> ask_all(const MapFile& file, const StoreOpener& open, const Clock& 
               .with_hint("Check the URLs in the placement file."));
     }
     id = told->identity->placement;
+    all.shown[told->identity->store] = {.incarnation = told->identity->incarnation,
+                                        .count = told->notes.count()};
+    read_seen(*backend, *told, all);
     for (auto& [version, map] : told->maps) {
       if (map.id == *id) maps.emplace(version, std::move(map));
     }
@@ -190,6 +213,7 @@ Result<std::unique_ptr<PlacementBackend>> PlacementBackend::open(const MapFile& 
   }
   std::unique_ptr<PlacementBackend> backend(
       new PlacementBackend(std::move(open), std::move(what), std::move(world)));
+  backend->know(told.shown, told.seen, std::move(told.seen_notes));
   backend->use(std::move(*told.base));
   while (!TRY(backend->is_current(*backend->view()))) {
   }

@@ -6,6 +6,7 @@
 
 #include "backend/backend.h"
 #include "backend/placement/map.h"
+#include "backend/placement/progress.h"
 
 namespace backstay::backend::placement {
 
@@ -13,6 +14,7 @@ namespace backstay::backend::placement {
 struct Told {
   std::optional<Identity> identity;
   std::map<std::uint64_t, Map> maps;  // the last two
+  ProgressNotes notes = {};
 };
 Result<Told> ask_store(Backend& store);
 

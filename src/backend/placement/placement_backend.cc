@@ -113,6 +113,8 @@ void PlacementBackend::use(Map map) {
     }
     if (store == nullptr) {
       store = std::make_shared<Store>(wanted.name, identity_in(map, wanted), open_, world_.clock);
+      store->show(shown_[wanted.id]);
+      store->expect(seen_[wanted.id]);
     }
     stores.push_back(std::move(store));
   }
@@ -469,6 +471,10 @@ void PlacementBackend::sweep(const View& view, std::string_view prefix, const Li
 
 // ---- the whole
 
+void PlacementBackend::expect_transfers() {
+  for (const std::shared_ptr<Store>& store : view()->stores()) store->expect_transfers();
+}
+
 // The earliest, so that nothing seems older than it is.
 Result<Timestamp> PlacementBackend::store_time() {
   const std::shared_ptr<const View> now = view();
@@ -507,6 +513,9 @@ Capabilities PlacementBackend::capabilities() const {
     can.lists_at_once = can.lists_at_once && one.lists_at_once;
     can.over_network = can.over_network || one.over_network;
     can.server_time = can.server_time && one.server_time;
+    // Each transfer may ask every store for something.
+    if (one.transfers_max > 0 && (can.transfers_max == 0 || one.transfers_max < can.transfers_max))
+      can.transfers_max = one.transfers_max;
     // A block's hash is 1/4096 of it.
     const std::uint64_t most = one.object_bytes_max - one.object_bytes_max / 2048;
     if (most > 0 && (can.object_bytes_max == 0 || most < can.object_bytes_max))

@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <memory>
+#include <set>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -13,6 +14,7 @@
 #include "backend/placement/listing.h"
 #include "backend/placement/map_file.h"
 #include "backend/placement/part.h"
+#include "backend/placement/progress.h"
 #include "backend/placement/readers.h"
 #include "backend/placement/registers.h"
 #include "backend/placement/view.h"
@@ -48,6 +50,7 @@ class PlacementBackend final : public Backend {
   using Backend::put;
   Result<void> put(std::string_view name, std::span<const ByteView> pieces) override;
   Result<void> put_streamed(std::string_view name, const StreamedBytes& bytes) override;
+  void expect_transfers() override;
   Result<void> barrier() override;
   Result<void> adopt(std::string_view name) override;
   Result<void> adopt_names(std::string_view prefix) override;
@@ -88,6 +91,12 @@ class PlacementBackend final : public Backend {
         mending_(readers_, [this](const Noticed& noticed) { return mend(noticed); }) {}
 
   void use(Map map) EXCLUDES(mutex_);
+  // What the stores say of themselves and of each other, and the notes that it was read from.
+  void know(KnownProgress shown, KnownProgress seen, std::set<std::string> notes) EXCLUDES(mutex_);
+  // Tells all stores how far each is after its barrier.
+  void tell_progress(const View& view) EXCLUDES(mutex_);
+  // Reads notes of others that lie in the store. Those that may go when a later one says it all.
+  void learn_progress(Store& store, const std::vector<std::string>& notes) EXCLUDES(mutex_);
   // For reads of the repository, which notice what is to be mended.
   [[nodiscard]] Bulk mended(const View& view) {
     return {view, readers_, world_.mend == Mend::kWhatIsRead ? &mending_ : nullptr};
@@ -133,6 +142,9 @@ class PlacementBackend final : public Backend {
   std::unordered_map<std::string, std::uint64_t> sizes_ GUARDED_BY(mutex_);
   // Stores of earlier maps: what was put there needs its barrier, too.
   std::vector<std::shared_ptr<Store>> former_ GUARDED_BY(mutex_);
+  KnownProgress shown_ GUARDED_BY(mutex_);
+  KnownProgress seen_ GUARDED_BY(mutex_);
+  std::set<std::string> seen_notes_ GUARDED_BY(mutex_);
   Window window_ GUARDED_BY(mutex_);
   // Last: what their threads use goes after them.
   Readers readers_;

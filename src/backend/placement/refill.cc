@@ -75,23 +75,51 @@ Result<std::optional<Bytes>> whole_part(const View& view, const std::string& nam
   return std::optional<Bytes>();
 }
 
-// Of copies that say the same it does not matter whose was first.
-bool all_say_the_same(const View& view, unsigned store, const std::string& name) {
+// The store that is filled, which counts as away in the view.
+struct Filled {
+  const View& view;
+  const Bulk& bulk;
+  unsigned store;
+  Backend& opened;
+  OldDisk old_disk;
+};
+
+// The values that no tombstone names, as all others than the store have them. A removal that was
+// decided has left a tombstone on one of them, so none of these was removed. Nothing where one of
+// the others does not answer.
+std::optional<std::map<ValueId, StoreMask>> values_alive(const View& view, unsigned store,
+                                                         const std::string& name) {
   Troubles troubles;
   const Look look = Registers(view).look(name, Registers::Depth::kHeader, 0, troubles);
-  if ((look.answered | mask_of(store)) != view.all()) return false;
-  std::optional<crypto::Digest> hash;
-  for (const Look::Copy& copy : look.copies) {
-    if (!copy.whole) continue;
-    if (hash && *hash != copy.header.value.hash) return false;
-    hash = copy.header.value.hash;
-  }
-  return look.damaged() == 0 && hash.has_value();
+  if ((look.answered | mask_of(store)) != view.all() || look.damaged() != 0) return std::nullopt;
+  return look.values();
+}
+
+// Of copies that say the same it does not matter whose was first.
+bool all_say_the_same(const View& view, unsigned store, const std::string& name) {
+  const auto values = values_alive(view, store, name);
+  return values && !values->empty() && std::ranges::all_of(*values, [&](const auto& one) {
+           return one.first.hash == values->begin()->first.hash;
+         });
+}
+
+// Of several of which nobody can say whose counts: the one on the most stores, then on the first.
+std::optional<ValueId> chosen_value(const View& view, unsigned store, const std::string& name) {
+  const auto values = values_alive(view, store, name);
+  if (!values) return std::nullopt;
+  const auto most = std::ranges::max_element(*values, [](const auto& a, const auto& b) {
+    const unsigned n = count_of(a.second);
+    const unsigned m = count_of(b.second);
+    return n != m ? n < m : std::countr_zero(a.second) > std::countr_zero(b.second);
+  });
+  if (most == values->end()) return std::nullopt;
+  return most->first;
 }
 
 // Nothing: it is not there any more, or nothing of it is whole.
-Result<std::optional<Bytes>> part_for(const View& view, unsigned store, const std::string& name,
+Result<std::optional<Bytes>> part_for(const Filled& filled, const std::string& name,
                                       StoreMask holders, UpkeepReport& report) {
+  const auto& [view, bulk, store, opened, old_disk] = filled;
   const StoreMask others = holders & ~mask_of(store);
   std::optional<ValueId> value;
   if (kind_of(name) == Kind::kControl) {
@@ -100,27 +128,35 @@ Result<std::optional<Bytes>> part_for(const View& view, unsigned store, const st
     if (settled && !settled->there) return std::optional<Bytes>();
     if (settled) value = settled->header.value;
     const bool damaged = !settled && settled.error().code() == ErrorCode::kCorruption;
-    if (!settled && !damaged && !all_say_the_same(view, store, name))
-      return std::unexpected(settled.error().clone());
+    if (!settled && !damaged) {
+      const bool sure = all_say_the_same(view, store, name);
+      if (!sure && old_disk == OldDisk::kMayBeFound)
+        return std::unexpected(settled.error().clone());
+      value = chosen_value(view, store, name);
+      if (!value) return std::unexpected(settled.error().clone());
+    }
   }
   std::optional<Bytes> part = TRY(whole_part(view, name, others, value));
   if (!part) report.lost.push_back(name);
   return part;
 }
 
-bool belongs(const Bulk& bulk, unsigned store, const std::string& name) {
+// Bulk objects that it owns; and those of which the lost disk had a part because an owner was away,
+// or because it was not moved yet: without that, the next store that is lost may be one too many.
+bool belongs(const Filled& filled, const std::string& name, const Listed& listed) {
   if (kind_of(name) == Kind::kControl) return true;
-  const std::vector<unsigned> owners = bulk.owners_of(name);
-  return std::ranges::find(owners, store) != owners.end();
+  const std::vector<unsigned> owners = filled.bulk.owners_of(name);
+  if (std::ranges::find(owners, filled.store) != owners.end()) return true;
+  const StoreMask others = listed.stores & ~mask_of(filled.store);
+  return count_of(others) < filled.view.map().redundancy.width();
 }
 
-// The store that is filled, which counts as away in the view.
-struct Filled {
-  const View& view;
-  const Bulk& bulk;
-  unsigned store;
-  Backend& opened;
-};
+// What was stored anew, beside a tombstone that names what was there before.
+bool is_alive(const Filled& filled, const std::string& name) {
+  if (kind_of(name) == Kind::kBulk) return false;
+  const auto values = values_alive(filled.view, filled.store, name);
+  return values && !values->empty();
+}
 
 // A shard is no copy of what another store has.
 Result<void> fill_shard(const Filled& filled, const std::string& name, UpkeepReport& report) {
@@ -139,21 +175,24 @@ Result<void> fill_shard(const Filled& filled, const std::string& name, UpkeepRep
 
 Result<void> fill(const Filled& filled, const Listing& listing, const UpkeepOptions& options,
                   UpkeepReport& report) {
-  const auto& [view, bulk, store, opened] = filled;
+  const auto& [view, bulk, store, opened, old_disk] = filled;
   for (const auto& [name, tombstone] : listing.tombstones) {
     const std::optional<NamedBurial> burial = gathered_burial(view, name, tombstone.stores);
-    if (burial) TRY(put_durably(opened, name, encode_tombstone(burial->name, burial->values)));
+    // One that is stale must not be on so many stores that it looks like a removal.
+    if (!burial || is_alive(filled, burial->name)) continue;
+    TRY(put_durably(opened, name, encode_tombstone(burial->name, burial->values)));
   }
   for (const auto& [name, listed] : listing.objects) {
     if (options.stopped && options.stopped())
       return fail(ErrorCode::kCancelled, "stopped; run it again to go on");
     ++report.objects;
-    if (listing.tombstone_of(name) != nullptr || !belongs(bulk, store, name)) continue;
+    if (listing.tombstone_of(name) != nullptr && !is_alive(filled, name)) continue;
+    if (!belongs(filled, name, listed)) continue;
     if (kind_of(name) == Kind::kBulk && view.map().redundancy.data > 1) {
       TRY(fill_shard(filled, name, report));
       continue;
     }
-    const std::optional<Bytes> part = TRY(part_for(view, store, name, listed.stores, report));
+    const std::optional<Bytes> part = TRY(part_for(filled, name, listed.stores, report));
     if (!part) continue;
     TRY(put_durably(opened, name, *part));
     ++report.copies_put;
@@ -201,14 +240,23 @@ Result<void> all_can_be_said(const View& view, unsigned store) {
     if (kind_of(name) != Kind::kControl) continue;
     const Result<Settled> settled = Registers(view).settle(name, Registers::Depth::kHeader, 0);
     const bool said = settled || settled.error().code() == ErrorCode::kCorruption;
-    if (!said && !all_say_the_same(view, store, name))
-      return std::unexpected(settled.error().clone());
+    if (said || all_say_the_same(view, store, name)) continue;
+    const auto values = values_alive(view, store, name);
+    if (!values || values->empty()) return std::unexpected(settled.error().clone());
+    return std::unexpected(
+        Error(ErrorCode::kUnavailable,
+              fmt::format("two created {} at the same moment, and only the lost disk can say whose "
+                          "counts",
+                          name))
+            .with_hint("Where it will not be found again, run this with --lost-for-ever: then one "
+                       "of them is chosen."));
   }
   return {};
 }
 
 // The map says that the lost disk is the store no more, before anything is put on the new one.
-Result<void> begin_refill(PlacementBackend& backend, const std::string& name, Backend& opened) {
+Result<void> begin_refill(PlacementBackend& backend, const std::string& name, Backend& opened,
+                          OldDisk old_disk) {
   while (!TRY(backend.is_current(*backend.view()))) {
   }
   const std::shared_ptr<const View> before = backend.view();
@@ -216,7 +264,7 @@ Result<void> begin_refill(PlacementBackend& backend, const std::string& name, Ba
   TRY(all_others_are_there(*before, store));
   const Identity identity = identity_in(before->map(), before->map().stores[store]);
   if (TRY(look_at_place(opened, identity)) == Place::kBegun) return {};
-  TRY(all_can_be_said(*before, store));
+  if (old_disk == OldDisk::kMayBeFound) TRY(all_can_be_said(*before, store));
   TRY(renew_incarnation(backend, name));
   while (!TRY(backend.is_current(*backend.view()))) {
   }
@@ -230,7 +278,7 @@ Result<void> begin_refill(PlacementBackend& backend, const std::string& name, Ba
 
 Result<UpkeepReport> refill_store(PlacementBackend& backend, const std::string& name,
                                   Backend& opened, const UpkeepOptions& options) {
-  TRY(begin_refill(backend, name, opened));
+  TRY(begin_refill(backend, name, opened, options.old_disk));
   return backend.by_current_map([&](const View& view) -> Result<UpkeepReport> {
     const unsigned store = TRY(place_of(view, name));
     const Identity identity = identity_in(view.map(), view.map().stores[store]);
@@ -243,7 +291,7 @@ Result<UpkeepReport> refill_store(PlacementBackend& backend, const std::string& 
     if ((others_than(view, store) & ~listing.answered) != 0)
       return listing.troubles.failure("a store is filled anew when all others are there");
     const Bulk bulk = backend.bulk(view);
-    TRY(fill({view, bulk, store, opened}, listing, options, report));
+    TRY(fill({view, bulk, store, opened, options.old_disk}, listing, options, report));
     // Only what is durable may count, and only when all of it is there.
     TRY(opened.barrier());
     TRY(all_others_are_there(view, store));

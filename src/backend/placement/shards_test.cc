@@ -185,10 +185,10 @@ TEST_F(ManyShardsTest, ARepairMakesTheSamePartsAgain) {
   for (std::size_t i = 0; i < 7; ++i) before.push_back((*many_)[i].memory.objects());
   for (const std::size_t damaged : {0U, 3U}) {
     // One store lost all its parts, another has damaged ones.
-    MemoryBackend::Objects objects = before[damaged];
+    MemoryBackend::Objects objects = (*many_)[damaged].memory.objects();
     std::erase_if(objects, [](const auto& one) { return one.first.starts_with("data/"); });
     (*many_)[damaged].memory.set_objects(objects);
-    objects = before[5];
+    objects = (*many_)[5].memory.objects();
     for (auto& [name, bytes] : objects) {
       if (name.starts_with("data/")) bytes.back() ^= 1;
     }
@@ -200,7 +200,9 @@ TEST_F(ManyShardsTest, ARepairMakesTheSamePartsAgain) {
     EXPECT_TRUE(report->troubles.empty());
     EXPECT_GT(report->copies_damaged, 0U);
     // But for who made them first, in the parts of one that was created twice.
-    for (std::size_t i = 0; i < 7; ++i) EXPECT_TRUE((*many_)[i].memory.objects() == before[i]) << i;
+    for (std::size_t i = 0; i < 7; ++i)
+      EXPECT_TRUE(without_progress((*many_)[i].memory.objects()) == without_progress(before[i]))
+          << i;
   }
 }
 

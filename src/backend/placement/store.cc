@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "backend/placement/view.h"
 
 namespace backstay::backend::placement {
@@ -17,7 +19,7 @@ std::unexpected<Error> away(std::string_view name, const Error& why) {
 
 }  // namespace
 
-Result<void> check_identity(Backend& backend, const Identity& identity, std::string_view name) {
+Result<Identity> check_identity(Backend& backend, const Identity& identity, std::string_view name) {
   const Result<Bytes> stored = backend.get(kIdentityName, kMapBytesMax);
   if (!stored && stored.error().code() == ErrorCode::kNotFound) {
     return std::unexpected(
@@ -32,7 +34,7 @@ Result<void> check_identity(Backend& backend, const Identity& identity, std::str
   if (!found) return away(name, found.error());
   // One that was filled anew holds all that the map asked about decides, and the next map, too.
   const bool same = found->placement == identity.placement && found->store == identity.store;
-  if (same && found->incarnation >= identity.incarnation) return {};
+  if (same && found->incarnation >= identity.incarnation) return *found;
   if (same) {
     return std::unexpected(
         Error(ErrorCode::kUnavailable,
@@ -47,9 +49,66 @@ Result<void> check_identity(Backend& backend, const Identity& identity, std::str
           .with_hint("Check the URLs in the placement file."));
 }
 
-Result<std::unique_ptr<Backend>> Store::open() const {
+void Store::show(Progress shown) {
+  const MutexLock lock(mutex_);
+  shown_ = shown;
+}
+
+void Store::expect(Progress seen) {
+  const MutexLock lock(mutex_);
+  expected_ = std::max(expected_, seen);
+}
+
+Store::News Store::take_news() {
+  const MutexLock lock(mutex_);
+  return std::exchange(news_, {});
+}
+
+// The note with its last number says which store it is, too, so that one request is enough as a
+// rule.
+Result<void> Store::check(Backend& backend) {
+  Progress shown;
+  Progress expected;
+  {
+    const MutexLock lock(mutex_);
+    shown = shown_;
+    expected = expected_;
+  }
+  if (shown.count > 0 && shown >= expected && shown.incarnation >= identity_.incarnation) {
+    const Result<Bytes> note = backend.get(count_name(shown.count), kMapBytesMax);
+    const Result<Identity> found = note ? decode_identity(*note) : Result<Identity>(Identity{});
+    Identity wanted = identity_;
+    wanted.incarnation = shown.incarnation;
+    if (note && found && *found == wanted) return {};
+  }
+  const Identity found = TRY(check_identity(backend, identity_, name_));
+  if (shown == Progress{} && expected == Progress{}) return {};
+  return check_progress(backend, found.incarnation);
+}
+
+Result<void> Store::check_progress(Backend& backend, std::uint64_t incarnation) {
+  const Result<ProgressNotes> notes = list_progress(backend);
+  if (!notes) return away(name_, notes.error());
+  const Progress now{.incarnation = incarnation, .count = notes->count()};
+  const MutexLock lock(mutex_);
+  shown_ = now;
+  if (now >= expected_) return {};
+  Error error =
+      Error(ErrorCode::kUnavailable,
+            fmt::format("{} holds the store {} as it was some time ago: it lacks what it took "
+                        "since",
+                        backend.describe(), name_))
+          .with_hint(
+              "It was set back to an earlier state. Empty it and run backstay placement "
+              "replace.");
+  // Nor is what it has still there believed: it may have been removed.
+  if (opened_ != nullptr && !lost_) lost_ = error.clone();
+  return std::unexpected(std::move(error));
+}
+
+Result<std::unique_ptr<Backend>> Store::open() {
   std::unique_ptr<Backend> backend = TRY(open_(name_));
-  TRY(check_identity(*backend, identity_, name_));
+  TRY(check(*backend));
   return backend;
 }
 
@@ -79,8 +138,16 @@ Result<Backend*> Store::reach() {
 }
 
 Result<void> Store::is_itself() {
-  Backend* const backend = TRY(reach());
-  return check_identity(*backend, identity_, name_);
+  return check(*TRY(reach()));
+}
+
+void Store::expect_transfers() {
+  Backend* opened = nullptr;
+  {
+    const MutexLock lock(mutex_);
+    opened = opened_.get();
+  }
+  if (opened != nullptr) opened->expect_transfers();
 }
 
 void Store::touch_put(std::string_view name) {
@@ -98,8 +165,47 @@ void Store::forget_put(std::string_view name) {
   if (found != put_.end()) put_.erase(found);
 }
 
+// The number is put after what it covers, so that a store that has it has that, too. Numbers that
+// others put at the same time are passed by.
+Result<std::optional<Progress>> Store::count_on(Backend& backend) {
+  const ProgressNotes notes = TRY(list_progress(backend));
+  const auto incarnation = [&] {
+    const MutexLock lock(mutex_);
+    return std::max(shown_.incarnation, identity_.incarnation);
+  };
+  const auto seen_by_others = [&] {
+    const MutexLock lock(mutex_);
+    return expected_;
+  };
+  if (Progress{.incarnation = incarnation(), .count = notes.count()} < seen_by_others())
+    TRY(is_itself());
+  Identity identity = identity_;
+  identity.incarnation = incarnation();
+  Progress next{.incarnation = identity.incarnation, .count = notes.count() + 1};
+  constexpr int kTriesMax = 64;
+  for (int i = 0; i < kTriesMax; ++i, ++next.count) {
+    const Result<void> put = backend.put(count_name(next.count), encode_identity(identity));
+    const ErrorCode code = put ? ErrorCode::kAlreadyExists : put.error().code();
+    if (!put && code == ErrorCode::kAlreadyExists) continue;
+    if (!put && (code == ErrorCode::kNoSpace || code == ErrorCode::kPermissionDenied))
+      return std::optional<Progress>();
+    if (!put) return std::unexpected(put.error().clone());
+    for (const std::uint64_t old : notes.counts) {
+      if (old + kCountsKept < next.count)
+        static_cast<void>(backend.remove(count_name(old)).has_value());
+    }
+    const MutexLock lock(mutex_);
+    shown_ = next;
+    news_.seen = notes.seen;
+    return std::optional<Progress>(next);
+  }
+  return fail(ErrorCode::kUnavailable,
+              fmt::format("others put too many notes in the store {} at the same time", name_));
+}
+
 Result<void> Store::barrier_of(const std::set<std::string, std::less<>>& put) {
   Backend& backend = *TRY(reach());
+  const std::optional<Progress> counted = TRY(count_on(backend));
   TRY(backend.barrier());
   TRY(is_itself());
   for (const std::string& name : put) {
@@ -110,6 +216,10 @@ Result<void> Store::barrier_of(const std::set<std::string, std::less<>>& put) {
     return fail(ErrorCode::kUnavailable,
                 fmt::format("{} was stored there and is not there any more", name));
   }
+  if (!counted) return {};
+  const MutexLock lock(mutex_);
+  expected_ = std::max(expected_, *counted);
+  news_.durable = counted;
   return {};
 }
 

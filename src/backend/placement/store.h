@@ -16,6 +16,7 @@
 
 #include "backend/backend.h"
 #include "backend/placement/map.h"
+#include "backend/placement/progress.h"
 #include "base/mutex.h"
 #include "base/try.h"
 
@@ -71,9 +72,23 @@ class Store {
   // had; it is tried again every few seconds. Also once a barrier of it failed: what it was given
   // may be lost, though it still shows it, and nothing that it says counts for this client.
   Result<Backend*> reach() EXCLUDES(mutex_);
-  // Whether it still is: a disk may have been unmounted since. Asked after it said that something
-  // is not there, and before that counts.
+  // Whether it still is: a disk may have been unmounted since, or set back to an earlier state.
+  // Asked after it said that something is not there, and before that counts.
   Result<void> is_itself() EXCLUDES(mutex_);
+
+  // How far it was when it was asked last, and how far others saw it: with less it was set back.
+  void show(Progress shown) EXCLUDES(mutex_);
+  void expect(Progress seen) EXCLUDES(mutex_);
+  // What its last barrier made durable, once; and notes of what others were seen to have, which lie
+  // in it and were not taken yet.
+  struct News {
+    std::optional<Progress> durable;
+    std::vector<std::string> seen;
+  };
+  News take_news() EXCLUDES(mutex_);
+
+  // Backend::expect_transfers, where it is open.
+  void expect_transfers() EXCLUDES(mutex_);
 
   // Something was removed, or is to be made durable, that the next barrier is for.
   void touch() { touched_ = true; }
@@ -85,7 +100,11 @@ class Store {
   Result<void> barrier() EXCLUDES(mutex_);
 
  private:
-  Result<std::unique_ptr<Backend>> open() const;
+  Result<std::unique_ptr<Backend>> open() EXCLUDES(mutex_);
+  Result<void> check(Backend& backend) EXCLUDES(mutex_);
+  Result<void> check_progress(Backend& backend, std::uint64_t incarnation) EXCLUDES(mutex_);
+  // Puts the next number. Nothing where the store has no room for it.
+  Result<std::optional<Progress>> count_on(Backend& backend) EXCLUDES(mutex_);
   Result<void> barrier_of(const std::set<std::string, std::less<>>& put) EXCLUDES(mutex_);
 
   const std::string name_;
@@ -101,10 +120,14 @@ class Store {
   std::optional<Error> lost_ GUARDED_BY(mutex_);  // why its barrier failed
   std::set<std::string, std::less<>> put_ GUARDED_BY(mutex_);
   std::chrono::steady_clock::time_point failed_at_ GUARDED_BY(mutex_);
+  Progress shown_ GUARDED_BY(mutex_);
+  Progress expected_ GUARDED_BY(mutex_);
+  News news_ GUARDED_BY(mutex_);
 };
 
-// Whether `backend` is the store that `identity` says. unavailable when it is another, or none.
-Result<void> check_identity(Backend& backend, const Identity& identity, std::string_view name);
+// What `backend` says that it is, where it is the store that `identity` says. unavailable when it
+// is another, or none.
+Result<Identity> check_identity(Backend& backend, const Identity& identity, std::string_view name);
 
 // Calls fn(store) for each at the same time, and waits for all.
 template <typename Fn>

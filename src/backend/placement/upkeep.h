@@ -36,9 +36,14 @@ Result<PlacementStatus> placement_status(PlacementBackend& backend);
 enum class Doing : std::uint8_t { kDoIt, kDryRun };
 enum class Reading : std::uint8_t { kListings, kAllBytes };
 
+// Of a disk that is replaced: whether it may be found again. Where two created an object at the
+// same moment and both were killed, it may be the only one that says whose counts.
+enum class OldDisk : std::uint8_t { kMayBeFound, kLostForEver };
+
 struct UpkeepOptions {
   Doing doing = Doing::kDoIt;
   Reading reading = Reading::kListings;
+  OldDisk old_disk = OldDisk::kMayBeFound;
   // Asked now and then: whether to leave off. May be empty.
   std::function<bool()> stopped = {};
 };
@@ -74,7 +79,9 @@ bool take_over(const MapFile& file, Map& map);
 // answer is ever given by it that lacks something. What others store or remove meanwhile they do as
 // with any store that is away. All other stores must be there from beginning to end, or it is
 // `unavailable`: what only the lost one and an absent one had would be forgotten. Goes on where it
-// was cut. `opened` must be empty at first.
+// was cut. `opened` must be empty at first. An object of which only the lost disk can say whose
+// counts makes it `unavailable`, before anything is changed; with OldDisk::kLostForEver the one
+// that lies on the most stores counts from then on.
 Result<UpkeepReport> refill_store(PlacementBackend& backend, const std::string& name,
                                   Backend& opened, const UpkeepOptions& options);
 
