@@ -170,7 +170,12 @@ Result<bool> Bulk::remove_twin(std::string_view name, const PartsLook& seen, uns
   const unsigned index = seen.parts[store].header.index;
   for (const unsigned i : members_of(seen.whole() & ~mask_of(store))) {
     if (seen.parts[i].header.index != index) continue;
-    if (!read_whole_part(*TRY(view_.store(i).reach()), name)) continue;
+    Backend& other = *TRY(view_.store(i).reach());
+    if (!read_whole_part(other, name)) continue;
+    // That one may have been put a moment ago.
+    TRY(other.adopt(name));
+    view_.store(i).touch();
+    TRY(view_.store(i).barrier());
     TRY(TRY(view_.store(store).reach())->remove(name));
     view_.store(store).forget_put(name);
     return true;

@@ -50,6 +50,48 @@ TEST_F(ChangingStores, AStoreIsEmptiedAndTakenOut) {
   }
 }
 
+// Where one store more may be lost than the map before can do without.
+TEST_F(ChangingStores, WhatIsLeftNeedsNoneOfTheStoresThatLeft) {
+  make("copies: 3", 5);
+  fill(20);
+  take_out(0);
+  // Who settles the map is killed before anybody else is told so, and the next one goes on.
+  for (std::size_t i = 0; i < 5; ++i) {
+    (*many_)[i].before = [](std::string_view call, std::string_view name) -> Result<void> {
+      if (call == "put" && name == decided_name(3)) return fail(ErrorCode::kUnavailable, "killed");
+      return {};
+    };
+  }
+  EXPECT_EQ(code_of(rebalance_placement(*backend_, {})), ErrorCode::kUnavailable);
+  EXPECT_GT((*many_)[0].memory.objects().size(), 0U) << "it may still be needed";
+  for (std::size_t i = 0; i < 5; ++i) (*many_)[i].before = nullptr;
+  clock_.turn(10);
+  backend_ = many_->open().value();
+  ASSERT_TRUE(rebalance_placement(*backend_, {})->settled);
+  (*many_)[0].memory.set_objects({});
+  for (std::size_t one = 1; one < 5; ++one) {
+    for (std::size_t two = one + 1; two < 5; ++two) {
+      (*many_)[one].away = (*many_)[two].away = true;
+      const auto opened = many_->open();
+      ASSERT_TRUE(opened.has_value()) << opened.error().describe();
+      expect_all(**opened);
+      (*many_)[one].away = (*many_)[two].away = false;
+    }
+  }
+}
+
+// And a client that has the map of before is told, too.
+TEST_F(ChangingStores, WhoHasTheMapOfBeforeIsToldByThoseThatAreLeft) {
+  make("copies: 3", 5);
+  fill(5);
+  take_out(0);
+  const auto old = many_->open().value();
+  ASSERT_TRUE(rebalance_placement(*backend_, {})->settled);
+  (*many_)[1].away = (*many_)[2].away = true;
+  expect_all(*old);
+  EXPECT_EQ(old->view()->map().version, 3U);
+}
+
 TEST_F(ChangingStores, AStoreThatIsLostIsTakenOutAndItsCopiesAreMadeAnew) {
   make("copies: 2", 4);
   fill(60);

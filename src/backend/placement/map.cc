@@ -246,6 +246,10 @@ std::string map_name(std::uint64_t version) {
   return fmt::format("placement/map-{:010}", version);
 }
 
+std::string decided_name(std::uint64_t version) {
+  return fmt::format("placement/decided-{:010}", version);
+}
+
 Bytes encode_identity(const Identity& identity) {
   Bytes record;
   RecordWriter writer(record);

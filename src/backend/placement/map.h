@@ -83,6 +83,8 @@ Result<Map> decode_map(ByteView bytes);
 
 // "placement/map-0000000001"
 [[nodiscard]] std::string map_name(std::uint64_t version);
+// "placement/decided-0000000001": the map once more, put when it had been decided.
+[[nodiscard]] std::string decided_name(std::uint64_t version);
 
 // Which placement a store belongs to, and which of its stores it is: an empty disk in the place of
 // one that is not mounted is told by the absence of this object.

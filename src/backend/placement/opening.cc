@@ -11,11 +11,13 @@
 namespace backstay::backend::placement {
 namespace {
 
-std::optional<std::uint64_t> version_of(std::string_view name) {
-  constexpr std::string_view kStart = "placement/map-";
-  if (!name.starts_with(kStart) || name.size() != kStart.size() + 10) return std::nullopt;
+constexpr std::string_view kMaps = "placement/map-";
+constexpr std::string_view kDecided = "placement/decided-";
+
+std::optional<std::uint64_t> version_of(std::string_view name, std::string_view start) {
+  if (!name.starts_with(start) || name.size() != start.size() + 10) return std::nullopt;
   std::uint64_t version = 0;
-  for (const char c : name.substr(kStart.size())) {
+  for (const char c : name.substr(start.size())) {
     if (c < '0' || c > '9') return std::nullopt;
     version = version * 10 + static_cast<std::uint64_t>(c - '0');
   }
@@ -30,6 +32,12 @@ Result<Map> read_map(Backend& store, std::uint64_t version) {
 
 }  // namespace
 
+Result<Map> read_decided(Backend& store, const PlacementId& placement, std::uint64_t version) {
+  Map map = TRY(decode_map(TRY(store.get(decided_name(version), kMapBytesMax))));
+  if (map.id == placement && map.version == version) return map;
+  return fail(ErrorCode::kCorruption, "the note of a map that was decided is another's");
+}
+
 // The last two maps of a store are enough: who made the last knew that the one before was decided.
 Result<Told> ask_store(Backend& store) {
   Told told;
@@ -39,7 +47,9 @@ Result<Told> ask_store(Backend& store) {
   if (identity) told.identity = TRY(decode_identity(*identity));
   std::vector<std::uint64_t> versions;
   TRY(store.list("placement/", [&](const ObjectInfo& info) -> Result<void> {
-    if (const auto version = version_of(info.name)) versions.push_back(*version);
+    if (const auto version = version_of(info.name, kMaps)) versions.push_back(*version);
+    if (const auto version = version_of(info.name, kDecided))
+      told.decided = std::max(told.decided, *version);
     told.notes.add(info.name);
     return {};
   }));
@@ -78,9 +88,29 @@ void read_seen(Backend& store, const Told& told, AllTold& all) {
   }
 }
 
+// One that cannot be read says nothing: others have it, too.
+void learn_decided(Backend& store, const Told& told, std::optional<Map>& decided) {
+  if (told.decided <= (decided ? decided->version : 0)) return;
+  Result<Map> map = read_decided(store, told.identity->placement, told.decided);
+  if (map) decided = *std::move(map);
+}
+
+// The newest of which it is known that it was decided. Who made the last one knew that of the one
+// before; where stores left since it is known from the notes alone.
+std::optional<Map> base_of(std::map<std::uint64_t, Map>& maps, std::optional<Map> decided) {
+  if (maps.empty()) return decided;
+  const auto last = std::prev(maps.end());
+  const std::uint64_t noted = decided ? decided->version : 0;
+  if (last->second.given_up && last->first >= noted) return std::move(last->second);
+  const auto before = maps.find(last->first - 1);
+  std::optional<Map> base = std::move(before == maps.end() ? last->second : before->second);
+  return noted > base->version ? decided : base;
+}
+
 Result<void> ask_all(const MapFile& file, const StoreOpener& open, const Clock& clock,
                      AllTold& all) {
   std::map<std::uint64_t, Map> maps;
+  std::optional<Map> decided;
   std::optional<PlacementId> id;
   for (const FileStore& store : file.stores) {
     std::unique_ptr<Backend> backend;
@@ -109,18 +139,12 @@ Result<void> ask_all(const MapFile& file, const StoreOpener& open, const Clock& 
     all.shown[told->identity->store] = {.incarnation = told->identity->incarnation,
                                         .count = told->notes.count()};
     read_seen(*backend, *told, all);
+    learn_decided(*backend, *told, decided);
     for (auto& [version, map] : told->maps) {
       if (map.id == *id) maps.emplace(version, std::move(map));
     }
   }
-  if (maps.empty()) return {};
-  const auto last = std::prev(maps.end());
-  if (last->second.given_up) {
-    all.base = std::move(last->second);
-    return {};
-  }
-  const auto before = maps.find(last->first - 1);
-  all.base = before == maps.end() ? std::move(last->second) : std::move(before->second);
+  all.base = base_of(maps, std::move(decided));
   return {};
 }
 

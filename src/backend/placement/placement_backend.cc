@@ -6,6 +6,7 @@
 #include <atomic>
 
 #include "backend/placement/bulk.h"
+#include "backend/placement/opening.h"
 #include "base/try.h"
 
 namespace backstay::backend::placement {
@@ -60,6 +61,18 @@ class IndexedPieces {
   std::vector<std::uint64_t> begins_;
   std::uint64_t size_ = 0;
 };
+
+// Where any of the stores has a note that it was decided.
+std::optional<Map> noted_as_decided(const View& view, std::uint64_t version) {
+  for (const std::shared_ptr<Store>& store : view.stores()) {
+    const auto read = [&]() -> Result<Map> {
+      return read_decided(*TRY(store->reach()), view.map().id, version);
+    };
+    Result<Map> map = read();
+    if (map) return *std::move(map);
+  }
+  return std::nullopt;
+}
 
 }  // namespace
 
@@ -147,9 +160,17 @@ Result<bool> PlacementBackend::is_current(const View& view) {
   });
   if (!found && view.sees(answered)) return true;
   if (!found) return troubles.failure("too many stores are away to know which map holds");
-  const Settled settled = TRY(Registers(view).settle(next, Registers::Depth::kWhole, kMapBytesMax));
-  if (!settled.there) return true;
-  Map map = TRY(decode_map(settled.bytes));
+  const Result<Settled> settled =
+      Registers(view).settle(next, Registers::Depth::kWhole, kMapBytesMax);
+  if (!settled) {
+    // Stores of this map may have left since.
+    std::optional<Map> noted = noted_as_decided(view, view.map().version + 1);
+    if (!noted) return std::unexpected(settled.error().clone());
+    use(*std::move(noted));
+    return false;
+  }
+  if (!settled->there) return true;
+  Map map = TRY(decode_map(settled->bytes));
   if (map.id != view.map().id || map.version != view.map().version + 1)
     return fail(ErrorCode::kCorruption, "the next map is one of another placement");
   use(std::move(map));

@@ -318,7 +318,7 @@ TEST_F(ManyStoresTest, AnEmptyDiskTakesThePlaceOfOneThatWasLost) {
       return one.first.starts_with("placement/");
     };
     MemoryBackend::Objects after = (*many_)[1].memory.objects();
-    EXPECT_EQ(std::erase_if(after, of_the_placement), 3U);
+    EXPECT_EQ(std::erase_if(after, of_the_placement), 4U);
     std::erase_if(before, of_the_placement);
     EXPECT_TRUE(after == before);
     EXPECT_EQ(code_of(refill_store(*backend_, "s1", *opened, {})), ErrorCode::kAlreadyExists);

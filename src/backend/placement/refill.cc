@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "backend/placement/bulk.h"
+#include "backend/placement/deciding.h"
 #include "backend/placement/upkeep.h"
 #include "base/try.h"
 
@@ -242,7 +243,9 @@ Result<void> all_can_be_said(const View& view, unsigned store) {
     const bool said = settled || settled.error().code() == ErrorCode::kCorruption;
     if (said || all_say_the_same(view, store, name)) continue;
     const auto values = values_alive(view, store, name);
-    if (!values || values->empty()) return std::unexpected(settled.error().clone());
+    if (!values) return std::unexpected(settled.error().clone());
+    // A removal that was begun, and may have been decided: the new disk gets its tombstone.
+    if (values->empty()) continue;
     return std::unexpected(
         Error(ErrorCode::kUnavailable,
               fmt::format("two created {} at the same moment, and only the lost disk can say whose "
@@ -297,6 +300,11 @@ Result<UpkeepReport> refill_store(PlacementBackend& backend, const std::string& 
     TRY(all_others_are_there(view, store));
     if (!TRY(backend.is_current(view)))
       return fail(ErrorCode::kConflict, "the map changed meanwhile; run it again to go on");
+    if (!view.moving()) {
+      TRY(put_durably(opened, decided_name(view.map().version), encode_map(view.map())));
+      TRY(opened.barrier());
+      TRY(tell_decided(backend, view, mask_of(store)));
+    }
     TRY(opened.put(kIdentityName, encode_identity(identity)));
     TRY(opened.barrier());
     // Somebody may have replaced it once more while this one slept: then it is not the store.

@@ -200,6 +200,19 @@ TEST_F(Replaced, ATombstoneOfBeforeDoesNotHideWhatWasStoredAnew) {
   expect_all_without_any_one(3);
 }
 
+TEST_F(Replaced, ARemovalThatWasBegunIsNotInTheWay) {
+  make("copies: 2", 2);
+  fill(3);
+  // On one of two stores: whether it was decided only the lost disk knows.
+  const Bytes tombstone = encode_tombstone("snapshots/001", {});
+  ASSERT_TRUE((*many_)[0].memory.put(tombstone_name("snapshots/001"), tombstone).has_value());
+  ASSERT_TRUE(replace(1)->settled);
+  backend_ = many_->open().value();
+  EXPECT_EQ(code_of(backend_->get("snapshots/001", 100)), ErrorCode::kNotFound);
+  std::erase(names_, "snapshots/001");
+  expect_all(*backend_);
+}
+
 TEST_F(Replaced, WhoseValueCountsIsChosenWhenTheDiskIsLostForEver) {
   make("copies: 2", 3);
   fill(3);

@@ -237,6 +237,38 @@ TEST_F(ManyShardsTest, AStandInsPartGoesToTheOwnerThatIsBack) {
   expect_settled(4, 3);
 }
 
+// The owner that is back got the shard that its stand-in has; then the owner of another one is
+// lost, and those two are the owners of what is left.
+TEST_F(ManyShardsTest, TwoOfTheSameShardAreNotTakenForTwoShards) {
+  for (std::size_t away = 0; away < 4; ++away) {
+    for (std::size_t lost = 0; lost < 4; ++lost) {
+      if (lost == away) continue;
+      names_.clear();
+      large_.clear();
+      make("shards: 2+1", 4);
+      set_away(std::uint64_t{1} << away, 4);
+      backend_ = many_->open().value();
+      fill(8);
+      set_away(0, 4);
+      clock_.turn(10);
+      backend_ = many_->open().value();
+      ASSERT_TRUE(repair_placement(*backend_, {}).has_value());
+      set_away(std::uint64_t{1} << lost, 4);
+      clock_.turn(10);
+      ASSERT_TRUE(change_map(*backend_, [&](Map& map) -> Result<void> {
+                    map.stores[lost].membership = Membership::kLeaving;
+                    return {};
+                  }).has_value());
+      ASSERT_TRUE(rebalance_placement(*backend_, {})->settled);
+      for (std::size_t i = 0; i < 4; ++i) {
+        set_away(std::uint64_t{1} << lost | std::uint64_t{1} << i, 4);
+        expect_small(*many_->open().value());
+      }
+      set_away(0, 4);
+    }
+  }
+}
+
 TEST_F(ManyShardsTest, AnEmptyDiskTakesThePlaceOfOneThatWasLost) {
   make("shards: 3+2", 6);
   fill(20);
