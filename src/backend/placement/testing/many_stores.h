@@ -21,6 +21,8 @@ class PluggedStore {
   MemoryBackend memory;
   std::atomic<bool> away{false};
   std::atomic<bool> full{false};  // takes nothing, gives what it has
+  // How often its disk was taken out: who had it open before is told that it is gone.
+  std::atomic<int> disks_taken{0};
   // Called before each change; a failure is what the caller is told, and the change is not made.
   std::function<Result<void>(std::string_view call, std::string_view name)> before;
   std::function<void(std::string_view call, std::string_view name)> after;
@@ -28,7 +30,8 @@ class PluggedStore {
 
 class Plug final : public ForwardingBackend {
  public:
-  explicit Plug(PluggedStore& store) : ForwardingBackend(store.memory), store_(store) {}
+  explicit Plug(PluggedStore& store)
+      : ForwardingBackend(store.memory), store_(store), disk_(store.disks_taken) {}
   using Backend::put;
   Result<void> put(std::string_view name, std::span<const ByteView> pieces) override {
     TRY(plugged("put", name));
@@ -71,6 +74,7 @@ class Plug final : public ForwardingBackend {
  private:
   Result<void> plugged(std::string_view call, std::string_view name) {
     if (store_.away) return fail(ErrorCode::kUnavailable, "the plug was pulled");
+    if (store_.disks_taken != disk_) return fail(ErrorCode::kUnavailable, "the disk is gone");
     if (store_.before) TRY(store_.before(call, name));
     return {};
   }
@@ -79,6 +83,7 @@ class Plug final : public ForwardingBackend {
     return {};
   }
   PluggedStore& store_;
+  const int disk_;
 };
 
 class ManyStores {
