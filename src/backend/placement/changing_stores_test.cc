@@ -92,6 +92,28 @@ TEST_F(ChangingStores, WhoHasTheMapOfBeforeIsToldByThoseThatAreLeft) {
   EXPECT_EQ(old->view()->map().version, 3U);
 }
 
+// What was put under the map of before is found again under the next one.
+TEST_F(ChangingStores, WhatTooFewStoresHaveIsNotCalledStoredUnderTheNextMap) {
+  make("copies: 2", 2);
+  fill(3);
+  const auto old = many_->open().value();
+  ASSERT_TRUE(change_map(*backend_, [](Map&) -> Result<void> { return {}; }).has_value());
+  ASSERT_TRUE(rebalance_placement(*backend_, {})->settled);
+  (*many_)[1].away = true;
+  EXPECT_EQ(code_of(old->put("leases/a", as_bytes("leases/a"))), ErrorCode::kUnavailable);
+  (*many_)[1].away = false;
+  clock_.turn(10);
+  const Result<void> again = old->put("leases/a", as_bytes("leases/a"));
+  EXPECT_TRUE(again || again.error().code() == ErrorCode::kAlreadyExists);
+  names_.emplace_back("leases/a");
+  std::ranges::sort(names_);
+  for (std::size_t away = 0; away < 2; ++away) {
+    (*many_)[away].away = true;
+    expect_all(*many_->open().value());
+    (*many_)[away].away = false;
+  }
+}
+
 TEST_F(ChangingStores, AStoreThatIsLostIsTakenOutAndItsCopiesAreMadeAnew) {
   make("copies: 2", 4);
   fill(60);

@@ -304,7 +304,15 @@ Result<void> Registers::create(std::string_view name, const Made& made) const {
   for (int round = 0; round < kRoundsMax; ++round) {
     const Settled before = TRY(settle(name, Depth::kHeader, 0));
     if (before.entombed) TRY(open_tomb(name));
-    if (before.there && before.header.value == made.value) return {};
+    // Who reads may take the only value on R stores for the one that counts, and who stores may
+    // not: those stores may be lost.
+    if (before.there && before.header.value == made.value) {
+      const StoreMask others = view_.all() & ~before.holders;
+      if (view_.decides(before.holders)) return {};
+      if (view_.decides(before.holders | spread(name, made.value, before.holders, others)))
+        return {};
+      return fail(ErrorCode::kUnavailable, fmt::format("too few stores take {}", name));
+    }
     if (before.there)
       return fail(ErrorCode::kAlreadyExists, fmt::format("object {} is there already", name));
     Result<void> claimed = claim(name, made);
