@@ -16,7 +16,7 @@
 
 #include "base/mutex.h"
 #include "base/try.h"
-#include "io/readiness.h"
+#include "io/shared_wait.h"
 #include "mount/fuse_operations.h"
 
 namespace backstay::mount {
@@ -88,24 +88,21 @@ struct FuseServer::State {
   FuseContext context;
   fuse_session* session = nullptr;
   bool mounted = false;
-  std::stop_source ended;  // of the threads
-  // One thread waits for a request, the others answer those that it took: they take turns.
-  Mutex receiving;  // held while waiting for the kernel
+  io::WaitEnd ended;  // of the threads
   Mutex mutex;
   CondVar changed;
   std::size_t serving GUARDED_BY(mutex) = 0;
   std::vector<std::jthread> threads;
 
-  void serve() EXCLUDES(receiving);
-  bool receive(fuse_buf& buffer) EXCLUDES(receiving);
+  void serve(io::SharedWait wait);
+  bool receive(io::SharedWait& wait, fuse_buf& buffer) const;
 };
 
 // False when there will be no more requests.
-bool FuseServer::State::receive(fuse_buf& buffer) {
-  const MutexLock lock(receiving);
+bool FuseServer::State::receive(io::SharedWait& wait, fuse_buf& buffer) const {
   for (;;) {
     if (fuse.session_exited(session) != 0) return false;
-    if (!io::wait_readable(fuse.session_fd(session), ended.get_token())) return false;
+    if (!wait.wait()) return false;
     const int got = fuse.session_receive_buf(session, &buffer);
     if (got > 0) return true;
     if (got != -EINTR && got != -EAGAIN) {
@@ -115,9 +112,9 @@ bool FuseServer::State::receive(fuse_buf& buffer) {
   }
 }
 
-void FuseServer::State::serve() {
+void FuseServer::State::serve(io::SharedWait wait) {
   fuse_buf buffer{};
-  while (receive(buffer)) fuse.session_process_buf(session, &buffer);
+  while (receive(wait, buffer)) fuse.session_process_buf(session, &buffer);
   std::free(buffer.mem);
   const MutexLock lock(mutex);
   --serving;
@@ -139,8 +136,7 @@ Result<std::unique_ptr<FuseServer>> FuseServer::mount(FileTree& tree, const Opti
       .fuse = fuse,
       .options = options,
       .context = {.fuse = fuse, .tree = tree, .stop = std::move(stop), .report = std::move(report)},
-      .ended = {},
-      .receiving = {},
+      .ended = TRY(io::WaitEnd::make()),
       .mutex = {},
       .changed = {},
       .threads = {}});
@@ -163,10 +159,14 @@ Result<std::unique_ptr<FuseServer>> FuseServer::mount(FileTree& tree, const Opti
   // Whoever waits for requests must hear of the end, too.
   if (::fcntl(fuse.session_fd(now.session), F_SETFL, O_NONBLOCK) != 0)
     return fail_errno(errno, "setting up the connection to the kernel");
+  std::vector<io::SharedWait> waits;
+  for (std::size_t i = 0; i < options.threads; ++i)
+    waits.push_back(TRY(io::SharedWait::make(fuse.session_fd(now.session), now.ended)));
   const MutexLock lock(now.mutex);
-  for (std::size_t i = 0; i < options.threads; ++i) {
+  for (io::SharedWait& wait : waits) {
     ++now.serving;
-    now.threads.emplace_back([&now] { now.serve(); });
+    now.threads.emplace_back(
+        [&now, mine = std::move(wait)]() mutable { now.serve(std::move(mine)); });
   }
   return server;
 }
@@ -189,7 +189,7 @@ FuseServer::Ended FuseServer::unmount() {
   // may not do this; the library asks fusermount3 for them.
   const bool unmounted = ::umount2(state.options.target.c_str(), UMOUNT_NOFOLLOW) == 0;
   const bool busy = !unmounted && errno == EBUSY;
-  state.ended.request_stop();
+  state.ended.request();
   for (std::jthread& thread : state.threads) thread.join();
   state.threads.clear();
   // Takes it from its folder also where programs use it; does nothing when it is gone already.
