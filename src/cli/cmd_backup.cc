@@ -5,13 +5,13 @@
 #include <memory>
 #include <optional>
 
-#include "backend/placement.h"
 #include "base/try.h"
 #include "cli/commands.h"
 #include "cli/compression_option.h"
 #include "cli/console.h"
 #include "cli/copy_to_places.h"
 #include "cli/duration.h"
+#include "cli/exclusion_options.h"
 #include "cli/keep_parity.h"
 #include "cli/output_json.h"
 #include "cli/output_text.h"
@@ -159,13 +159,8 @@ Result<engine::OpenSource> choose_source(const Context& context, BackupArguments
   options.paths = TRY(all_paths(arguments, context.stop.get_token()));
   options.excludes = arguments.excludes.filter;
   // A backup of its own repository or cache would grow with every run.
-  options.never = backend::placement::folders_behind(repository.store().describe());
-  const std::string cache = cache_folder(context.options, context.environment);
-  if (!cache.empty()) options.never.push_back(cache);
-  const std::string state = state_folder(context.environment);
-  if (!state.empty()) options.never.push_back(state);
+  options.never = kept_folders(context, repository);
   if (!arguments.stage.folder.empty()) options.never.push_back(arguments.stage.folder);
-  for (std::string& place : folders_of_places(context)) options.never.push_back(std::move(place));
   const std::string current = TRY(io::current_directory());
   for (const std::string& place : options.never) {
     arguments.engine.places_left_out.push_back(snapshot::clean_path(place, current));
@@ -318,17 +313,7 @@ Result<ExitCode> run_backup(Context& context, BackupArguments& arguments) {
 }
 
 void append_source_options(std::vector<Option>& options, BackupArguments& to) {
-  append_pattern_options(options, "exclude", "-e,", to.excludes,
-                         "leave out what fits this pattern");
-  options.push_back(flag("--exclude-caches", to.source.exclude_caches,
-                         "leave out what is in folders with a CACHEDIR.TAG, the tag aside"));
-  options.push_back(
-      texts("--exclude-if-present", "NAME", to.source.exclude_if_present,
-            "leave out the content of folders that hold a file of this name, that file aside"));
-  options.push_back(
-      size("--exclude-larger-than", to.source.exclude_larger_than, "leave out larger files"));
-  options.push_back(flag("-x,--one-file-system", to.source.one_file_system,
-                         "stay on the file systems that the paths are on"));
+  append_exclusion_options(options, to.excludes, to.source);
   options.push_back(
       texts("--files-from", "FILE", to.files_from,
             "take paths from a file or - (standard input), one a line, patterns allowed"));
