@@ -33,6 +33,7 @@ namespace {
 
 struct RestoreArguments {
   std::string snapshot;
+  std::string at;  // a time, instead of the snapshot
   std::string target;
   SnapshotChoice choice;
   StageOptions stage;
@@ -307,7 +308,23 @@ Result<void> read_files_from(const Context& context, RestoreArguments& arguments
   return {};
 }
 
+// --at TIME is @TIME; what stands in the place of the snapshot is then only a part of it.
+Result<void> choose_by_time(RestoreArguments& arguments) {
+  if (arguments.at.empty()) {
+    return arguments.snapshot.empty() ? fail(ErrorCode::kInvalidArgument, "SNAP is missing")
+                                      : Result<void>();
+  }
+  if (!arguments.snapshot.empty() && !arguments.snapshot.starts_with(":/")) {
+    return std::unexpected(
+        Error(ErrorCode::kInvalidArgument, "a snapshot is named and --at says another way")
+            .with_hint("With --at give nothing, or the part that is wanted: ':/home/ann'."));
+  }
+  arguments.snapshot = "@" + arguments.at + arguments.snapshot;
+  return {};
+}
+
 Result<ExitCode> run_restore(Context& context, RestoreArguments& arguments) {
+  TRY(choose_by_time(arguments));
   TRY(refuse_contradictions(arguments));
   TRY(read_files_from(context, arguments));
   return read_from_places(context,
@@ -339,6 +356,9 @@ std::vector<Option> restore_options(RestoreArguments& to) {
       place("-t,--target", "DIR", to.target, "restore into this folder, made when it is missing");
   target.required = true;
   std::vector<Option> options{std::move(target)};
+  options.push_back(place("--at", "TIME", to.at,
+                          "the newest snapshot that began at this time or before, instead of SNAP: "
+                          "'2026-11-21 10:30:05', '2h ago'; ':/home/ann' then says which part"));
   append_pattern_options(options, "include", "-i,", to.includes,
                          "restore only what fits this pattern");
   append_pattern_options(options, "exclude", "-e,", to.excludes,
@@ -413,10 +433,12 @@ Command restore_command() {
                     "What that would do"},
                    {"backstay restore latest -t /srv --validate --check-command /srv/verify",
                     "And look whether it is as it should be"},
+                   {"backstay restore --at 2026-11-21T10:30:05Z :/home/ann -t /tmp/back",
+                    "One folder as it was at a moment"},
                    {"backstay restore 1a2b3c4d -t /tmp/back --include '*.odt'", "Some files"}},
       .arguments = {{.name = "SNAP[:SUBPATH]",
                      .help = "id or at least 8 digits of it, latest, latest~N, or @TIME",
-                     .arity = Arity::kOne,
+                     .arity = Arity::kOptional,
                      .set = set_snapshot}},
       .options = restore_options(*arguments),
       .run = [arguments](Context& context) { return run_restore(context, *arguments); }};

@@ -22,6 +22,10 @@ enum class Cutting : std::uint8_t {
   kFixed,
 };
 
+// A file that is gone by the time it is read: trouble, as a rule, but not where somebody watches
+// the files and will be told that it went. The paths of the series must be there in any case.
+enum class Vanishing : std::uint8_t { kIsReported, kIsNormal };
+
 struct BackupOptions {
   snapshot::BackupType type = snapshot::BackupType::kIncremental;
   std::vector<std::string> paths;  // recorded in the snapshot; with host they name the series
@@ -42,6 +46,7 @@ struct BackupOptions {
   std::function<Result<void>(const snapshot::Snapshot&)> accept;
   std::optional<repo::Compression> compression;
   Cutting cutting = Cutting::kAuto;
+  Vanishing vanishing = Vanishing::kIsReported;
   bool dry_run = false;
   bool skip_if_unchanged = false;
   std::size_t threads = 0;         // 0: one a processor

@@ -48,6 +48,19 @@ TEST_F(BackupInTrouble, ThatCouldNotReadAFileIsPartial) {
   expect_holds_the_tree(next);
 }
 
+TEST_F(BackupInTrouble, IsWholeWithoutWhatVanishedWhereThatIsNormal) {
+  tree_.node("/etc/small").fails_to_open = ErrorCode::kNotFound;
+  tree_.node("/home/user/text").fails_in_walk = ErrorCode::kNotFound;
+  BackupOptions options = backup_options();
+  options.vanishing = Vanishing::kIsNormal;
+  const BackupReport report = backup_well(options);
+  ASSERT_TRUE(report.id);
+  EXPECT_EQ(report.snapshot.status, Status::kComplete);
+  EXPECT_FALSE(contents_of_stored(*report.id).contains("/etc/small"));
+  tree_.add_file("/etc/empty", noise(10, 1)).fails_to_open = ErrorCode::kPermissionDenied;
+  EXPECT_EQ(backup_well(options).snapshot.stats.errors, 1U);
+}
+
 TEST_F(BackupInTrouble, RecordsTheFirstHundredErrors) {
   for (int i = 0; i < 250; ++i) {
     tree_.add_file("/bad/" + std::to_string(i), noise(10, 1)).fails_to_open =

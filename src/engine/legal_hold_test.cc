@@ -73,7 +73,9 @@ class LegalHold : public PruneFixture {
   }
   [[nodiscard]] std::size_t held_objects() {
     std::size_t held = 0;
-    for (const auto& [name, bytes] : memory_.objects()) held += is_held(name) ? 1 : 0;
+    for (const auto& [name, bytes] : memory_.objects()) {
+      if (is_held(name)) ++held;
+    }
     return held;
   }
 

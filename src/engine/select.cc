@@ -14,6 +14,7 @@ namespace backstay::engine {
 namespace {
 
 constexpr std::size_t kPrefixMin = 8;
+constexpr std::uint32_t kLastNano = 999'999'999;
 
 Error no_such_snapshot(std::string_view which) {
   return Error(ErrorCode::kNotFound, fmt::format("no snapshot fits '{}'", which))
@@ -102,7 +103,9 @@ Result<repo::StoredSnapshot> select_snapshot(const std::vector<repo::StoredSnaps
     return *candidates[candidates.size() - 1 - *back];
   }
   if (which.starts_with('@')) {
-    const Timestamp at = TRY(parse_time(which.substr(1), now));
+    Timestamp at = TRY(parse_time(which.substr(1), now));
+    // Times are shown without what is less than a second: whoever gives one back means all of it.
+    if (at.nanos == 0) at.nanos = kLastNano;
     for (auto it = candidates.rbegin(); it != candidates.rend(); ++it) {
       if ((*it)->snapshot.started <= at) return **it;
     }

@@ -3,6 +3,7 @@
 #include <grp.h>
 #include <pwd.h>
 
+#include <algorithm>
 #include <functional>
 #include <thread>
 
@@ -91,6 +92,9 @@ Result<void> BackupRun::check_failure() {
 }
 
 void BackupRun::report(const std::string& path, const Error& error) {
+  const bool vanished = error.code() == ErrorCode::kNotFound &&
+                        std::ranges::find(options_.paths, path) == options_.paths.end();
+  if (vanished && options_.vanishing == Vanishing::kIsNormal) return;
   const std::string shown = snapshot::shortened(path);
   {
     const MutexLock lock(mutex_);
