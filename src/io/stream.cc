@@ -45,6 +45,15 @@ Result<std::size_t> read_stream(int fd, MutableByteView out, const std::stop_tok
   }
 }
 
+Result<std::size_t> read_available(int fd, MutableByteView out) {
+  for (;;) {
+    const ssize_t got = ::read(fd, out.data(), out.size());
+    if (got >= 0) return static_cast<std::size_t>(got);
+    if (errno == EAGAIN) return 0U;
+    if (errno != EINTR) return fail_io(errno, "reading");
+  }
+}
+
 Result<Bytes> read_whole_stream(int fd, std::uint64_t size_max, const std::stop_token& stop) {
   Bytes out;
   // A short secret is not moved, so that its owner can wipe all there is of it.

@@ -16,6 +16,8 @@ namespace backstay::io {
 [[nodiscard]] bool is_readable(int fd);
 // At least one byte; 0 at the end.
 Result<std::size_t> read_stream(int fd, MutableByteView out, const std::stop_token& stop);
+// What is there already, of a descriptor that does not block: 0 when there is nothing.
+Result<std::size_t> read_available(int fd, MutableByteView out);
 // Everything up to the end; invalid_argument when it is more than `size_max`.
 Result<Bytes> read_whole_stream(int fd, std::uint64_t size_max, const std::stop_token& stop);
 // The same by path, which may be that of a FIFO that nobody writes to yet.

@@ -14,8 +14,9 @@ namespace backstay::io {
 
 class TemporaryFolder {
  public:
-  TemporaryFolder() {
-    const char* const base = std::getenv("TMPDIR");
+  TemporaryFolder() : TemporaryFolder(std::getenv("TMPDIR")) {}
+  // In another folder than the one that tests use.
+  explicit TemporaryFolder(const char* base) {
     path_ = std::string(base != nullptr && *base != '\0' ? base : "/tmp") + "/backstay-test-XXXXXX";
     if (::mkdtemp(path_.data()) == nullptr) ADD_FAILURE() << "no folder for the test at " << path_;
   }
