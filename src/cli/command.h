@@ -69,6 +69,8 @@ struct Context {
   std::stop_source stop;
   // Where the repository is a place of a set (cli/place_set.h); null otherwise.
   const InSet* in_set = nullptr;
+  // The signal that asked to stop; 0 while none did. Empty: nobody listens for signals.
+  std::function<int()> stop_signal = {};
 };
 
 }  // namespace backstay::cli

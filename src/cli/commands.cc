@@ -6,6 +6,7 @@ Program make_program(GlobalOptions& options) {
   Program program{.options = global_option_table(options), .commands = {}};
   program.commands.push_back(init_command());
   program.commands.push_back(backup_command());
+  program.commands.push_back(watch_command());
   program.commands.push_back(restore_command());
   program.commands.push_back(restores_command());
   program.commands.push_back(rollback_command());

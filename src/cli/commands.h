@@ -44,6 +44,7 @@ Command schedule_command();
 Command lease_command();
 Command self_test_command();
 Command version_command();
+Command watch_command();
 Command completion_command();
 Command help_command();
 

@@ -4,6 +4,8 @@
 
 #include <charconv>
 
+#include "base/try.h"
+
 namespace backstay::cli {
 namespace {
 
@@ -47,6 +49,20 @@ Result<std::chrono::seconds> parse_duration(std::string_view text) {
   return std::unexpected(
       Error(ErrorCode::kInvalidArgument, fmt::format("'{}' is not a span of time", text))
           .with_hint("Write a number and a unit, for example 30m or 1h30m."));
+}
+
+Result<std::chrono::milliseconds> parse_short_duration(std::string_view text) {
+  if (!text.ends_with("ms")) return TRY(parse_duration(text));
+  constexpr std::int64_t kCountMax = 1'000'000;
+  std::int64_t count = 0;
+  const std::string_view digits = text.substr(0, text.size() - 2);
+  const char* const last = digits.data() + digits.size();
+  const auto [end, error] = std::from_chars(digits.data(), last, count);
+  if (error == std::errc{} && end == last && count > 0 && count <= kCountMax)
+    return std::chrono::milliseconds(count);
+  return std::unexpected(
+      Error(ErrorCode::kInvalidArgument, fmt::format("'{}' is not a span of time", text))
+          .with_hint("Write a number and a unit, for example 500ms or 2s."));
 }
 
 }  // namespace backstay::cli

@@ -12,4 +12,7 @@ namespace backstay::cli {
 // than zero.
 Result<std::chrono::seconds> parse_duration(std::string_view text);
 
+// The same, or a whole number of milliseconds: "500ms".
+Result<std::chrono::milliseconds> parse_short_duration(std::string_view text);
+
 }  // namespace backstay::cli

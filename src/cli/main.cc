@@ -158,6 +158,7 @@ ExitCode main_of(const std::vector<std::string>& words) {
     }
   }
   Context context{program, options, environment, console, clock, rng, stop};
+  context.stop_signal = [&watch] { return (*watch)->first_signal(); };
   return finish(console, run(context, parsed));
 }
 

@@ -134,7 +134,8 @@ PlaceContext::PlaceContext(const InSet& in_set)
                            .clock = in_set.given.clock,
                            .rng = in_set.given.rng,
                            .stop = in_set.given.stop,
-                           .in_set = &in_set_});
+                           .in_set = &in_set_,
+                           .stop_signal = in_set.given.stop_signal});
 }
 
 PlaceContext::PlaceContext(const InSet& in_set, const Place& place)

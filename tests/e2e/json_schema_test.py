@@ -13,6 +13,7 @@ import unittest
 import jsonschema
 import program
 import restic_key
+import watch_test
 
 FOLDER = program.TESTS.parent / "docs/json"
 SCHEMAS = {path.name.split(".")[0]: json.loads(path.read_text())
@@ -273,6 +274,28 @@ class JsonLines(program.ProgramTest):
         backup.stdout, backup.stderr = said + out, err
         self.validate("backup", program.Result(backup, "backup --stdin"))
         self.assert_seen(("lease", "lease"), ("backup", "status"), ("backup", "summary"))
+
+    def test_lines_of_watching(self):
+        self.init()
+        self.fill(3)
+        for number in range(2):
+            self.run_for(0, "backup", "--tag", "continuous", "--description", str(number),
+                         self.source)
+        (self.source / "new").write_bytes(b"so that the first line is a snapshot")
+        watch = watch_test.Watching(self, "--keep-within-yearly", "1y")
+        watch.wait_for("thinned")
+        self.repository.rename(self.folder / "away")
+        (self.source / "new").write_bytes(b"while it was away")
+        watch.wait_for("failed")
+        (self.folder / "away").rename(self.repository)
+        watch.wait_for("snapshot")
+        watch.stop()
+        for line in watch.kept:
+            VALIDATORS["watch"][line["type"]].validate(line)
+            jsonschema.Draft202012Validator(SCHEMAS["watch"]).validate(line)
+            self.seen.add(("watch", line["type"]))
+        self.assert_seen(("watch", "watching"), ("watch", "snapshot"), ("watch", "failed"),
+                         ("watch", "thinned"), ("watch", "summary"))
 
     def test_lines_of_restores_that_are_rolled_back(self):
         self.init()
