@@ -527,7 +527,7 @@ class JsonLines(program.ProgramTest):
             "append-only": ["status"], "repo": ["probe"], "stage": ["send", "nowhere"],
             "store": ["serve", "/nowhere"], "version": ["more"],
             "completion": ["csh"], "help": ["nothing"], "config": ["show"], "run": ["nothing"],
-            "schedule": ["show"]}
+            "schedule": ["show"], "watch": ["/nowhere"]}
         self.assertEqual(sorted(failures), sorted(SCHEMAS))
         for command, arguments in failures.items():
             result = self.run_any("--json", command, *arguments)
