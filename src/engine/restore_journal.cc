@@ -6,6 +6,7 @@
 #include <charconv>
 #include <utility>
 
+#include "base/base64.h"
 #include "base/try.h"
 #include "json/json.h"
 #include "json/reader.h"
@@ -179,6 +180,7 @@ Result<RestoreRecord> decode_record(std::string_view text) {
   std::string step;
   std::string started;
   std::string ended;
+  std::string exact;  // the repository, where it is no text
   std::uint64_t version = 0;
   std::uint64_t validated = 0;
   std::int64_t check_exit = 0;
@@ -191,6 +193,7 @@ Result<RestoreRecord> decode_record(std::string_view text) {
       {"ended", &ended},
       {"repository_id", &record.repository_id},
       {"repository", &record.repository},
+      {"repository_bytes", &exact},
       {"snapshot", &record.snapshot},
       {"safety", &record.safety}};
   const std::pair<std::string_view, std::uint64_t*> numbers[] = {
@@ -228,6 +231,10 @@ Result<RestoreRecord> decode_record(std::string_view text) {
   record.step = TRY(step_of(step));
   record.started = TRY(time_of(started));
   if (!ended.empty()) record.ended = TRY(time_of(ended));
+  if (exact.empty()) return record;
+  const auto bytes = from_base64(exact);
+  if (!bytes) return no_record("has no proper repository");
+  record.repository = as_text(*bytes);
   return record;
 }
 

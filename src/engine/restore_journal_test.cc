@@ -65,7 +65,7 @@ TEST_F(RestoreJournalTest, KeepsEveryFieldOfARecord) {
                        .started = {1'700'000'000, 1},
                        .ended = Timestamp{1'700'000'001, 2},
                        .repository_id = "aa",
-                       .repository = "/r",
+                       .repository = "/r \xff",
                        .snapshot = "bb",
                        .safety = "cc",
                        .files_restored = 1,
@@ -79,6 +79,7 @@ TEST_F(RestoreJournalTest, KeepsEveryFieldOfARecord) {
   const auto again = decode_record(text);
   ASSERT_TRUE(again.has_value()) << again.error().describe();
   EXPECT_EQ(encode_record(*again), text);
+  EXPECT_EQ(again->repository, record.repository);
   EXPECT_EQ(again->ended, record.ended);
   EXPECT_EQ(again->check_exit, 7);
 }
