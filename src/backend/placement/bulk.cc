@@ -224,6 +224,7 @@ Result<void> Bulk::remove(std::string_view name) const {
   Mutex mutex;
   at_once(members_of(view_.all()), [&](unsigned i) {
     const auto take = [&]() -> Result<void> {
+      view_.store(i).give_up(name);
       TRY(TRY(view_.store(i).reach())->remove(name));
       return view_.store(i).is_itself();
     };

@@ -75,6 +75,7 @@ Result<void> Bulk::drop_damaged(std::string_view name, const PartsLook& seen, St
   if (now.tombstones != 0 || (now.indices_on(now.whole() & ~damaged) & whole) != whole)
     return fail(ErrorCode::kConflict, fmt::format("{} changed while it was read", name));
   for (const unsigned i : members_of(bad)) {
+    view_.store(i).give_up(name);
     TRY(TRY(view_.store(i).reach())->remove(name));
     view_.store(i).forget_put(name);
   }
@@ -176,6 +177,7 @@ Result<bool> Bulk::remove_twin(std::string_view name, const PartsLook& seen, uns
     TRY(other.adopt(name));
     view_.store(i).touch();
     TRY(view_.store(i).barrier());
+    view_.store(store).give_up(name);
     TRY(TRY(view_.store(store).reach())->remove(name));
     view_.store(store).forget_put(name);
     return true;

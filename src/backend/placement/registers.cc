@@ -236,6 +236,7 @@ StoreMask Registers::displace(std::string_view name, const ValueId& winner, cons
       const Look::Copy copy = TRY(look_at_header(store, name));
       if (!copy.whole || copy.header.value == winner || !look.begun->is_fresh())
         return fail(ErrorCode::kConflict, "something else by now");
+      view_.store(i).give_up(name);
       TRY(store.remove(name));
       view_.store(i).forget_put(name);
       return {};

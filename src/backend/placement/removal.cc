@@ -129,6 +129,7 @@ StoreMask Registers::remove_copies(std::string_view name, const Look& seen, Stor
       if (copy.whole && !seen.found().contains(copy.header.value)) return false;
       if (beside == Beside::kTombstone && !TRY(read_burial(store, name)).stands) return false;
       if (!begun.is_fresh()) return false;
+      view_.store(i).give_up(name);
       TRY(store.remove(name));
       view_.store(i).forget_put(name);
       return true;

@@ -158,6 +158,14 @@ void Store::touch_put(std::string_view name) {
   touched_ = true;  // after it, so that no barrier that has it not to look after unsets this
 }
 
+void Store::give_up(std::string_view name) {
+  const MutexLock lock(mutex_);
+  for (auto* const names : {&put_, &looked_after_}) {
+    const auto found = names->find(name);
+    if (found != names->end()) names->erase(found);
+  }
+}
+
 void Store::forget_put(std::string_view name) {
   touched_ = true;
   const MutexLock lock(mutex_);
@@ -213,6 +221,8 @@ Result<void> Store::barrier_of(const std::set<std::string, std::less<>>& put) {
     if (there) continue;
     if (there.error().code() != ErrorCode::kNotFound) return std::unexpected(there.error().clone());
     if (backend.head(tombstone_name(name))) continue;  // removed since
+    const MutexLock lock(mutex_);
+    if (!looked_after_.contains(name)) continue;  // the same, by this client
     return fail(ErrorCode::kUnavailable,
                 fmt::format("{} was stored there and is not there any more", name));
   }
@@ -229,11 +239,13 @@ Result<void> Store::barrier() {
   {
     const MutexLock lock(mutex_);
     put.swap(put_);
+    looked_after_.insert(put.begin(), put.end());
   }
   const Result<void> done = barrier_of(put);
-  if (done) return {};
-  touched_ = true;
+  if (!done) touched_ = true;
   const MutexLock lock(mutex_);
+  for (const std::string& name : put) looked_after_.erase(name);
+  if (done) return {};
   if (!lost_) {
     lost_ =
         Error(ErrorCode::kUnavailable,

@@ -95,6 +95,8 @@ class Store {
   // `name` was put; and it is no matter any more, because it was removed again.
   void touch_put(std::string_view name) EXCLUDES(mutex_);
   void forget_put(std::string_view name) EXCLUDES(mutex_);
+  // It is about to be removed: a barrier that is under way misses it no more.
+  void give_up(std::string_view name) EXCLUDES(mutex_);
   // What was touched so far is durable, it is the store that it should be, and what was put is
   // there: not in the folder below a mount point to which the disk has come back since.
   Result<void> barrier() EXCLUDES(mutex_);
@@ -119,6 +121,8 @@ class Store {
   std::optional<Error> failure_ GUARDED_BY(mutex_);
   std::optional<Error> lost_ GUARDED_BY(mutex_);  // why its barrier failed
   std::set<std::string, std::less<>> put_ GUARDED_BY(mutex_);
+  // Of those that barriers under way took from it: what nobody removes meanwhile.
+  std::set<std::string, std::less<>> looked_after_ GUARDED_BY(mutex_);
   std::chrono::steady_clock::time_point failed_at_ GUARDED_BY(mutex_);
   Progress shown_ GUARDED_BY(mutex_);
   Progress expected_ GUARDED_BY(mutex_);

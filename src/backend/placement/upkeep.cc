@@ -114,6 +114,7 @@ void Pass::remove_copies(const std::string& name, StoreMask stores) {
   if (dry()) return;
   for (const unsigned i : members_of(stores)) {
     const Result<Backend*> store = view_.store(i).reach();
+    view_.store(i).give_up(name);
     const Result<void> gone = store ? (*store)->remove(name) : Result<void>();
     if (!store || !gone)
       trouble(fmt::format("{} stays on {}", name, view_.store(i).name()));
