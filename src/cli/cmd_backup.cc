@@ -1,6 +1,5 @@
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <chrono>
 #include <memory>
 #include <optional>
@@ -29,6 +28,7 @@
 #include "io/machine.h"
 #include "io/stream.h"
 #include "json/json.h"
+#include "snapshot/clean_paths.h"
 #include "snapshot/tree_key.h"
 #include "source/file_source.h"
 #include "source/stream_source.h"
@@ -107,12 +107,7 @@ Result<std::vector<std::string>> all_paths(BackupArguments& arguments,
   std::vector<std::string> given = arguments.paths;
   given.insert(given.end(), arguments.listed->begin(), arguments.listed->end());
   if (given.empty()) return fail(ErrorCode::kInvalidArgument, "the lists name nothing to back up");
-  const std::string current = TRY(io::current_directory());
-  for (std::string& path : given) path = snapshot::clean_path(path, current);
-  std::ranges::sort(given);
-  const auto repeated = std::ranges::unique(given);
-  given.erase(repeated.begin(), repeated.end());
-  return given;
+  return snapshot::clean_paths(std::move(given), TRY(io::current_directory()));
 }
 
 // People who give a link often mean what it leads to. Lists may name thousands on purpose, so only

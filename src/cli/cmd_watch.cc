@@ -1,6 +1,6 @@
-#include <algorithm>
 #include <csignal>
 #include <memory>
+#include <utility>
 
 #include "base/try.h"
 #include "cli/commands.h"
@@ -14,7 +14,7 @@
 #include "cli/watching.h"
 #include "cli/watching_output.h"
 #include "io/machine.h"
-#include "snapshot/tree_key.h"
+#include "snapshot/clean_paths.h"
 
 namespace backstay::cli {
 namespace {
@@ -50,11 +50,7 @@ Result<void> refuse_write_only(const repo::Repository& repository) {
 }
 
 Result<void> make_paths_clean(WatchArguments& arguments) {
-  const std::string current = TRY(io::current_directory());
-  for (std::string& path : arguments.paths) path = snapshot::clean_path(path, current);
-  std::ranges::sort(arguments.paths);
-  const auto repeated = std::ranges::unique(arguments.paths);
-  arguments.paths.erase(repeated.begin(), repeated.end());
+  arguments.paths = snapshot::clean_paths(std::move(arguments.paths), TRY(io::current_directory()));
   arguments.tags = split_tags(arguments.tags);
   return {};
 }

@@ -1,13 +1,11 @@
 // What stands behind the public classes, and how it is said to them.
 #pragma once
 
-#include <condition_variable>
 #include <memory>
 #include <string>
 #include <thread>
 
 #include "base/clock.h"
-#include "base/mutex.h"
 #include "crypto/random.h"
 #include "engine/activity.h"
 #include "library/backstay.h"

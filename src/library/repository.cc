@@ -1,6 +1,5 @@
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <cstdlib>
 
 #include "backend/open.h"
@@ -15,6 +14,7 @@
 #include "io/file.h"
 #include "io/machine.h"
 #include "library/opened.h"
+#include "snapshot/clean_paths.h"
 #include "snapshot/tree_key.h"
 #include "source/file_source.h"
 
@@ -93,12 +93,7 @@ Result<source::FileSourceOptions> source_of(const BackupRequest& request) {
   source::FileSourceOptions source;
   if (request.paths.empty())
     return fail(ErrorCode::kInvalidArgument, "a backup needs at least one path");
-  const std::string current = TRY(io::current_directory());
-  for (const std::string& path : request.paths)
-    source.paths.push_back(snapshot::clean_path(path, current));
-  std::ranges::sort(source.paths);
-  const auto repeated = std::ranges::unique(source.paths);
-  source.paths.erase(repeated.begin(), repeated.end());
+  source.paths = snapshot::clean_paths(request.paths, TRY(io::current_directory()));
   for (const std::string& pattern : request.excludes)
     TRY(source.excludes.add(pattern, snapshot::Case::kSensitive));
   source.exclude_caches = request.exclude_caches;
